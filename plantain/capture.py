@@ -1,0 +1,173 @@
+"""Capture: the mean square of every run of channels entering an attention output projection.
+
+Pre-hooks reduce on the spot, in float32, and keep nothing else: from (B, T, C) activations to
+(B, S, R) mean squares. Letters: B batch, T token, C channel, S stream, R run of channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from plantain.errors import InputError
+from plantain.heads import HeadMap
+
+STREAMS = ("image", "text", "padding")
+
+
+class HeadCapture:
+    """Hooks on all output projections of a Flux2 transformer, for the time of a ``with`` block.
+
+    >>> with plantain.HeadCapture(pipe.transformer) as capture:
+    ...     pipe(prompt, **plantain.call_arguments(pipe))
+    >>> capture.mean_square.shape            # one forward a step: (n_forwards, batch, 2, n_runs)
+
+    Parameters
+    ----------
+    transformer : Flux2Transformer2DModel
+        Hooked are ``attn.to_out[0]`` (image tokens) and ``attn.to_add_out`` (text tokens) of every
+        joint block, and ``attn.to_out`` (text and image tokens, attention and MLP channels) of every
+        single block.
+    channels_per_head : int
+        Channels of a run; must divide the head width and the MLP width.
+    text_mask : bool array, shape (batch, n_text_tokens), optional
+        True at real tokens, False at padding (``plantain.pipeline.text_mask`` gives it). The streams
+        are then [image, text, padding]; without it they are [image, text], padding within the text.
+
+    Attributes
+    ----------
+    mean_square : float32 array, shape (n_forwards, batch, n_streams, n_runs)
+        In the order of ``head_map``. A stream without tokens is 0. With guidance above 1 a step
+        makes two forwards, the prompt's and the empty prompt's.
+
+    Raises
+    ------
+    InputError
+        A transformer without these projections, or a mask of another shape than the text tokens.
+    RuntimeError
+        On reading ``mean_square`` when a hook fired more or less than once in a forward.
+    """
+
+    def __init__(self, transformer: torch.nn.Module, channels_per_head: int = 16, text_mask: Any = None) -> None:
+        for name in ("transformer_blocks", "single_transformer_blocks"):
+            if not hasattr(transformer, name):
+                raise InputError(f"Expected a Flux2 transformer with {name}; got {type(transformer).__name__}.")
+        self.head_map = HeadMap.from_transformer(transformer, channels_per_head)
+        self._transformer = transformer
+        self._mask = None if text_mask is None else torch.as_tensor(np.asarray(text_mask), dtype=torch.bool)
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        # One dictionary a forward: projection name -> (B, S, R) mean squares, on the model's device.
+        self._forwards: list[dict[str, torch.Tensor]] = []
+        self._weights: dict[str, torch.Tensor] = {}
+        self._cached: np.ndarray | None = None
+
+    def __enter__(self) -> HeadCapture:
+        self._forwards.clear()
+        self._cached = None
+        try:
+            self._add_hooks()
+        except BaseException:
+            self._remove_hooks()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove_hooks()
+
+    @property
+    def mean_square(self) -> np.ndarray:
+        if self._cached is None or len(self._cached) != len(self._forwards):
+            self._cached = self._assemble()
+        return self._cached
+
+    # -- hooks ---------------------------------------------------------------------------------
+
+    def _add_hooks(self) -> None:
+        def hook(module: torch.nn.Module, function: Callable[..., None], **options: bool) -> None:
+            self._handles.append(module.register_forward_pre_hook(function, **options))
+
+        hook(self._transformer, self._begin_forward, with_kwargs=True)
+        for i, block in enumerate(self._transformer.transformer_blocks):
+            hook(block.attn.to_out[0], partial(self._reduce, f"joint[{i}].to_out", "image"))
+            hook(block.attn.to_add_out, partial(self._reduce, f"joint[{i}].to_add_out", "text"))
+        for i, block in enumerate(self._transformer.single_transformer_blocks):
+            hook(block.attn.to_out, partial(self._reduce, f"single[{i}].to_out", "both"))
+
+    def _remove_hooks(self) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _begin_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        image = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
+        text = kwargs["encoder_hidden_states"] if "encoder_hidden_states" in kwargs else args[1]
+        self._forwards.append({})
+        self._weights = _stream_weights(image, text, self._mask)
+
+    def _reduce(self, name: str, tokens: str, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        if not self._forwards:
+            return  # a block called by itself, outside a forward of the transformer
+        forward = self._forwards[-1]
+        if name in forward:
+            raise RuntimeError(f"{name} fired twice in one forward; capture does not know this model.")
+        with torch.no_grad():
+            forward[name] = _weighted_mean_square(args[0], self._weights[tokens], self.head_map.channels_per_head)
+
+    # -- results -------------------------------------------------------------------------------
+
+    def _assemble(self) -> np.ndarray:
+        if not self._forwards:
+            raise RuntimeError("Nothing was captured: call the pipeline inside the with block.")
+        return np.stack([self._assemble_forward(forward) for forward in self._forwards])
+
+    def _assemble_forward(self, forward: dict[str, torch.Tensor]) -> np.ndarray:
+        joint = [(f"joint[{i}].to_out", f"joint[{i}].to_add_out") for i in range(self.head_map.n_joint)]
+        single = [f"single[{i}].to_out" for i in range(self.head_map.n_single)]
+        expected = [name for names in joint for name in names] + single
+        missing = [name for name in expected if name not in forward]
+        if missing:
+            raise RuntimeError(
+                f"{len(missing)} of {len(expected)} hooks did not fire ({', '.join(missing[:5])}); "
+                "the forward was interrupted, or the model skips these projections."
+            )
+        blocks = [torch.cat([forward[image], forward[text]], dim=1) for image, text in joint]  # (B, S, R)
+        blocks += [forward[name] for name in single]
+        return torch.cat(blocks, dim=2).cpu().numpy()
+
+
+def _stream_weights(image: torch.Tensor, text: torch.Tensor, mask: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """Averaging weights (B, S, T) for image tokens, text tokens, and both in the order [text, image]."""
+    batch, n_image, n_text, device = image.shape[0], image.shape[1], text.shape[1], image.device
+    if mask is None:
+        mask = torch.ones(batch, n_text, dtype=torch.bool)
+        in_stream = mask[:, None]
+    else:
+        if tuple(mask.shape) != (batch, n_text):
+            raise InputError(f"text_mask has the shape {tuple(mask.shape)}; this forward has {(batch, n_text)}.")
+        in_stream = torch.stack([mask, ~mask], dim=1)
+    weights = in_stream.to(device=device, dtype=torch.float32)
+    weights = weights / weights.sum(dim=2, keepdim=True).clamp(min=1)  # (B, 1 or 2, T_text)
+    image_weights = torch.full((batch, 1, n_image), 1.0 / n_image, device=device)
+    both = torch.zeros(batch, 1 + weights.shape[1], n_text + n_image, device=device)
+    both[:, :1, n_text:] = image_weights
+    both[:, 1:, :n_text] = weights
+    return {"image": image_weights, "text": weights, "both": both}
+
+
+def _weighted_mean_square(x: torch.Tensor, weights: torch.Tensor, channels: int) -> torch.Tensor:
+    """(B, T, C) -> (B, S, R): square in float32, average over tokens, then over runs of channels."""
+    squares = x.float().square()
+    if squares.device.type == "cpu":
+        # A matrix product is the fastest reduction over a middle axis here; autocast would round it.
+        with torch.autocast("cpu", enabled=False):
+            means = weights @ squares
+    else:
+        # On a GPU a product may run in TF32, with 10 bits, as the process is set; sums never do.
+        means = torch.stack([(squares * w.unsqueeze(-1)).sum(dim=1) for w in weights.unbind(1)], dim=1)
+    return means.unflatten(-1, (-1, channels)).mean(dim=-1)

@@ -1,0 +1,335 @@
+"""Load a Flux2 Klein pipeline by name, and ask it what its own defaults do not say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plantain.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+KLEIN = "black-forest-labs/FLUX.2-klein-base-4B"
+EMBEDDED = "posebox-random"
+EMBEDDED_MODELS = (EMBEDDED,)
+# Klein pads prompts to 512 tokens; the probe draws at most 512 pixels a side unless told.
+MAX_TEXT_TOKENS = 512
+MAX_PROBE_PIXELS = 512
+# Values of a tensor that enter the fingerprint: all of a small one, an even sample of a large one,
+# so that a 16 GB model takes a second.
+_FINGERPRINT_VALUES = 65_536
+
+
+def default_model() -> str:
+    """FLUX.2 Klein base 4B where there is a GPU, the embedded model where there is none."""
+    import torch
+
+    return KLEIN if torch.cuda.is_available() else EMBEDDED
+
+
+def load_pipeline(name: str | None = None, device: str | None = None, dtype: str | torch.dtype | None = None) -> Any:
+    """Load a ``Flux2KleinPipeline``, ready to be probed.
+
+    >>> pipe = plantain.load_pipeline("posebox-random")
+    >>> pipe = plantain.load_pipeline("black-forest-labs/FLUX.2-klein-base-4B", device="cuda")
+    >>> pipe = plantain.load_pipeline("path/to/a/saved/pipeline")
+
+    Parameters
+    ----------
+    name : str, optional
+        An embedded model ("posebox-random": Klein's shape, random weights), a Hugging Face Hub id, or
+        a folder written by ``save_pretrained``. None: ``default_model()``.
+    device : str, optional
+        "cuda", "cpu", …; None: a GPU where there is one.
+    dtype : torch.dtype or its name, optional
+        None: float32 on a CPU and for embedded models, bfloat16 otherwise.
+
+    Raises
+    ------
+    InputError
+        Unknown or unreachable name, gated model, folder that is no such pipeline, unknown device or
+        dtype, or too little memory; each in one sentence that says what to do.
+    """
+    import torch
+
+    name = name or default_model()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    _check_device(device)
+    embedded = name in EMBEDDED_MODELS
+    wanted = _torch_dtype(dtype) or (torch.float32 if embedded or device == "cpu" else torch.bfloat16)
+    if embedded:
+        from plantain.posebox.build import build_random
+
+        pipe, revision = build_random(), None
+        if wanted != torch.float32:
+            pipe = pipe.to(dtype=wanted)
+    else:
+        folder, revision = _locate(name)
+        _check_memory(folder, device, wanted)
+        pipe = _from_folder(folder, wanted)
+    try:
+        pipe = pipe.to(device)
+    except torch.cuda.OutOfMemoryError as error:
+        raise InputError(_memory_sentence(name, device)) from error
+    pipe.set_progress_bar_config(disable=True)
+    pipe.plantain_source = {"model": name, "revision": revision}
+    return pipe
+
+
+def call_arguments(pipe: Any) -> dict[str, Any]:
+    """Arguments that a pipeline's own defaults get wrong for a small one; for Klein they change nothing.
+
+    >>> pipe(prompt, **plantain.call_arguments(pipe))
+
+    Text features at a quarter, half and three quarters of the text encoder's depth (9, 18, 27 of
+    Qwen3-4B's 36), as many text tokens as the tokenizer allows (at most 512), and the autoencoder's
+    sample size in pixels.
+    """
+    depth = pipe.text_encoder.config.num_hidden_layers
+    size = pipe.vae.config.sample_size
+    height, width = size if isinstance(size, (tuple, list)) else (size, size)
+    return {
+        "text_encoder_out_layers": (depth // 4, depth // 2, 3 * depth // 4),
+        "max_sequence_length": max_text_tokens(pipe),
+        "height": height,
+        "width": width,
+    }
+
+
+def max_text_tokens(pipe: Any) -> int:
+    """Tokens every prompt is padded to, the chat template's among them."""
+    return min(MAX_TEXT_TOKENS, int(pipe.tokenizer.model_max_length))
+
+
+def text_mask(pipe: Any, prompts: Sequence[str]) -> np.ndarray:
+    """Which text tokens are real and which are padding: bool, (n_prompts, n_text_tokens).
+
+    >>> plantain.pipeline.text_mask(pipe, ["a dancer"]).sum(axis=1)     # real tokens of each prompt
+
+    Read off the tokenizer in the way the pipeline calls it. The transformer sees the padding.
+
+    Raises
+    ------
+    InputError
+        A prompt has more tokens than the pipeline reads; the pipeline itself would cut it silently.
+    """
+    limit = max_text_tokens(pipe)
+    masks = []
+    for prompt in prompts:
+        message = [{"role": "user", "content": prompt}]
+        text = pipe.tokenizer.apply_chat_template(
+            message, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        n_tokens = len(pipe.tokenizer(text)["input_ids"])
+        if n_tokens > limit:
+            raise InputError(
+                f"The prompt {_shorten(prompt)!r} has {n_tokens} tokens with the chat template; "
+                f"this model reads at most {limit}. Shorten it."
+            )
+        masks.append(pipe.tokenizer(text, padding="max_length", max_length=limit)["attention_mask"])
+    return np.array(masks, dtype=bool)
+
+
+def encode(pipe: Any, prompts: Sequence[str]) -> torch.Tensor:
+    """Text features, (n_prompts, n_text_tokens, width), one prompt at a time.
+
+    One at a time, because the text encoder also makes logits over its whole vocabulary: 155 MB a
+    prompt for Klein, and a batch would hold all of them. It also keeps a prompt's features the same
+    whatever batch it is in.
+    """
+    import torch
+
+    arguments = call_arguments(pipe)
+    chosen = {key: arguments[key] for key in ("max_sequence_length", "text_encoder_out_layers")}
+    with torch.no_grad():
+        return torch.cat([pipe.encode_prompt(prompt=[prompt], **chosen)[0] for prompt in prompts])
+
+
+def describe(pipe: Any) -> dict[str, Any]:
+    """Model name, revision, weights fingerprint, device and dtype, for a run's provenance."""
+    source = getattr(pipe, "plantain_source", None) or {
+        "model": str(pipe.config.get("_name_or_path") or "unnamed pipeline"),
+        "revision": None,
+    }
+    parameter = next(pipe.transformer.parameters())
+    return {
+        **source,
+        "weights_fingerprint": weights_fingerprint(pipe),
+        "device": _device_name(parameter.device),
+        "dtype": str(parameter.dtype).removeprefix("torch."),
+    }
+
+
+def weights_fingerprint(pipe: Any) -> str:
+    """SHA-256 over names, shapes, dtypes and values of the transformer and the text encoder.
+
+    Of a tensor with more than 65,536 values an even sample of that many is read: enough to tell
+    trained from untrained weights or one fine-tune from another, not a proof against tampering.
+    """
+    import torch
+
+    digest = hashlib.sha256()
+    for component in ("transformer", "text_encoder"):
+        for name, tensor in sorted(getattr(pipe, component).state_dict().items()):
+            digest.update(f"{component}.{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            flat = tensor.detach().flatten()
+            if flat.device.type == "meta":
+                continue
+            flat = flat[:: -(-flat.numel() // _FINGERPRINT_VALUES) or 1].contiguous().cpu()
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+# -- finding and loading ---------------------------------------------------------------------------
+
+
+def _locate(name: str) -> tuple[Path, str | None]:
+    """The folder that holds a named pipeline, fetched from the Hub if need be, and its revision."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        _check_model_index(path / "model_index.json", name)
+        return path, None
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise InputError(
+            f"Unknown model {name!r}: expected {', '.join(EMBEDDED_MODELS)}, a Hub id such as {KLEIN}, "
+            "or an existing folder with a saved pipeline."
+        )
+    return _download(name)
+
+
+def _download(name: str) -> tuple[Path, str | None]:
+    from diffusers import Flux2KleinPipeline
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        # The small index first: whatever is wrong shows here, before gigabytes are fetched.
+        _check_model_index(Path(hf_hub_download(name, "model_index.json")), name)
+        folder = Path(Flux2KleinPipeline.download(name))
+    except InputError:
+        raise
+    except GatedRepoError as error:
+        raise InputError(
+            f"{name} is gated: accept its terms on https://huggingface.co/{name}, then log in with `hf auth login` "
+            "or set HF_TOKEN."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            f"The Hub has no model {name!r} that you may read; check the spelling, or log in with `hf auth login` "
+            "if it is private."
+        ) from error
+    except HFValidationError as error:
+        raise InputError(f"{name!r} is no valid Hub id; one looks like {KLEIN}.") from error
+    except LocalEntryNotFoundError as error:
+        raise InputError(
+            f"Cannot reach the Hub for {name!r} and it is not in the local cache; check the network, or use "
+            f"--model {EMBEDDED}, which needs none."
+        ) from error
+    except EntryNotFoundError as error:
+        raise InputError(f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.") from error
+    except OSError as error:  # time-outs, refused connections, full disks
+        why = _shorten(str(error))
+        raise InputError(f"Fetching {name!r} failed: {why} Try again, or use --model {EMBEDDED}.") from error
+    return folder, folder.name
+
+
+def _check_model_index(path: Path, name: str) -> None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get("_class_name")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{name!r} is not a saved pipeline: expected a readable model_index.json with Flux2KleinPipeline in it."
+        ) from error
+    if found != "Flux2KleinPipeline":
+        raise InputError(f"{name!r} holds a {found}; plantain probes a Flux2KleinPipeline, such as {KLEIN}.")
+
+
+def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
+    from diffusers import Flux2KleinPipeline
+
+    try:
+        return Flux2KleinPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
+    except MemoryError as error:
+        raise InputError(_memory_sentence(str(folder), "cpu")) from error
+    except Exception as error:  # a folder may be broken in any way; the cause stays attached
+        why = _shorten(str(error))
+        raise InputError(f"The pipeline in {folder} cannot be loaded ({why}); save or download it again.") from error
+
+
+def _check_memory(folder: Path, device: str, dtype: torch.dtype) -> None:
+    """Refuse, before anything is read, what cannot fit: 16 bytes short is minutes of swapping or a kill."""
+    import psutil
+    import torch
+
+    if os.environ.get("SPACES_ZERO_GPU"):
+        return  # weights wait in main memory there, and the GPU cannot be asked before it is lent
+    needed = sum(_n_values(file) for file in folder.glob("*/*.safetensors")) * dtype.itemsize
+    on_gpu = device.startswith("cuda")
+    free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
+    if needed > free:
+        figures = f"Needed: {needed / 1e9:.1f} GB; free: {free / 1e9:.1f} GB."
+        raise InputError(f"{_memory_sentence(str(folder), device)} {figures}")
+
+
+def _n_values(file: Path) -> int:
+    """Number of values in a safetensors file, from its header alone."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np") as tensors:
+            return sum(int(np.prod(tensors.get_slice(key).get_shape())) for key in tensors.keys())
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file} is damaged ({_shorten(str(error))}); download or save the pipeline again.") from error
+
+
+def _memory_sentence(name: str, device: str) -> str:
+    where = "the GPU" if device.startswith("cuda") else "main memory"
+    return f"{name} does not fit into {where}; free some, use a larger machine, or use --model {EMBEDDED}."
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"Unknown device {device!r}; expected cpu, cuda or mps.") from error
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(kind, False):
+        usable = ", ".join(name for name, ok in available.items() if ok)
+        raise InputError(f"This machine has no device {device!r}; usable here: {usable}.")
+
+
+def _torch_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    import torch
+
+    if dtype is None or isinstance(dtype, torch.dtype):
+        return dtype
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in known:
+        raise InputError(f"Unknown dtype {dtype!r}; expected one of {', '.join(known)}.")
+    return known[dtype]
+
+
+def _device_name(device: torch.device) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 160 else text[:157] + "…"

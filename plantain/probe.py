@@ -1,0 +1,217 @@
+"""The probe: prompt pairs through a pipeline under capture, a batch of whole pairs at a time."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+
+from plantain.capture import HeadCapture
+from plantain.errors import InputError
+from plantain.heads import HeadMap
+from plantain.pipeline import MAX_PROBE_PIXELS, call_arguments, describe, encode, text_mask
+from plantain.prompts import PromptSet
+from plantain.result import ProbeConfig, ProbeResult
+
+# Prompts a forward at most: more gain nothing once the device is busy, and progress gets coarse.
+_MAX_BATCH = 10
+# A CPU is busy with few tokens; beyond this a larger batch only makes larger temporaries.
+_CPU_TOKENS = 1536
+# Share of the free GPU memory that a forward's activations may take, by the estimate below.
+_GPU_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a running probe: ``result`` is valid for the ``done`` pairs of ``total``."""
+
+    done: int
+    total: int
+    result: ProbeResult
+    seconds_left: float
+
+
+def run_probe(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig | None = None, resume: ProbeResult | None = None
+) -> ProbeResult:
+    """Probe all pairs and return the whole result; ``iter_probe`` without the steps between.
+
+    >>> result = plantain.run_probe(pipe, plantain.load_prompts("dense_pose"), plantain.ProbeConfig(seed=0))
+    """
+    *_, last = iter_probe(pipe, prompts, config, resume)
+    return last.result
+
+
+def iter_probe(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig | None = None, resume: ProbeResult | None = None
+) -> Iterator[Progress]:
+    """Probe pair after pair, yielding the result so far after every batch.
+
+    >>> for progress in plantain.iter_probe(pipe, prompts, plantain.ProbeConfig()):
+    ...     print(progress.done, "of", progress.total, f"{progress.seconds_left:.0f} s left")
+
+    Each prompt is encoded once; every seed's noise is the same for all prompts; pixels are never
+    decoded. With ``resume``, a partial result of the same settings, prompts and weights, only the
+    missing pairs run.
+
+    Raises
+    ------
+    InputError
+        Before anything runs: a prompt too long for the model, a size or head width it does not
+        allow, or a ``resume`` that belongs to another run.
+    """
+    config = config or ProbeConfig()
+    head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
+    height, width = _picture_size(pipe, config)
+    masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)  # (P, 2, T_text)
+    multiple = pipe.vae_scale_factor * 2
+    n_image = (height // multiple) * (width // multiple)
+    batch_size = config.batch_size or _choose_batch_size(pipe, head_map, n_image + masks.shape[2])
+    provenance = {
+        **describe(pipe),
+        "height": height,
+        "width": width,
+        "batch_size": batch_size,
+        "n_text_tokens": masks.shape[2],
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "versions": _versions(),
+        "threads": torch.get_num_threads(),
+    }
+    if resume is not None:
+        _check_resume(resume, prompts, config, provenance)
+        provenance = {**resume.provenance}
+    done = resume.n_pairs if resume is not None else 0
+    stored = [resume.mean_square] if resume is not None else []
+    seconds_before = float(provenance["seconds"])
+    noise = [_noise(pipe, seed, height, width) for seed in config.seeds]
+    real = masks.sum(axis=2)  # (P, 2)
+    token_counts = np.stack([np.full_like(real, n_image), real, masks.shape[2] - real], axis=2).astype(np.int64)
+    negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
+
+    def result_so_far() -> ProbeResult:
+        values = np.concatenate(stored)
+        seconds = round(seconds_before + time.perf_counter() - started, 3)
+        return ProbeResult(
+            values, token_counts[: len(values)], prompts, config, head_map, {**provenance, "seconds": seconds}
+        )
+
+    started = time.perf_counter()
+    first = done
+    pairs_a_batch = max(1, batch_size // 2)
+    if done == len(prompts):
+        yield Progress(done, done, result_so_far(), 0.0)
+    while done < len(prompts):
+        batch = slice(done, min(done + pairs_a_batch, len(prompts)))
+        texts = [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)]
+        features = encode(pipe, texts)
+        mask = masks[batch].reshape(len(texts), -1)
+        by_seed = []
+        for latents in noise:
+            values, sigmas = _forward(pipe, features, mask, latents, negative, config, (height, width))
+            provenance["realised_sigmas"] = sigmas
+            by_seed.append(values)
+        stacked = np.stack(by_seed, axis=1)  # (N·2, seeds, steps, S, R)
+        stored.append(stacked.reshape(-1, 2, *stacked.shape[1:]))
+        done = batch.stop
+        elapsed = time.perf_counter() - started
+        yield Progress(done, len(prompts), result_so_far(), elapsed / (done - first) * (len(prompts) - done))
+
+
+def _forward(
+    pipe: Any,
+    features: torch.Tensor,
+    mask: np.ndarray,
+    latents: torch.Tensor,
+    negative: torch.Tensor | None,
+    config: ProbeConfig,
+    size: tuple[int, int],
+) -> tuple[np.ndarray, list[float]]:
+    """One batch under one noise: (B, steps, 3, R) mean squares, and the noise levels as realised."""
+    arguments = call_arguments(pipe) | {"height": size[0], "width": size[1]}
+    steps = config.num_inference_steps
+    batch = len(features)
+    with HeadCapture(pipe.transformer, config.channels_per_head, text_mask=mask) as capture:
+        pipe(
+            prompt_embeds=features,
+            negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
+            latents=latents.expand(batch, -1, -1, -1),
+            num_inference_steps=steps,
+            sigmas=None if config.sigmas is None else list(config.sigmas),
+            guidance_scale=config.guidance_scale,
+            output_type="latent",
+            **arguments,
+        )
+        values = capture.mean_square  # (F, B, 3, R)
+    if len(values) % steps:
+        raise RuntimeError(f"The transformer ran {len(values)} times in {steps} steps; expected a multiple.")
+    # With guidance a step runs the prompt first and the empty prompt second; keep the first.
+    values = values[:: len(values) // steps]
+    return values.swapaxes(0, 1), [round(float(s), 6) for s in pipe.scheduler.sigmas[:steps]]
+
+
+def _noise(pipe: Any, seed: int, height: int, width: int) -> torch.Tensor:
+    """The noise the pipeline itself would draw with ``torch.Generator("cpu").manual_seed(seed)``."""
+    multiple = pipe.vae_scale_factor * 2
+    shape = (1, pipe.transformer.config.in_channels, height // multiple, width // multiple)
+    return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))
+
+
+def _picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
+    arguments = call_arguments(pipe)
+    multiple = pipe.vae_scale_factor * 2
+    size = []
+    for name in ("height", "width"):
+        value = getattr(config, name) or min(arguments[name], MAX_PROBE_PIXELS)
+        if value % multiple:
+            raise InputError(f"{name} must be a multiple of {multiple} pixels for this model; got {value}.")
+        size.append(value)
+    return size[0], size[1]
+
+
+def _choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
+    """An even number of prompts that keeps the device busy and its memory free."""
+    device = pipe.transformer.device
+    if device.type == "cuda":
+        inner = head_map.n_attention_heads * head_map.head_width
+        # Widest moment of a single block: q, k, v, both MLP halves, the projection's input and its
+        # squares in float32; doubled for what the allocator keeps.
+        channels = 3 * inner + 2 * head_map.mlp_width + 3 * (inner + head_map.mlp_width)
+        free, _ = torch.cuda.mem_get_info(device)
+        fitting = int(free * _GPU_SHARE / (2 * channels * n_tokens * pipe.transformer.dtype.itemsize))
+    else:
+        fitting = _CPU_TOKENS // n_tokens
+    return max(2, min(_MAX_BATCH, fitting) // 2 * 2)
+
+
+def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, provenance: dict[str, Any]) -> None:
+    def refuse(what: str, was: object, now: object) -> None:
+        raise InputError(f"Cannot resume: the saved run has {what} {was}, this one {now}. Start a new run elsewhere.")
+
+    if resume.prompts != prompts:
+        refuse("the prompts", repr(resume.prompts.name), f"{prompts.name!r} with other texts or tags")
+    # The batch size may be left to the machine: what counts is the size that was used.
+    for key, was in replace(resume.config, batch_size=config.batch_size).to_dict().items():
+        now = config.to_dict()[key]
+        if was != now:
+            refuse(key, was, now)
+    for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype"):
+        if resume.provenance.get(key) != provenance[key]:
+            refuse(key, resume.provenance.get(key), provenance[key])
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("plantain", "torch", "diffusers", "transformers", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # plantain itself, run from its folder without being installed
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,246 @@
+"""Prompt pairs: load them, check them, and say plainly what is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plantain.errors import InputError
+from plantain.paths import PROMPTS
+
+# Every word is at least one token and no Flux2 pipeline reads more than 512 of them, so a
+# longer prompt is refused here, before a model is asked.
+MAX_WORDS = 512
+# Far above any prompt set in use; keeps a stray upload from filling the memory.
+MAX_FILE_BYTES = 10 * 1024**2
+REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class PromptPair:
+    """Two prompts that differ in one thing; every difference is taken as b - a."""
+
+    id: str
+    a: str
+    b: str
+    tags: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "a": self.a, "b": self.b, **self.tags}
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """A named list of prompt pairs, checked when it is made.
+
+    >>> pairs = plantain.load_prompts("dense_pose")
+    >>> len(pairs), pairs.conditions
+    (25, ('T-pose', 'expressive pose'))
+
+    Raises
+    ------
+    InputError
+        No pairs, a repeated id, an empty prompt, two equal prompts in a pair, a prompt of more
+        than 512 words, or a broken rule ("equal_words", "tags"); the pair is named.
+    """
+
+    name: str
+    pairs: tuple[PromptPair, ...]
+    title: str = ""
+    question: str = ""
+    conditions: tuple[str, str] = ("A", "B")
+    rules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            raise InputError(f"Prompt set {self.name!r} holds no pairs; give at least one pair of prompts.")
+        seen: set[str] = set()
+        for pair in self.pairs:
+            _check_pair(pair)
+            if pair.id in seen:
+                raise InputError(f"Two pairs have the id {pair.id!r}; give every pair an id of its own.")
+            seen.add(pair.id)
+        for rule in self.rules:
+            if rule not in _RULES:
+                raise InputError(f"Unknown rule {rule!r} in prompt set {self.name!r}; known: {', '.join(_RULES)}.")
+            for pair in self.pairs:
+                _RULES[rule](pair)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def prompts(self) -> list[str]:
+        """All prompts in the order a, b, a, b, …: (2 · n_pairs,)."""
+        return [text for pair in self.pairs for text in (pair.a, pair.b)]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "title": self.title,
+            "question": self.question,
+            "conditions": list(self.conditions),
+            "rules": list(self.rules),
+            "pairs": [pair.to_dict() for pair in self.pairs],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any, name: str = "prompts") -> PromptSet:
+        """Build a set from the parsed JSON of a prompt file."""
+        if not isinstance(data, dict) or not isinstance(data.get("pairs"), list):
+            raise InputError('A prompt set is a JSON object with a list "pairs"; see prompts/dense_pose.json for one.')
+        conditions = data.get("conditions", ["A", "B"])
+        if not (isinstance(conditions, list) and len(conditions) == 2 and all(isinstance(c, str) for c in conditions)):
+            raise InputError(f'"conditions" must be a list of two names, for a and for b; got {conditions!r}.')
+        rules = data.get("rules", [])
+        if not (isinstance(rules, list) and all(isinstance(rule, str) for rule in rules)):
+            raise InputError(f'"rules" must be a list of names; got {rules!r}.')
+        return cls(
+            name=_text(data, "name", name),
+            title=_text(data, "title", ""),
+            question=_text(data, "question", ""),
+            conditions=(conditions[0], conditions[1]),
+            rules=tuple(rules),
+            pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(data["pairs"], 1)),
+        )
+
+    @classmethod
+    def from_pairs(cls, pairs: Iterable[tuple[str, str]], name: str = "typed") -> PromptSet:
+        """Build a set from typed texts: ``PromptSet.from_pairs([("a cat", "a dog")])``."""
+        numbered = enumerate(pairs, 1)
+        return cls(name=name, pairs=tuple(PromptPair(f"pair-{i:02d}", a.strip(), b.strip()) for i, (a, b) in numbered))
+
+
+def load_prompts(source: str | Path) -> PromptSet:
+    """Load a shipped prompt set by name, or any set from a ``.json`` or ``.csv`` file.
+
+    >>> plantain.load_prompts("dense_pose")
+    >>> plantain.load_prompts("my_pairs.csv")
+
+    A CSV file needs the columns ``a`` and ``b``; ``id`` is used where given, and every other
+    column becomes a tag.
+
+    Raises
+    ------
+    InputError
+        The name is not shipped, the file is missing, unreadable, or not a valid set.
+    """
+    path = Path(source)
+    if path.suffix.lower() not in (".json", ".csv"):
+        if str(source) in shipped_prompts():
+            path = PROMPTS / f"{source}.json"
+        else:
+            raise InputError(
+                f"No prompt set called {str(source)!r}; shipped sets: {', '.join(shipped_prompts())}. "
+                "Or give the path of a .json or .csv file."
+            )
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not UTF-8 text; save the file as UTF-8 and load it again.") from error
+    except OSError as error:
+        raise InputError(f"Cannot read the prompt file {str(source)!r}: {error.strerror or error}.") from error
+    if path.suffix.lower() == ".csv":
+        return _from_csv(text, path)
+    try:
+        return PromptSet.from_dict(json.loads(text), name=path.stem)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(f"{path.name} is not valid JSON{where}; mend it or save the pairs as CSV.") from error
+
+
+def shipped_prompts() -> list[str]:
+    """Names that ``load_prompts`` knows without a path."""
+    return sorted(path.stem for path in PROMPTS.glob("*.json"))
+
+
+def word_count(text: str) -> int:
+    """Words of a prompt, hyphenated parts counted apart: "a T-pose" has three."""
+    return len(text.replace("-", " ").split())
+
+
+def piece_count(text: str) -> int:
+    """Runs of letters, single digits and single punctuation marks: a stand-in for tokens.
+
+    "T-pose" is one word to a reader but three pieces, and several tokens to a tokenizer.
+    """
+    return len(re.findall(r"[^\W\d_]+|\d|[^\w\s]", text))
+
+
+def _from_csv(text: str, path: Path) -> PromptSet:
+    reader = csv.DictReader(text.splitlines())
+    columns = reader.fieldnames or []
+    if not {"a", "b"} <= set(columns):
+        found = ", ".join(repr(column) for column in columns) or "none"
+        raise InputError(f"{path.name} needs the columns 'a' and 'b' in its first line; it has {found}.")
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise InputError(f"{path.name} is not readable as CSV ({error}); save it again as plain CSV.") from error
+    for line, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise InputError(f"Row {line} of {path.name} has not {len(columns)} columns; quote texts that hold commas.")
+    return PromptSet(name=path.stem, pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(rows, 1)))
+
+
+def _pair_from_dict(row: Any, index: int) -> PromptPair:
+    if not isinstance(row, dict):
+        raise InputError(f"Pair {index} is not an object with the texts a and b; got {type(row).__name__}.")
+    for side in ("a", "b"):
+        if not isinstance(row.get(side), str):
+            raise InputError(f"Pair {index} has no text {side!r}; every pair needs both prompts, a and b.")
+    tags = {str(key): value for key, value in row.items() if key not in ("id", "a", "b")}
+    return PromptPair(str(row.get("id") or f"pair-{index:02d}"), row["a"].strip(), row["b"].strip(), tags)
+
+
+def _text(data: dict[str, Any], key: str, default: str) -> str:
+    value = data.get(key, default)
+    if not isinstance(value, str):
+        raise InputError(f"{key!r} of a prompt set must be text; got {value!r}.")
+    return value
+
+
+def _check_pair(pair: PromptPair) -> None:
+    if not _ID.fullmatch(pair.id):
+        # Ids become column names of exported tables, so they stay plain.
+        raise InputError(
+            f"The id {pair.id[:80]!r} is not usable; use up to 64 letters, digits, dots, dashes and underscores."
+        )
+    for side, text in (("a", pair.a), ("b", pair.b)):
+        if not text:
+            raise InputError(f"Prompt {side} of pair {pair.id!r} is empty; write a prompt.")
+        if _CONTROL.search(text):
+            raise InputError(f"Prompt {side} of pair {pair.id!r} holds a control character; remove it.")
+        if word_count(text) > MAX_WORDS:
+            raise InputError(
+                f"Prompt {side} of pair {pair.id!r} has {word_count(text):,} words; "
+                f"a pipeline reads at most {MAX_WORDS} tokens, so shorten it."
+            )
+    if pair.a == pair.b:
+        raise InputError(f"The two prompts of pair {pair.id!r} are the same; they must differ in what you ask about.")
+
+
+def _require_equal_words(pair: PromptPair) -> None:
+    for what, count in (("words", word_count), ("pieces (words, digits, marks)", piece_count)):
+        a, b = count(pair.a), count(pair.b)
+        if a != b:
+            raise InputError(f"Pair {pair.id!r} breaks the rule equal_words: {a} {what} in a, {b} in b.")
+
+
+def _require_tags(pair: PromptPair) -> None:
+    missing = [tag for tag in REQUIRED_TAGS if pair.tags.get(tag) in (None, "", [])]
+    if missing:
+        raise InputError(f"Pair {pair.id!r} breaks the rule tags: it lacks {', '.join(missing)}.")
+
+
+_RULES = {"equal_words": _require_equal_words, "tags": _require_tags}
