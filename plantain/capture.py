@@ -53,7 +53,7 @@ class HeadCapture:
         On reading ``mean_square`` when a hook fired more or less than once in a forward.
     """
 
-    def __init__(self, transformer: torch.nn.Module, channels_per_head: int = 16, text_mask: Any = None) -> None:
+    def __init__(self, transformer: Any, channels_per_head: int = 16, text_mask: Any = None) -> None:
         for name in ("transformer_blocks", "single_transformer_blocks"):
             if not hasattr(transformer, name):
                 raise InputError(f"Expected a Flux2 transformer with {name}; got {type(transformer).__name__}.")
