@@ -157,7 +157,7 @@ class Summary(CardTable):
         above = int((np.abs(self.t) > self.max_t_p95).sum())
         lines = [
             f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; "
-            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {above:,} heads pass it.",
+            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {above:,} of {self.n_heads:,} heads pass it.",
         ]
         if self.n_silent:
             lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")

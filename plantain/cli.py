@@ -1,0 +1,185 @@
+"""The command line: ``python -m plantain run | report``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from plantain.errors import InputError
+
+if TYPE_CHECKING:
+    from plantain.result import ProbeConfig, ProbeResult
+
+# A kill that cannot be caught loses at most the pairs of this time.
+_SAVE_EVERY_SECONDS = 2.0
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 2 for input that cannot be used, 130 when interrupted."""
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.command(options))
+    except InputError as error:
+        print(f"plantain: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("plantain: interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `plantain report … | head`
+        sys.stderr.close()
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from plantain.prompts import load_prompts
+    from plantain.result import load_result
+    from plantain.stats import MIN_PAIRS
+
+    # Everything that can be refused is refused before a model is loaded.
+    config = _config(options)
+    prompts = load_prompts(options.prompts)
+    if len(prompts) < MIN_PAIRS:
+        raise InputError(
+            f"A t over pairs needs at least {MIN_PAIRS} pairs; {prompts.name!r} has {len(prompts)}. Add pairs."
+        )
+    model = options.model or _default_model()
+    out = Path(options.out or Path("runs") / f"{prompts.name}-{re.sub(r'[^A-Za-z0-9._-]+', '-', model).strip('-.')}")
+    resume = None
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give --out a folder.")
+    if options.resume:
+        resume = load_result(out)
+    elif out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; give another --out, or --resume to go on with the run in it.")
+
+    from plantain.pipeline import load_pipeline
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill saves, as Ctrl-C does
+    print(f"Loading {model} …", file=sys.stderr)
+    pipe = load_pipeline(model, options.device, options.dtype)
+    result = _probe(pipe, prompts, config, resume, out)
+    if result is None:
+        return EXIT_INTERRUPTED
+    print(f"Saved {result.n_pairs} pairs to {out}.\n", file=sys.stderr)
+    _print_tables(result)
+    print(f"\nTables and figures: python -m plantain report {out}", file=sys.stderr)
+    return 0
+
+
+def _probe(pipe: Any, prompts: Any, config: ProbeConfig, resume: ProbeResult | None, out: Path) -> ProbeResult | None:
+    """Probe with a progress bar, saving on the way; None when interrupted, with the pairs done saved."""
+    from tqdm import tqdm
+
+    from plantain.probe import iter_probe
+
+    result = resume
+    saved_at = time.monotonic()
+    try:
+        with tqdm(total=len(prompts), initial=resume.n_pairs if resume else 0, unit="pair", desc=prompts.name) as bar:
+            for progress in iter_probe(pipe, prompts, config, resume):
+                result = progress.result
+                bar.update(progress.done - bar.n)
+                if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+                    result.save(out)
+                    saved_at = time.monotonic()
+    except KeyboardInterrupt:
+        done = result.n_pairs if result is not None else 0
+        kept = f"{done} of {len(prompts)} pairs are saved in {out}; go on with the same command and --resume."
+        print(f"\nplantain: interrupted; {kept if done else 'no pair was done yet.'}", file=sys.stderr)
+        return None
+    finally:  # also after a crash, whose traceback follows
+        if result is not None and result is not resume:
+            result.save(out)
+    return result
+
+
+def _report(options: argparse.Namespace) -> int:
+    from plantain.report import write_report
+    from plantain.result import load_result
+
+    result = load_result(options.run)
+    folder = Path(options.out) if options.out else Path(options.run) / "report"
+    _print_tables(result, options.n_flips)
+    write_report(result, folder, n_flips=options.n_flips)
+    print(f"\nWrote {folder} (report.md, CSV, JSON, SVG, PNG).", file=sys.stderr)
+    return 0
+
+
+def _print_tables(result: ProbeResult, n_flips: int = 1000) -> None:
+    from plantain.summary import summarise
+
+    if not result.complete:
+        print(f"Partial run: {result.n_pairs} of {len(result.prompts)} pairs.\n")
+    card, head = summarise(result, n_flips=n_flips), summarise(result, "head", n_flips=n_flips)
+    print(card.text, "", *card.beyond, sep="\n")
+    print(f"\nThe same over the {head.n_heads:,} attention heads, MLP left out:\n")
+    print(head.text, "", *head.beyond, sep="\n")
+
+
+def _config(options: argparse.Namespace) -> ProbeConfig:
+    from plantain.result import ProbeConfig
+
+    return ProbeConfig(
+        seed=options.seed,
+        n_seeds=options.n_seeds,
+        num_inference_steps=options.steps if options.sigmas is None else len(options.sigmas),
+        sigmas=None if options.sigmas is None else tuple(options.sigmas),
+        guidance_scale=options.guidance_scale,
+        height=options.height,
+        width=options.width,
+        batch_size=options.batch_size,
+        channels_per_head=options.channels_per_head,
+    )
+
+
+def _default_model() -> str:
+    from plantain.pipeline import default_model
+
+    return default_model()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
+    commands = parser.add_subparsers(required=True, metavar="run | report", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="probe prompt pairs and save the run")
+    run.set_defaults(command=_run)
+    run.add_argument(
+        "--model", help="posebox-random, a Hub id, or a folder; default: Klein on a GPU, else posebox-random"
+    )
+    run.add_argument(
+        "--prompts", default="dense_pose", help="a shipped set, or a .json or .csv file (default: dense_pose)"
+    )
+    run.add_argument("--out", help="folder for the run (default: runs/PROMPTS-MODEL)")
+    run.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
+    run.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
+    run.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
+    run.add_argument("--steps", type=int, default=1, help="denoising steps captured (default: 1)")
+    run.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
+    run.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
+    run.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")
+    run.add_argument("--width", type=int, help="pixels (default: the model's own, at most 512)")
+    run.add_argument("--batch-size", type=int, help="prompts a forward, even (default: by the model's size)")
+    run.add_argument("--channels-per-head", type=int, default=16, help="channels of a card head (default: 16)")
+    run.add_argument("--device", help="cpu, cuda, … (default: a GPU where there is one)")
+    run.add_argument("--dtype", help="float32, bfloat16 or float16 (default: by the device)")
+
+    report = commands.add_parser("report", help="print the card's table of a run and write its files")
+    report.set_defaults(command=_report)
+    report.add_argument("run", help="folder of a run, whole or partial")
+    report.add_argument("--out", help="folder for the files (default: RUN/report)")
+    report.add_argument("--n-flips", type=int, default=1000, help="sign flips of the null (default: 1000)")
+    return parser

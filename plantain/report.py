@@ -1,0 +1,209 @@
+"""A run as files that anyone can read: tables as CSV and JSON, figures as SVG and PNG, a page as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plantain import figures
+from plantain.result import ProbeResult
+from plantain.summary import Summary, summarise
+
+# What a visitor needs beside every count; "responds to" is all that a paired t can say.
+CAVEAT = (
+    "A count above the sign-flip null says that the two sides differ systematically for these heads. It does not say "
+    "that they differ because of the pose: words, length and articulation differ too, and an untrained network can "
+    "pass the same test."
+)
+
+
+def write_report(result: ProbeResult, folder: str | Path, n_flips: int = 1000, seed: int = 0) -> Path:
+    """Write the report of a run into a folder.
+
+    >>> report.write_report(plantain.load_result("assets/runs/posebox-random"), "report")
+
+    Files
+    -----
+    report.md : the card's table in both countings, the block list, provenance, how to read it
+    summary.json : the same figures as numbers, ``{"card": …, "head": …, "provenance": …}``
+    heads.csv, attention_heads.csv : one row a card head, one row an attention head (``head_rows``)
+    differences.csv : one row a card head, one column a pair: the RMS of B minus that of A
+    blocks.csv : one row a block
+    overview, null, split_half : each as .svg and .png
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    card = summarise(result, "card", n_flips=n_flips, seed=seed)
+    head = summarise(result, "head", n_flips=n_flips, seed=seed)
+    pictures = {
+        "overview": figures.overview(card, result.head_map, title=f"{result.model}, {result.prompts.name}"),
+        "null": figures.null_counts(card),
+        "split_half": figures.split_half(card),
+    }
+    for name, picture in pictures.items():
+        for kind in ("svg", "png"):
+            (folder / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
+    texts = {
+        "heads.csv": heads_csv(result, card),
+        "attention_heads.csv": heads_csv(result, head),
+        "differences.csv": differences_csv(result),
+        "blocks.csv": blocks_csv(card),
+        "summary.json": summary_json(result, card, head),
+        "report.md": markdown(result, card, head, pictures["overview"].alt),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    return folder
+
+
+def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
+    """One row a head, in the order of ``result.head_map``.
+
+    Columns: ``block``, ``kind`` ("joint", "single"), ``part`` ("attention", "mlp"), ``index`` (within
+    block and part), ``first_channel`` and ``n_channels`` (of the projection's input), ``mean_a`` and
+    ``mean_b`` (RMS averaged over pairs), ``mean_difference`` (B - A), ``t`` (paired, over pairs), ``dz``
+    (t / sqrt(n_pairs)), ``p_fwer`` (max-|t| adjusted, from the sign flips).
+    """
+    view = {key: summary.view[key] for key in ("grouping", "part", "stream", "step")}
+    rms = result.rms(**view)
+    table = result.head_map.table(view["grouping"], view["part"])
+    a, b = rms[:, 0].mean(axis=0), rms[:, 1].mean(axis=0)
+    p_fwer = summary.null.max_p(np.abs(summary.t)) if summary.null is not None else np.full(summary.n_heads, np.nan)
+    names = ("block", "kind", "part", "index", "first_channel", "n_channels")
+    return [
+        {name: table[name][i].item() for name in names}
+        | {
+            "mean_a": float(a[i]),
+            "mean_b": float(b[i]),
+            "mean_difference": float(b[i] - a[i]),
+            "t": float(summary.t[i]),
+            "dz": float(summary.dz[i]),
+            "p_fwer": float(p_fwer[i]),
+        }
+        for i in range(summary.n_heads)
+    ]
+
+
+def heads_csv(result: ProbeResult, summary: Summary) -> str:
+    """``head_rows`` as CSV; numbers with seven significant digits."""
+    return _csv(head_rows(result, summary))
+
+
+def differences_csv(result: ProbeResult, grouping: str = "card") -> str:
+    """Per-pair differences: ``block``, ``part``, ``index``, then a column for each pair's id."""
+    d = result.differences(grouping)
+    table = result.head_map.table(grouping)
+    names = ("block", "part", "index")
+    return _csv(
+        {name: table[name][i].item() for name in names}
+        | {pair: float(value) for pair, value in zip(result.pair_ids, d[:, i], strict=True)}
+        for i in range(d.shape[1])
+    )
+
+
+def blocks_csv(summary: Summary) -> str:
+    """By falling max |t|: ``block``, ``max_abs_t``, ``n_above`` (|t| > 3), ``n_heads``, ``median_abs_d``."""
+    return _csv(
+        {
+            "block": block.name,
+            "max_abs_t": block.max_abs_t,
+            "n_above": block.n_above,
+            "n_heads": block.n_heads,
+            "median_abs_d": block.median_abs_d,
+        }
+        for block in summary.blocks
+    )
+
+
+def summary_json(result: ProbeResult, card: Summary, head: Summary) -> str:
+    content = {
+        "prompts": result.prompts.name,
+        "pairs_done": result.n_pairs,
+        "complete": result.complete,
+        "card": card.to_dict(),
+        "head": head.to_dict(),
+        "config": result.config.to_dict(),
+        "provenance": result.provenance,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def markdown(result: ProbeResult, card: Summary, head: Summary, alt: str) -> str:
+    """The report as Markdown, with ``overview.svg`` beside it."""
+    a, b = result.prompts.conditions
+    state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(result.prompts)} pairs.**"
+    lines = [
+        f"# {result.prompts.title or result.prompts.name}: {result.model}",
+        "",
+        f"{result.prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A.{state}".strip(),
+        "",
+        f"![{alt}](overview.svg)",
+        "",
+        "## Card heads: runs of 16 channels, MLP among them".replace("16", str(result.config.channels_per_head)),
+        "",
+        *_markdown_table(card.rows),
+        "",
+        *[f"- {line}" for line in card.beyond],
+        "",
+        "Blocks by max |t|:",
+        "",
+        *[f"- {block.line}" for block in card.blocks],
+        "",
+        "## Attention heads: the model's own, no MLP",
+        "",
+        *_markdown_table(head.rows),
+        "",
+        *[f"- {line}" for line in head.beyond],
+        "",
+        "## How to read this",
+        "",
+        CAVEAT,
+        "",
+        "## Provenance",
+        "",
+        *[f"- {key}: {value}" for key, value in describe_run(result).items()],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def describe_run(result: ProbeResult) -> dict[str, str]:
+    """What made a run, as short texts in reading order."""
+    p = result.provenance
+    versions = ", ".join(f"{name} {version}" for name, version in p.get("versions", {}).items())
+    sigmas = ", ".join(f"{sigma:g}" for sigma in p.get("realised_sigmas", []))
+    real = result.token_counts[:, :, 1]
+    return {
+        "model": f"{result.model}" + (f" at revision {p['revision']}" if p.get("revision") else ""),
+        "weights": f"fingerprint {str(p.get('weights_fingerprint', 'unknown'))[:16]}",
+        "prompts": f"{result.prompts.name}, {result.n_pairs} of {len(result.prompts)} pairs",
+        "noise seeds": ", ".join(str(seed) for seed in result.config.seeds),
+        "steps": f"{result.config.num_inference_steps}, noise level {sigmas or 'unknown'}",
+        "guidance": f"{result.config.guidance_scale:g}",
+        "picture": f"{p.get('width', '?')} × {p.get('height', '?')} pixels, {int(result.token_counts[0, 0, 0])} tokens",
+        "text": f"{real.min()} to {real.max()} real tokens of {p.get('n_text_tokens', '?')}; "
+        f"mean difference B − A {float((real[:, 1] - real[:, 0]).mean()):+.2f}",
+        "device": f"{p.get('device', 'unknown')}, {p.get('dtype', 'unknown')}",
+        "made": f"{p.get('started', 'unknown')}, {float(p.get('seconds', 0)):.1f} s",
+        "versions": versions or "unknown",
+    }
+
+
+def _markdown_table(rows: list[tuple[str, str, str]]) -> list[str]:
+    header, *body = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return [f"| {header} |", "|---|---|---|", *[f"| {row} |" for row in body]]
+
+
+def _csv(rows: Any) -> str:
+    rows = list(rows)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: f"{value:.7g}" if isinstance(value, float) else value for key, value in row.items()})
+    return buffer.getvalue()
