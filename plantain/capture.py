@@ -54,11 +54,15 @@ class HeadCapture:
     """
 
     def __init__(self, transformer: Any, channels_per_head: int = 16, text_mask: Any = None) -> None:
-        for name in ("transformer_blocks", "single_transformer_blocks"):
-            if not hasattr(transformer, name):
-                raise InputError(f"Expected a Flux2 transformer with {name}; got {type(transformer).__name__}.")
-        self.head_map = HeadMap.from_transformer(transformer, channels_per_head)
         self._transformer = transformer
+        try:
+            self.head_map = HeadMap.from_transformer(transformer, channels_per_head)
+            self._projections()
+        except (AttributeError, IndexError, TypeError) as error:  # FLUX.1 has such blocks too, with other parts
+            name = type(transformer).__name__
+            raise InputError(
+                f"Expected a Flux2 transformer with its output projections; got {name} ({error})."
+            ) from error
         self._mask = None if text_mask is None else torch.as_tensor(np.asarray(text_mask), dtype=torch.bool)
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         # One dictionary a forward: projection name -> (B, S, R) mean squares, on the model's device.
@@ -94,11 +98,18 @@ class HeadCapture:
             self._handles.append(module.register_forward_pre_hook(function, **options))
 
         hook(self._transformer, self._begin_forward, with_kwargs=True)
+        for name, tokens, module in self._projections():
+            hook(module, partial(self._reduce, name, tokens))
+
+    def _projections(self) -> list[tuple[str, str, torch.nn.Module]]:
+        """Name, tokens that enter, and module of every output projection."""
+        found = []
         for i, block in enumerate(self._transformer.transformer_blocks):
-            hook(block.attn.to_out[0], partial(self._reduce, f"joint[{i}].to_out", "image"))
-            hook(block.attn.to_add_out, partial(self._reduce, f"joint[{i}].to_add_out", "text"))
+            found.append((f"joint[{i}].to_out", "image", block.attn.to_out[0]))
+            found.append((f"joint[{i}].to_add_out", "text", block.attn.to_add_out))
         for i, block in enumerate(self._transformer.single_transformer_blocks):
-            hook(block.attn.to_out, partial(self._reduce, f"single[{i}].to_out", "both"))
+            found.append((f"single[{i}].to_out", "both", block.attn.to_out))
+        return found
 
     def _remove_hooks(self) -> None:
         while self._handles:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from plantain.heads import HeadMap
 from plantain.summary import Block, CardTable, Summary
@@ -86,12 +87,16 @@ def null_counts(summary: Summary) -> Picture:
         figure.subplots(1, len(summary.thresholds), squeeze=False)[0], range(len(summary.thresholds)), strict=True
     ):
         counts, observed, p99 = summary.null.counts[:, k], summary.counts[k], summary.null_p99[k]
-        axes.hist(counts, bins=min(40, max(2, int(np.ptp(counts)) + 1)), color=GREY, label="sign flips")
+        # Bins around whole numbers: of width one while they stay visible.
+        width = max(1, int(np.ceil((counts.max() - counts.min() + 1) / 40)))
+        bins = np.arange(counts.min(), counts.max() + width + 1, width) - 0.5
+        axes.hist(counts, bins=bins, color=GREY, label="sign flips")
         axes.axvline(p99, color=INK, linewidth=1, linestyle="--", label=f"null p99 = {p99:,.0f}")
         axes.axvline(observed, color=ORANGE, linewidth=2, label=f"observed = {observed:,}")
         axes.set_xlabel(f"heads at |t| > {summary.thresholds[k]:g}")
         axes.set_ylabel("flips")
-        axes.legend(frameon=False, fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         parts.append(f"at |t| > {summary.thresholds[k]:g}, {observed:,} heads against a null p99 of {p99:,.0f}")
     return Picture(figure, "Observed count of heads against its sign-flip null: " + "; ".join(parts) + ".")
 

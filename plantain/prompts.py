@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ MAX_FILE_BYTES = 10 * 1024**2
 REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,13 @@ def load_prompts(source: str | Path) -> PromptSet:
     if path.suffix.lower() == ".csv":
         return _from_csv(text, path)
     try:
-        return PromptSet.from_dict(json.loads(text), name=path.stem)
-    except (json.JSONDecodeError, RecursionError) as error:
+        data = json.loads(text)
+        # NaN, infinity and lone surrogates pass json.loads, and would fail when the run is saved.
+        json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"{path.name} is not valid JSON{where}; mend it or save the pairs as CSV.") from error
+    return PromptSet.from_dict(data, name=path.stem)
 
 
 def shipped_prompts() -> list[str]:
@@ -178,15 +182,15 @@ def piece_count(text: str) -> int:
 
 
 def _from_csv(text: str, path: Path) -> PromptSet:
-    reader = csv.DictReader(text.splitlines())
-    columns = reader.fieldnames or []
-    if not {"a", "b"} <= set(columns):
-        found = ", ".join(repr(column) for column in columns) or "none"
-        raise InputError(f"{path.name} needs the columns 'a' and 'b' in its first line; it has {found}.")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
+        columns = reader.fieldnames or []
         rows = list(reader)
     except csv.Error as error:
         raise InputError(f"{path.name} is not readable as CSV ({error}); save it again as plain CSV.") from error
+    if not {"a", "b"} <= set(columns):
+        found = ", ".join(repr(column) for column in columns) or "none"
+        raise InputError(f"{path.name} needs the columns 'a' and 'b' in its first line; it has {found}.")
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise InputError(f"Row {line} of {path.name} has not {len(columns)} columns; quote texts that hold commas.")

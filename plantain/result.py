@@ -135,7 +135,7 @@ class ProbeResult:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        n = len(self.mean_square)
+        n = len(self.mean_square) if self.mean_square.ndim else 0
         expected = (n, 2, self.config.n_seeds, self.config.num_inference_steps, 3, self.head_map.n_runs)
         if self.mean_square.shape != expected or n > len(self.prompts):
             raise InputError(f"mean_square has the shape {self.mean_square.shape}; this run needs {expected}.")
@@ -273,7 +273,7 @@ def load_result(folder: str | Path) -> ProbeResult:
         provenance, name, digest = description["provenance"], description["tensor_file"], description["tensor_sha256"]
         if not isinstance(provenance, dict):
             raise TypeError("provenance is no object")
-    except (KeyError, TypeError, InputError) as error:
+    except (AttributeError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path} is damaged ({error}); restore the folder or run the probe again.") from error
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
     if not isinstance(name, str) or not _TENSOR_NAME.fullmatch(name):
@@ -287,6 +287,8 @@ def load_result(folder: str | Path) -> ProbeResult:
     if result.n_pairs != description.get("pairs_done"):
         said = description.get("pairs_done")
         raise InputError(f"{path} says {said!r} pairs, {name} holds {result.n_pairs}; run the probe again.")
+    if not ((token_counts >= 0).all() and token_counts.any(axis=2).all()):
+        raise InputError(f"{folder / name} holds token counts that cannot be; run the probe again.")
     if not (np.isfinite(mean_square).all() and (mean_square >= 0).all()):
         raise InputError(f"{folder / name} holds values that are not finite mean squares; run the probe again.")
     return result

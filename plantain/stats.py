@@ -164,6 +164,10 @@ def sign_flip_null(
     counts = np.zeros((n_rows, len(cuts)), dtype=np.int64)
     max_u = np.zeros(n_rows)
     all_same = np.zeros(n_rows, dtype=bool)
+    infinite = np.zeros(n_rows, dtype=bool)
+    # A head of differences ±x is infinite under the flips that give all of them one sign.
+    even = (np.abs(d) == np.abs(d[0])).all(axis=0) & (d[0] != 0)
+    patterns = np.unique(np.sign(d[:, even]), axis=1)  # (P, patterns)
     product = np.empty((_TILE_FLIPS, min(_TILE_HEADS, n_heads)), dtype=dtype)
     above = np.empty(product.shape, dtype=bool)
     for row in range(0, n_rows, _TILE_FLIPS):
@@ -171,6 +175,7 @@ def sign_flip_null(
         signs = _enumerated_signs(rows, n) if exhaustive else _random_signs(rng, rows, n)
         all_same[rows] = np.abs(signs.sum(axis=1)) == n
         signs = signs.astype(dtype)  # (F, P)
+        infinite[rows] = (np.abs(signs @ patterns) == n).any(axis=1)
         for head in range(0, n_heads, _TILE_HEADS):
             tile = u[:, head : head + _TILE_HEADS]
             abs_u = product[: len(signs), : tile.shape[1]]
@@ -183,13 +188,11 @@ def sign_flip_null(
             np.maximum(max_u[rows], abs_u.max(axis=1), out=max_u[rows])
 
     max_abs_t = _t_of_u(max_u, n)
-    constant = (d == d[0]).all(axis=0) & (d[0] != 0)
-    if constant.any():
-        max_abs_t[all_same] = np.inf  # such a head is infinite when no relative sign is flipped
+    max_abs_t[infinite] = np.inf
+    # No relative sign is flipped there: take the same t as everybody reads, not the product's.
+    abs_t = np.abs(paired_t(d))
+    counts[all_same], max_abs_t[all_same] = (abs_t[:, None] > cuts).sum(axis=0), abs_t.max()
     if exhaustive:
-        # Row 0 is the identity: take it from the same t as everybody reads, not from the product.
-        abs_t = np.abs(paired_t(d))
-        counts[0], max_abs_t[0] = (abs_t[:, None] > cuts).sum(axis=0), abs_t.max()
         counts, max_abs_t = np.concatenate([counts, counts[::-1]]), np.concatenate([max_abs_t, max_abs_t[::-1]])
     return SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)
 
@@ -257,12 +260,16 @@ def axis_alignment(shift: ArrayLike, d: ArrayLike, n_flips: int = 1000, seed: in
     shift = np.asarray(shift, dtype=float)
     if shift.shape != (d.shape[1],):
         raise InputError(f"The shift has shape {shift.shape}, the reference has {d.shape[1]} heads; they must match.")
+    if not np.isfinite(shift).all():
+        raise InputError("The shift holds NaN or infinity; measure it again.")
     n = len(d)
     scale = np.sqrt((d * d).mean(axis=0))
     heads = scale > 0
     if heads.sum() < 3:
         raise InputError(f"Only {int(heads.sum())} heads of the reference vary; at least 3 are needed.")
     d, scaled = d[:, heads], shift[heads] / scale[heads]
+    if np.ptp(scaled) == 0:
+        raise InputError("The shift is the same in every head, so it correlates with nothing; give another prompt.")
     rng = np.random.default_rng(seed)
     signs = np.concatenate([np.ones((1, n)), _random_signs(rng, slice(0, n_flips), n)])
     u = d / np.sqrt((d * d).sum(axis=0))

@@ -155,9 +155,10 @@ class Summary(CardTable):
         n_flips = len(self.null.max_abs_t) if self.null is not None else 0
         how = "all" if self.null is not None and self.null.exhaustive else "random"
         above = int((np.abs(self.t) > self.max_t_p95).sum())
+        passing = f"{above:,} of {self.n_heads:,} heads pass it"
         lines = [
             f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; "
-            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {above:,} of {self.n_heads:,} heads pass it.",
+            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {passing}."
         ]
         if self.n_silent:
             lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")

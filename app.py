@@ -1,0 +1,107 @@
+"""The Space: assembles the page, keeps the model, borrows the GPU, launches."""
+
+from __future__ import annotations
+
+import spaces  # first: on ZeroGPU it must patch torch before anything imports it  # isort: skip
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+
+from plantain.errors import InputError
+from plantain.pipeline import call_arguments, default_model, load_pipeline, text_mask, weights_fingerprint
+from plantain.probe import Progress, iter_probe
+from plantain.prompts import PromptSet
+from plantain.result import ProbeConfig
+from plantain.ui.engine import Engine
+from plantain.ui.page import build_page
+
+ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
+# A 512-pixel forward of Klein 4B takes well under a second on the Space's GPU; the rest is waiting
+# for weights to arrive there. Visitors are admitted by the seconds asked for, so ask for few.
+_START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
+_DRAW_STEPS = 8
+
+_lock = threading.Lock()
+_loaded: dict[str, Any] = {}
+_model = os.environ.get("PLANTAIN_MODEL") or default_model()
+
+
+def pipeline() -> Any:
+    """The model, loaded on first use and kept."""
+    with _lock:
+        if "pipe" not in _loaded:
+            _loaded["pipe"] = load_pipeline(_model, device="cuda" if ON_ZEROGPU else None)
+        return _loaded["pipe"]
+
+
+def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any) -> int:
+    passes = 2 if config.guidance_scale > 1 else 1
+    forwards = 2 * len(prompts) * config.n_seeds * config.num_inference_steps * passes
+    return min(300, round(_START_SECONDS + _SECONDS_A_FORWARD * forwards))
+
+
+@spaces.GPU(duration=_seconds)
+def probe(prompts: PromptSet, config: ProbeConfig) -> Iterator[Progress]:
+    """``iter_probe`` on the borrowed GPU."""
+    yield from iter_probe(pipeline(), prompts, config)
+
+
+def draw(prompts: Sequence[str], seed: int) -> list[Image]:
+    """A picture for each prompt from the same noise; only for models a CPU draws with in seconds."""
+    import torch
+
+    pipe = pipeline()
+    generators = [torch.Generator("cpu").manual_seed(seed) for _ in prompts]
+    arguments = call_arguments(pipe) | {"num_inference_steps": _DRAW_STEPS, "guidance_scale": 1.0}
+    return list(pipe(list(prompts), generator=generators, **arguments).images)
+
+
+def tokens(prompts: Sequence[str]) -> np.ndarray:
+    """Real tokens of each prompt; raises InputError for one the model cannot read whole."""
+    return text_mask(pipeline(), prompts).sum(axis=1)
+
+
+def fingerprint() -> str:
+    """Which weights are loaded."""
+    if "fingerprint" not in _loaded:
+        _loaded["fingerprint"] = weights_fingerprint(pipeline())
+    return str(_loaded["fingerprint"])
+
+
+def build() -> Any:
+    """The page around the chosen model."""
+    small = _model.startswith("posebox")
+    return build_page(Engine(_model, probe, draw if small else None, tokens, fingerprint))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python app.py``; on a Space it is run the same way, without options."""
+    global _model
+    parser = argparse.ArgumentParser(description="Serve the page.")
+    parser.add_argument("--model", default=_model, help="posebox-random, a Hub id, or a folder")
+    parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=None, help="port (default: 7860, or the next free one)")
+    options = parser.parse_args(arguments)
+    _model = options.model
+    os.environ["GRADIO_SSR_MODE"] = "false"
+    try:
+        if ON_ZEROGPU:
+            pipeline()  # weights must wait in the main process before a GPU is lent
+        page = build()
+    except InputError as error:
+        print(f"plantain: {error}", file=sys.stderr)
+        return 2
+    page.queue(max_size=20)
+    page.launch(server_name=options.host, server_port=options.port, ssr_mode=False, show_error=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

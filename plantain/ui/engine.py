@@ -1,0 +1,33 @@
+"""What the page needs of a model: the only door from the tabs to the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL.Image import Image
+
+from plantain.probe import Progress
+from plantain.prompts import PromptSet
+from plantain.result import ProbeConfig
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model behind functions, so that ``app.py`` may run them on a borrowed GPU.
+
+    Attributes
+    ----------
+    model : name of the model, as ``load_pipeline`` takes it
+    probe : prompts and settings in, progress after every batch out
+    draw : prompts and a seed in, a picture for each out; None where drawing takes minutes
+    tokens : real tokens of each prompt; raises InputError for a prompt too long
+    fingerprint : weights fingerprint of the loaded model
+    """
+
+    model: str
+    probe: Callable[[PromptSet, ProbeConfig], Iterator[Progress]]
+    draw: Callable[[Sequence[str], int], list[Image]] | None
+    tokens: Callable[[Sequence[str]], np.ndarray]
+    fingerprint: Callable[[], str]

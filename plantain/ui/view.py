@@ -1,0 +1,152 @@
+"""The view of one run that several tabs share: table, figures, blocks, files."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from plantain import figures, report
+from plantain.paths import ASSETS
+from plantain.result import ProbeResult
+from plantain.summary import CardTable, Summary
+from plantain.ui.catalog import COUNTINGS
+
+TABLE_HEADERS = ["Metric", "Value", "Significance"]
+BLOCK_HEADERS = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Median |d|"]
+PUBLISHED_NOTE = (
+    "**Published figures of the model card.** Its per-head data were not released, so there is no head map, and the "
+    "null's p99 counts (about 1,333 and 7) are derived from the printed ratios."
+)
+
+
+def counting_choice() -> gr.Radio:
+    """Which heads are counted: the page says it wherever a count stands."""
+    choices = [(label, key) for key, (label, _) in COUNTINGS.items()]
+    return gr.Radio(choices, value="card", label="What counts as a head")
+
+
+class RunView:
+    """Components of one run, laid out where it is made; ``show`` gives values for ``outputs``.
+
+    First values travel with the page, so that a cached run is there at first paint.
+    """
+
+    def __init__(self, first: Sequence[Any] | None = None) -> None:
+        values = list(first) if first is not None else [None] * 8
+        self.about = gr.Markdown(values[0])
+        self.table = gr.Dataframe(
+            values[1], headers=TABLE_HEADERS, interactive=False, wrap=True, label="The card's table"
+        )
+        self.beyond = gr.Markdown(values[2])
+        self.overview = _picture("Heads by block: distribution of |t|, and the map of signed t", values[3])
+        with gr.Row():
+            self.null = _picture("Observed counts against the sign-flip null", values[4])
+            self.split_half = _picture("Split-half r", values[5])
+        self.blocks = gr.Dataframe(values[6], headers=BLOCK_HEADERS, interactive=False, label="Blocks by max |t|")
+        self.files = gr.File(values[7], label="Download", file_count="multiple", interactive=False)
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [
+            self.about,
+            self.table,
+            self.beyond,
+            self.overview,
+            self.null,
+            self.split_half,
+            self.blocks,
+            self.files,
+        ]
+
+
+def show(result: ProbeResult, summary: Summary, folder: Path | None = None) -> list[Any]:
+    """Values for ``RunView.outputs``; ``folder`` is the saved run whose tensor file is offered too."""
+    title = f"{result.model}, {result.prompts.name}: {result.n_pairs} pairs"
+    return [
+        _about(result),
+        [list(row) for row in summary.rows[1:]],
+        "\n\n".join([*summary.beyond, report.CAVEAT]),
+        image(figures.overview(summary, result.head_map, title)),
+        image(figures.null_counts(summary)),
+        image(figures.split_half(summary)),
+        block_rows(summary),
+        _files(result, summary, folder),
+    ]
+
+
+def show_live(result: ProbeResult, summary: Summary, with_figure: bool) -> list[Any]:
+    """The same while a run goes on: the table each time, the map when asked, the rest at the end."""
+    title = f"{result.model}, {result.prompts.name}: {result.n_pairs} of {len(result.prompts)} pairs"
+    overview = image(figures.overview(summary, result.head_map, title)) if with_figure else gr.skip()
+    table = [list(row) for row in summary.rows[1:]]
+    return [_about(result), table, "", overview, gr.skip(), gr.skip(), block_rows(summary), gr.skip()]
+
+
+def show_published(table: CardTable) -> list[Any]:
+    """The same for a card of which only the printed figures are known."""
+    hidden = gr.update(visible=False)
+    return [
+        PUBLISHED_NOTE,
+        [list(row) for row in table.rows[1:]],
+        report.CAVEAT,
+        image(figures.block_maxima(table, "Published: the five blocks the card names")),
+        hidden,
+        hidden,
+        block_rows(table),
+        [str(ASSETS / "published.json")],
+    ]
+
+
+def image(picture: figures.Picture) -> dict[str, Any]:
+    """A picture as an update of an image component, with its real alternative text."""
+    drawn = Image.open(io.BytesIO(picture.to_bytes("png", dpi=130)))
+    return gr.update(value=drawn, alt_text=picture.alt, visible=True)
+
+
+def block_rows(table: CardTable) -> list[list[Any]]:
+    return [
+        [block.name, f"{block.max_abs_t:.2f}", block.n_above, block.n_heads, f"{block.median_abs_d:.2f}"]
+        for block in table.blocks
+    ]
+
+
+def _picture(label: str, first: dict[str, Any] | None) -> gr.Image:
+    settings = {key: value for key, value in (first or {}).items() if key != "__type__"}
+    return gr.Image(label=label, interactive=False, format="png", buttons=["download", "fullscreen"], **settings)
+
+
+def _about(result: ProbeResult) -> str:
+    a, b = result.prompts.conditions
+    known = report.describe_run(result)
+    lines = [f"**{result.model}**, {known['prompts']}. A: {a}; B: {b}; t of B − A over pairs."]
+    if result.model.startswith("posebox"):
+        lines.append(
+            "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein. "
+            "All weights of *posebox-random* are random: whatever responds here responds to words, not to pose."
+        )
+    lines.append("; ".join(f"{key}: {value}" for key, value in known.items() if key not in ("model", "prompts")) + ".")
+    return "\n\n".join(lines)
+
+
+def _files(result: ProbeResult, summary: Summary, folder: Path | None) -> list[str]:
+    """Write what can be downloaded into a fresh temporary folder, which gradio copies from."""
+    target = Path(tempfile.mkdtemp(prefix="plantain-"))
+    report.write_report(result, target)
+    names = ("report.md", "heads.csv", "attention_heads.csv", "differences.csv", "summary.json", "overview.svg")
+    files = [str(target / name) for name in names]
+    if folder is None:
+        result.save(target)
+        folder = target
+    for path in sorted(folder.glob("mean_square-*.safetensors")):
+        copied = target / path.name
+        if copied != path:
+            shutil.copyfile(path, copied)
+        files.append(str(copied))
+    return files
