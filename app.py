@@ -60,7 +60,7 @@ def draw(prompts: Sequence[str], seed: int) -> list[Image]:
     pipe = pipeline()
     generators = [torch.Generator("cpu").manual_seed(seed) for _ in prompts]
     arguments = call_arguments(pipe) | {"num_inference_steps": _DRAW_STEPS, "guidance_scale": 1.0}
-    return list(pipe(list(prompts), generator=generators, **arguments).images)
+    return list(pipe(prompt=list(prompts), generator=generators, **arguments).images)
 
 
 def tokens(prompts: Sequence[str]) -> np.ndarray:

@@ -24,7 +24,7 @@ class HeadCapture:
     """Hooks on all output projections of a Flux2 transformer, for the time of a ``with`` block.
 
     >>> with plantain.HeadCapture(pipe.transformer) as capture:
-    ...     pipe(prompt, **plantain.call_arguments(pipe))
+    ...     pipe(prompt=prompt, **plantain.call_arguments(pipe))
     >>> capture.mean_square.shape            # one forward a step: (n_forwards, batch, 2, n_runs)
 
     Parameters

@@ -169,6 +169,11 @@ def alt_text(summary: Summary) -> str:
     )
 
 
+def signed(value: float, decimals: int) -> str:
+    """A number with its sign, a true minus: +0.13, −0.22."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
 def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 

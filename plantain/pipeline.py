@@ -86,7 +86,7 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
 def call_arguments(pipe: Any) -> dict[str, Any]:
     """Arguments that a pipeline's own defaults get wrong for a small one; for Klein they change nothing.
 
-    >>> pipe(prompt, **plantain.call_arguments(pipe))
+    >>> pipe(prompt=prompt, **plantain.call_arguments(pipe))
 
     Text features at a quarter, half and three quarters of the text encoder's depth (9, 18, 27 of
     Qwen3-4B's 36), as many text tokens as the tokenizer allows (at most 512), and the autoencoder's

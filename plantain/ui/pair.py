@@ -51,10 +51,13 @@ def build(engine: Engine) -> None:
     start = gr.Button("Probe this pair", variant="primary")
     gr.Examples(EXAMPLES, [a, b], label="Examples: pose, pose over subjects, colour")
     status = gr.Markdown()
-    plot = gr.Image(label="|t| by block", interactive=False, format="png", visible=False)
+    plot = gr.Image(show_label=False, interactive=False, format="png", visible=False, buttons=["download"])
     table = gr.Dataframe(headers=HEADERS, interactive=False, visible=False, label="The same as numbers")
     with gr.Row():
-        pictures = [gr.Image(label=f"Prompt {side}", interactive=False, visible=False, height=260) for side in "AB"]
+        pictures = [
+            gr.Image(label=f"Prompt {side}", interactive=False, visible=False, format="png", height=300)
+            for side in "AB"
+        ]
 
     def run(*values: Any) -> Iterator[list[Any]]:
         yield from _run(engine, *values)
@@ -188,10 +191,10 @@ def _lengths(tokens: np.ndarray) -> str:
     a, b = tokens[:, 0], tokens[:, 1]
     if (a == b).all():
         return "Both sides have the same number of tokens."
-    gap = float((b - a).mean())
+    gap = figures.signed(float((b - a).mean()), 1)
     return (
-        f"**Unequal length:** B has {gap:+.1f} tokens on average ({a.mean():.1f} against {b.mean():.1f}). The "
-        "transformer sees the padding, so length alone shifts heads in single blocks."
+        f"**Unequal length:** B has {gap} tokens on average ({b.mean():.1f} against {a.mean():.1f}). The transformer "
+        "sees the padding, so length alone shifts heads in single blocks."
     )
 
 
@@ -199,8 +202,8 @@ def _alignment(d: np.ndarray, reference: ProbeResult | None) -> str:
     if reference is None:
         return "There is no cached *dense_pose* run of these weights and settings to lay it over."
     found = stats.axis_alignment(d.mean(axis=0), reference.differences())
-    low, high = np.nanquantile(found.null, [0.025, 0.975])
+    r, low, high = (figures.signed(value, 2) for value in (found.r, *np.nanquantile(found.null, [0.025, 0.975])))
     return (
-        f"Along the T-pose-to-expressive axis of the cached run: r = {found.r:+.2f} (95 % of sign-flipped axes give "
-        f"{low:+.2f} to {high:+.2f}; p = {found.p:.3f}). It says how alike the two shifts are, whatever drives them."
+        f"Along the T-pose-to-expressive axis of the cached run: r = {r} (95 % of sign-flipped axes give {low} to "
+        f"{high}; p = {found.p:.3f}). It says how alike the two shifts are, whatever drives them."
     )

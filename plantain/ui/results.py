@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from plantain import figures
 from plantain.errors import InputError
 from plantain.summary import CardTable, load_published
 from plantain.ui import catalog
@@ -73,7 +74,7 @@ def _correlation(entries: tuple[catalog.Entry, catalog.Entry], counting: str) ->
     if finite.sum() < 3 or t[0][finite].std() == 0 or t[1][finite].std() == 0:
         return "The t maps have no variance to correlate."
     r = np.corrcoef(t[0][finite], t[1][finite])[0, 1]
-    return f"Pearson r between the two t maps, over {int(finite.sum()):,} heads: {r:+.3f}."
+    return f"Pearson r between the two t maps, over {int(finite.sum()):,} heads: {figures.signed(r, 3)}."
 
 
 def _table(entry: catalog.Entry, counting: str) -> CardTable:

@@ -45,10 +45,10 @@ class RunView:
             values[1], headers=TABLE_HEADERS, interactive=False, wrap=True, label="The card's table"
         )
         self.beyond = gr.Markdown(values[2])
-        self.overview = _picture("Heads by block: distribution of |t|, and the map of signed t", values[3])
+        self.overview = _picture(values[3])
         with gr.Row():
-            self.null = _picture("Observed counts against the sign-flip null", values[4])
-            self.split_half = _picture("Split-half r", values[5])
+            self.null = _picture(values[4], scale=2)
+            self.split_half = _picture(values[5], scale=1)
         self.blocks = gr.Dataframe(values[6], headers=BLOCK_HEADERS, interactive=False, label="Blocks by max |t|")
         self.files = gr.File(values[7], label="Download", file_count="multiple", interactive=False)
 
@@ -117,9 +117,12 @@ def block_rows(table: CardTable) -> list[list[Any]]:
     ]
 
 
-def _picture(label: str, first: dict[str, Any] | None) -> gr.Image:
+def _picture(first: dict[str, Any] | None, scale: int | None = None) -> gr.Image:
     settings = {key: value for key, value in (first or {}).items() if key != "__type__"}
-    return gr.Image(label=label, interactive=False, format="png", buttons=["download", "fullscreen"], **settings)
+    # A label would be laid over the figure, which carries its own title.
+    return gr.Image(
+        show_label=False, interactive=False, format="png", buttons=["download", "fullscreen"], scale=scale, **settings
+    )
 
 
 def _about(result: ProbeResult) -> str:
