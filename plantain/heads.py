@@ -164,5 +164,6 @@ def _head_table(head_map: HeadMap, grouping: str, part: str) -> dict[str, np.nda
 
 
 def _common_divisors(a: int, b: int) -> str:
-    common = np.gcd(a, b)
-    return ", ".join(str(d) for d in range(1, common + 1) if common % d == 0)
+    common = int(np.gcd(a, b))
+    # Head widths are a few hundred channels at most; the bound is for numbers out of a damaged file.
+    return ", ".join(str(d) for d in range(1, min(common, 1024) + 1) if common % d == 0)

@@ -192,8 +192,12 @@ def weights_fingerprint(pipe: Any) -> str:
 
 def _locate(name: str) -> tuple[Path, str | None]:
     """The folder that holds a named pipeline, fetched from the Hub if need be, and its revision."""
-    path = Path(name).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(name).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError):  # a name too long for any folder, or the home of no user
+        is_folder = False
+    if is_folder:
         _check_model_index(path / "model_index.json", name)
         return path, None
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
@@ -211,6 +215,7 @@ def _download(name: str) -> tuple[Path, str | None]:
         EntryNotFoundError,
         GatedRepoError,
         HFValidationError,
+        HTTPError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
     )
@@ -240,7 +245,7 @@ def _download(name: str) -> tuple[Path, str | None]:
         ) from error
     except EntryNotFoundError as error:
         raise InputError(f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.") from error
-    except OSError as error:  # time-outs, refused connections, full disks
+    except (OSError, HTTPError) as error:  # time-outs, proxies, a download cut short, a full disk
         why = _shorten(str(error))
         raise InputError(f"Fetching {name!r} failed: {why} Try again, or use --model {EMBEDDED}.") from error
     return folder, folder.name
@@ -261,12 +266,15 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
     from diffusers import Flux2KleinPipeline
 
     try:
-        return Flux2KleinPipeline.from_pretrained(str(folder), torch_dtype=dtype, local_files_only=True)
+        pipe = Flux2KleinPipeline.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
     except MemoryError as error:
         raise InputError(_memory_sentence(str(folder), "cpu")) from error
     except Exception as error:  # a folder may be broken in any way; the cause stays attached
         why = _shorten(str(error))
         raise InputError(f"The pipeline in {folder} cannot be loaded ({why}); save or download it again.") from error
+    if not pipe.tokenizer.chat_template:  # without its files a tokenizer loads all the same, and knows no word
+        raise InputError(f"The pipeline in {folder} cannot be loaded (no tokenizer); save or download it again.")
+    return pipe
 
 
 def _check_memory(folder: Path, device: str, dtype: torch.dtype) -> None:

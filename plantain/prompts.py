@@ -191,6 +191,9 @@ def _from_csv(text: str, path: Path) -> PromptSet:
     if not {"a", "b"} <= set(columns):
         found = ", ".join(repr(column) for column in columns) or "none"
         raise InputError(f"{path.name} needs the columns 'a' and 'b' in its first line; it has {found}.")
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise InputError(f"{path.name} has the column {twice[0]!r} twice; give every column a name of its own.")
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise InputError(f"Row {line} of {path.name} has not {len(columns)} columns; quote texts that hold commas.")

@@ -39,26 +39,35 @@ def write_report(result: ProbeResult, folder: str | Path, n_flips: int = 1000, s
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     card = summarise(result, "card", n_flips=n_flips, seed=seed)
-    head = summarise(result, "head", n_flips=n_flips, seed=seed)
     pictures = {
-        "overview": figures.overview(card, result.head_map, title=f"{result.model}, {result.prompts.name}"),
+        "overview": overview(result, card),
         "null": figures.null_counts(card),
         "split_half": figures.split_half(card),
     }
     for name, picture in pictures.items():
         for kind in ("svg", "png"):
             (folder / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
-    texts = {
+    for name, text in texts(result, card, summarise(result, "head", n_flips=n_flips, seed=seed)).items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    return folder
+
+
+def overview(result: ProbeResult, summary: Summary) -> figures.Picture:
+    """``figures.overview`` under the run's name, and the pairs done where it is partial."""
+    pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
+    return figures.overview(summary, result.head_map, f"{result.model}, {result.prompts.name}: {pairs}")
+
+
+def texts(result: ProbeResult, card: Summary, head: Summary) -> dict[str, str]:
+    """The report's text files by name; ``card`` and ``head`` are the run's summaries in the two countings."""
+    return {
+        "report.md": markdown(result, card, head),
         "heads.csv": heads_csv(result, card),
         "attention_heads.csv": heads_csv(result, head),
         "differences.csv": differences_csv(result),
         "blocks.csv": blocks_csv(card),
         "summary.json": summary_json(result, card, head),
-        "report.md": markdown(result, card, head, pictures["overview"].alt),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="")
-    return folder
 
 
 def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
@@ -133,7 +142,7 @@ def summary_json(result: ProbeResult, card: Summary, head: Summary) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def markdown(result: ProbeResult, card: Summary, head: Summary, alt: str) -> str:
+def markdown(result: ProbeResult, card: Summary, head: Summary) -> str:
     """The report as Markdown, with ``overview.svg`` beside it."""
     a, b = result.prompts.conditions
     state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(result.prompts)} pairs.**"
@@ -142,7 +151,7 @@ def markdown(result: ProbeResult, card: Summary, head: Summary, alt: str) -> str
         "",
         f"{result.prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A.{state}".strip(),
         "",
-        f"![{alt}](overview.svg)",
+        f"![{figures.alt_text(card)}](overview.svg)",
         "",
         "## Card heads: runs of 16 channels, MLP among them".replace("16", str(result.config.channels_per_head)),
         "",

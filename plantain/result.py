@@ -139,6 +139,8 @@ class ProbeResult:
         expected = (n, 2, self.config.n_seeds, self.config.num_inference_steps, 3, self.head_map.n_runs)
         if self.mean_square.shape != expected or n > len(self.prompts):
             raise InputError(f"mean_square has the shape {self.mean_square.shape}; this run needs {expected}.")
+        if self.mean_square.dtype != np.float32:
+            raise InputError(f"mean_square must be float32; got {self.mean_square.dtype}.")
         if self.token_counts.shape != (n, 2, 3):
             raise InputError(f"token_counts has the shape {self.token_counts.shape}; this run needs {(n, 2, 3)}.")
 

@@ -197,6 +197,18 @@ def sign_flip_null(
     return SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)
 
 
+def expected_counts(n_pairs: int, n_heads: int, thresholds: Sequence[float] = (3.0, 5.0)) -> Array:
+    """Heads above each |t| that chance alone gives on average: n_heads · 2 · P(T > c), n_pairs - 1 degrees of freedom.
+
+    >>> plantain.stats.expected_counts(25, 16_320)               # about 101 at |t| > 3, 0.7 at |t| > 5
+
+    Exact for normal differences; correlation between heads does not change a mean.
+    """
+    from scipy.stats import t as student  # here, since reading a run needs no distribution
+
+    return n_heads * 2 * student.sf(np.asarray(thresholds, dtype=float), n_pairs - 1)
+
+
 def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
     """Reliability of the t map: Pearson r between two random halves of the pairs, over heads.
 

@@ -149,16 +149,26 @@ class Summary(CardTable):
     view: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def expected_by_chance(self) -> tuple[float, ...]:
+        """Heads above each threshold that chance gives on average: ``stats.expected_counts``."""
+        return tuple(float(e) for e in stats.expected_counts(self.n_pairs, self.n_heads, self.thresholds))
+
+    @property
     def beyond(self) -> list[str]:
         """Lines the card does not have: the null in other words, and heads without variance."""
         ps = ", ".join(f"p = {_p(p)} at |t| > {c:g}" for c, p in zip(self.thresholds, self.set_p, strict=True))
         n_flips = len(self.null.max_abs_t) if self.null is not None else 0
         how = "all" if self.null is not None and self.null.exhaustive else "random"
         above = int((np.abs(self.t) > self.max_t_p95).sum())
+        by_chance = ", ".join(
+            f"{expected:,.3g} at |t| > {c:g}"
+            for expected, c in zip(self.expected_by_chance, self.thresholds, strict=True)
+        )
         passing = f"{above:,} of {self.n_heads:,} heads pass it"
         lines = [
             f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; "
-            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {passing}."
+            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {passing}.",
+            f"Expected by chance, from the t distribution with {self.n_pairs - 1} degrees of freedom: {by_chance}.",
         ]
         if self.n_silent:
             lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")
@@ -168,6 +178,7 @@ class Summary(CardTable):
         return super().to_dict() | {
             "set_p": list(self.set_p),
             "max_t_p95": _json_number(self.max_t_p95),
+            "expected_by_chance": list(self.expected_by_chance),
             "n_silent": self.n_silent,
             "view": self.view,
         }

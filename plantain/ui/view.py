@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from PIL import Image
 from plantain import figures, report
 from plantain.paths import ASSETS
 from plantain.result import ProbeResult
-from plantain.summary import CardTable, Summary
+from plantain.summary import CardTable, Summary, summarise
 from plantain.ui.catalog import COUNTINGS
 
 TABLE_HEADERS = ["Metric", "Value", "Significance"]
@@ -24,6 +25,11 @@ PUBLISHED_NOTE = (
     "**Published figures of the model card.** Its per-head data were not released, so there is no head map, and the "
     "null's p99 counts (about 1,333 and 7) are derived from the printed ratios."
 )
+
+
+_downloads = tempfile.TemporaryDirectory(prefix="plantain-")
+_recent: deque[Path] = deque()
+_KEPT_DOWNLOADS = 32
 
 
 def counting_choice() -> gr.Radio:
@@ -68,23 +74,21 @@ class RunView:
 
 def show(result: ProbeResult, summary: Summary, folder: Path | None = None) -> list[Any]:
     """Values for ``RunView.outputs``; ``folder`` is the saved run whose tensor file is offered too."""
-    title = f"{result.model}, {result.prompts.name}: {result.n_pairs} pairs"
     return [
         _about(result),
         [list(row) for row in summary.rows[1:]],
         "\n\n".join([*summary.beyond, report.CAVEAT]),
-        image(figures.overview(summary, result.head_map, title)),
+        image(report.overview(result, summary)),
         image(figures.null_counts(summary)),
         image(figures.split_half(summary)),
         block_rows(summary),
-        _files(result, summary, folder),
+        _files(result, folder),
     ]
 
 
 def show_live(result: ProbeResult, summary: Summary, with_figure: bool) -> list[Any]:
     """The same while a run goes on: the table each time, the map when asked, the rest at the end."""
-    title = f"{result.model}, {result.prompts.name}: {result.n_pairs} of {len(result.prompts)} pairs"
-    overview = image(figures.overview(summary, result.head_map, title)) if with_figure else gr.skip()
+    overview = image(report.overview(result, summary)) if with_figure else gr.skip()
     table = [list(row) for row in summary.rows[1:]]
     return [_about(result), table, "", overview, gr.skip(), gr.skip(), block_rows(summary), gr.skip()]
 
@@ -100,7 +104,7 @@ def show_published(table: CardTable) -> list[Any]:
         hidden,
         hidden,
         block_rows(table),
-        [str(ASSETS / "published.json")],
+        [_copied(ASSETS / "published.json", _new_folder())],
     ]
 
 
@@ -138,18 +142,30 @@ def _about(result: ProbeResult) -> str:
     return "\n\n".join(lines)
 
 
-def _files(result: ProbeResult, summary: Summary, folder: Path | None) -> list[str]:
-    """Write what can be downloaded into a fresh temporary folder, which gradio copies from."""
-    target = Path(tempfile.mkdtemp(prefix="plantain-"))
-    report.write_report(result, target)
-    names = ("report.md", "heads.csv", "attention_heads.csv", "differences.csv", "summary.json", "overview.svg")
-    files = [str(target / name) for name in names]
+def _files(result: ProbeResult, folder: Path | None) -> list[str]:
+    """Write what can be downloaded, always in both countings; gradio copies the files when it serves them."""
+    target = _new_folder()
+    card = summarise(result)
+    texts = report.texts(result, card, summarise(result, "head"))
+    for name, text in texts.items():
+        (target / name).write_text(text, encoding="utf-8", newline="")
+    (target / "overview.svg").write_bytes(report.overview(result, card).to_bytes("svg"))
+    files = [str(target / name) for name in (*texts, "overview.svg")]
     if folder is None:
         result.save(target)
-        folder = target
-    for path in sorted(folder.glob("mean_square-*.safetensors")):
-        copied = target / path.name
-        if copied != path:
-            shutil.copyfile(path, copied)
-        files.append(str(copied))
-    return files
+        return [*files, *map(str, target.glob("*.safetensors"))]
+    return [*files, *[_copied(path, target) for path in folder.glob("mean_square-*.safetensors")]]
+
+
+def _new_folder() -> Path:
+    """A folder for downloads under this process's temporary one; the oldest go, long since copied."""
+    folder = Path(tempfile.mkdtemp(dir=_downloads.name))
+    _recent.append(folder)
+    while len(_recent) > _KEPT_DOWNLOADS:
+        shutil.rmtree(_recent.popleft(), ignore_errors=True)
+    return folder
+
+
+def _copied(path: Path, folder: Path) -> str:
+    """Gradio serves files of the temporary and the working folder only."""
+    return str(shutil.copyfile(path, folder / path.name))

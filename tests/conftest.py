@@ -1,0 +1,41 @@
+"""Fixtures that several test files share; none needs a network, a GPU or a cached model."""
+
+import os
+
+# Before anything imports huggingface_hub, which reads this once: no test may reach the Hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+from plantain.prompts import PromptSet
+
+
+@pytest.fixture(scope="session")
+def posebox():
+    """The embedded random model; tests that alter a pipeline build their own."""
+    import plantain
+
+    return plantain.load_pipeline("posebox-random", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def odd_pipeline():
+    """A random pipeline of odd sizes: what holds here rests on no size of Klein or Posebox."""
+    from pipelines import build_odd
+
+    return build_odd()
+
+
+@pytest.fixture(scope="session")
+def small_prompts():
+    """Five pairs of unequal lengths; every b says "leaping"."""
+    return PromptSet.from_pairs(
+        [
+            ("A tall dancer standing in a park", "A tall dancer leaping in a park"),
+            ("A nurse standing", "A nurse leaping over a low stone wall by the sea"),
+            ("A boy in a red coat standing on a wooden pier", "A boy in a red coat leaping on a wooden pier"),
+            ("An old chef standing in a kitchen", "An old chef leaping in a kitchen"),
+            ("A goalkeeper standing on grass", "A goalkeeper leaping on grass"),
+        ],
+        name="small",
+    )

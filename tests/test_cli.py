@@ -1,0 +1,193 @@
+"""The command line: the whole way from prompts to tables, interruptions, and a sentence for every bad input."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import plantain
+from plantain import cli
+
+PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} sitting\n" for who in ("cat", "dog", "fox", "hen"))
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text(PAIRS, encoding="utf-8")
+    return path
+
+
+def run_cli(capsys, *arguments):
+    status = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_run_then_report_prints_the_cards_layout_and_writes_the_files(capsys, csv_file, tmp_path):
+    out = tmp_path / "run"
+    status, printed, _ = run_cli(capsys, "run", "--model", "posebox-random", "--prompts", csv_file, "--out", out)
+    assert status == 0
+    assert "Heads with |t| > 3" in printed
+    status, again, said = run_cli(capsys, "report", out)
+    assert status == 0
+    assert again == printed
+    table = plantain.summarise(plantain.load_result(out))
+    assert table.text in printed
+    assert f"  • {table.blocks[0].line}" in printed
+    assert "null p99" in printed
+    assert (out / "report" / "heads.csv").exists()
+    assert "Wrote" in said
+
+
+def test_a_run_is_never_written_over(capsys, csv_file, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious.txt").write_text("kept")
+    status, _, said = run_cli(
+        capsys, "run", "--prompts", csv_file, "--model", "posebox-random", "--out", tmp_path / "run"
+    )
+    assert status == cli.EXIT_BAD_INPUT
+    assert "is not empty" in said
+    assert (tmp_path / "run" / "precious.txt").read_text() == "kept"
+
+
+def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp_path, monkeypatch):
+    import plantain.probe
+
+    common = ["run", "--model", "posebox-random", "--prompts", csv_file, "--batch-size", 2]
+    assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
+
+    def interrupted(*arguments):
+        for progress in real(*arguments):
+            yield progress
+            if progress.done == 3:
+                raise KeyboardInterrupt
+
+    real = plantain.probe.iter_probe
+    with monkeypatch.context() as patch:
+        patch.setattr(plantain.probe, "iter_probe", interrupted)
+        status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part")
+    assert status == cli.EXIT_INTERRUPTED
+    assert "3 of 4 pairs are saved" in said
+    partial = plantain.load_result(tmp_path / "part")
+    assert (partial.n_pairs, partial.complete) == (3, False)
+    status, printed, _ = run_cli(capsys, "report", tmp_path / "part")
+    assert status == 0
+    assert "Partial run: 3 of 4 pairs" in printed
+
+    assert run_cli(capsys, *common, "--out", tmp_path / "part", "--resume")[0] == 0
+    whole, resumed = (plantain.load_result(tmp_path / name) for name in ("whole", "part"))
+    assert resumed.complete
+    np.testing.assert_array_equal(resumed.mean_square, whole.mean_square)
+
+
+def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
+    import plantain.probe
+
+    real = plantain.probe.iter_probe
+
+    def crashing(*arguments):
+        yield next(real(*arguments))
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(plantain.probe, "iter_probe", crashing)
+    arguments = ["run", "--model", "posebox-random", "--prompts", str(csv_file), "--batch-size", "2"]
+    with pytest.raises(RuntimeError, match="power cut"):
+        cli.main([*arguments, "--out", str(tmp_path / "run")])
+    assert plantain.load_result(tmp_path / "run").n_pairs == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path, number):
+    rows = "".join(
+        f"{word} number {i} standing,{word} number {i} sitting\n" for i in range(60) for word in ("cat", "dog")
+    )
+    (tmp_path / "many.csv").write_text("a,b\n" + rows)
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "plantain", "run", "--model", "posebox-random", "--out", str(out)]
+    command += ["--prompts", str(tmp_path / "many.csv"), "--batch-size", "2", "--n-seeds", "8"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "run.json").exists() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == cli.EXIT_INTERRUPTED, said
+    assert "Traceback" not in said
+    assert "--resume" in said
+    assert 0 < plantain.load_result(out).n_pairs < 120
+
+
+BAD = {
+    "unknown command": (["frobnicate"], "invalid choice"),
+    "no command": ([], "required"),
+    "unknown model": (["run", "--model", "posebux", "--out", "x"], "Unknown model 'posebux'"),
+    "unknown prompts": (["run", "--prompts", "dance", "--out", "x"], "No prompt set called 'dance'"),
+    "odd batch": (["run", "--batch-size", "3", "--out", "x"], "batch_size must be"),
+    "no number": (["run", "--seed", "two", "--out", "x"], "invalid int value"),
+    "negative seed": (["run", "--seed", "-1", "--out", "x"], "seed must be"),
+    "rising sigmas": (["run", "--sigmas", "0.5", "1", "--out", "x"], "sigmas must be"),
+    "head width": (
+        ["run", "--model", "posebox-random", "--channels-per-head", "7", "--out", "x"],
+        "channels_per_head=7",
+    ),
+    "picture size": (["run", "--model", "posebox-random", "--height", "100", "--out", "x"], "multiple of 16"),
+    "device": (["run", "--model", "posebox-random", "--device", "tpu", "--out", "x"], "Unknown device 'tpu'"),
+    "dtype": (["run", "--model", "posebox-random", "--dtype", "int8", "--out", "x"], "Unknown dtype 'int8'"),
+    "no run": (["report", "nowhere"], "holds no run"),
+    "nothing to resume": (["run", "--out", "nowhere", "--resume"], "holds no run"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_sentence_and_status_2(capsys, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    status, printed, said = run_cli(capsys, *arguments)
+    assert status == cli.EXIT_BAD_INPUT
+    assert sentence in said
+    assert printed == ""
+    assert "Traceback" not in said
+    assert not (tmp_path / "x").exists()
+
+
+FILES = {
+    "no columns": ("x,y\n1,2\n", "needs the columns 'a' and 'b'"),
+    "one pair": ("a,b\na cat,a dog\n", "at least 3 pairs"),
+    "empty prompt": ("a,b\na cat,\na,b\nc,d\n", "is empty"),
+    "identical": ("a,b\nc,d\ne,e\nf,g\n", "are the same"),
+    "duplicate ids": ("id,a,b\np,c,d\np,e,f\nq,g,h\n", "Two pairs have the id 'p'"),
+    "10,000 words": ("a,b\n" + "word " * 10_000 + ",d\ne,f\ng,h\n", "10,000 words"),
+    "too many tokens": ("a,b\n" + "zyx " * 120 + ",d\ne,f\ng,h\n", "reads at most 96"),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), FILES.values(), ids=FILES)
+def test_bad_prompt_files_are_one_sentence(capsys, tmp_path, content, sentence):
+    (tmp_path / "bad.csv").write_text(content)
+    arguments = ["run", "--model", "posebox-random", "--prompts", tmp_path / "bad.csv", "--out", tmp_path / "x"]
+    status, _, said = run_cli(capsys, *arguments)
+    assert status == cli.EXIT_BAD_INPUT
+    assert sentence in said
+    assert not (tmp_path / "x").exists()
+
+
+def test_resume_refuses_another_configuration_and_leaves_the_run_alone(capsys, csv_file, tmp_path):
+    common = ["run", "--model", "posebox-random", "--prompts", csv_file, "--out", tmp_path / "run"]
+    assert run_cli(capsys, *common)[0] == 0
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    status, _, said = run_cli(capsys, *common, "--resume", "--seed", 1)
+    assert status == cli.EXIT_BAD_INPUT
+    assert "Cannot resume" in said
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_resume_of_a_whole_run_changes_nothing(capsys, csv_file, tmp_path):
+    common = ["run", "--model", "posebox-random", "--prompts", csv_file, "--out", tmp_path / "run"]
+    run_cli(capsys, *common)
+    before = plantain.load_result(tmp_path / "run").mean_square
+    assert run_cli(capsys, *common, "--resume")[0] == 0
+    np.testing.assert_array_equal(plantain.load_result(tmp_path / "run").mean_square, before)

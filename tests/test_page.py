@@ -1,0 +1,215 @@
+"""The page in a real browser, through the real server: every tab's main path, and wrong input beside its field."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from plantain.paths import ROOT
+from plantain.result import load_result
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# A first click loads torch and diffusers; generous, since a machine that runs tests is busy.
+LOADED = 120_000
+
+if CHROMIUM is None and os.environ.get("PLANTAIN_REQUIRE_BROWSER"):
+    raise RuntimeError("PLANTAIN_REQUIRE_BROWSER is set, but there is no chromium; install Debian's package chromium.")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; install it to click through the page")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """``python app.py`` in an empty folder, as a visitor of a fresh machine meets it."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox-random"}
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                urllib.request.urlopen(url, timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url, folder
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(server, browser):
+    """The opened page; at the end, no script error and no request to another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    errors, hosts = [], set()
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
+    opened.goto(server[0], wait_until="domcontentloaded")
+    opened.get_by_text("Blocks by max |t|").first.wait_for()
+    yield opened
+    context.close()
+    assert errors == []
+    assert hosts == {server[0].split("/")[2]}
+
+
+def open_tab(page, name):
+    page.get_by_role("tab", name=name).click()
+
+
+def shows(page, text, timeout=15_000):
+    page.get_by_text(text).filter(visible=True).first.wait_for(timeout=timeout)
+
+
+def choose(page, label, option):
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def test_results_are_there_at_first_paint_with_alternative_text(page):
+    shows(page, "13 (2.5%)")
+    alt = page.locator("img[alt*='13 of 510 heads']")
+    alt.wait_for()
+    assert "single[5]" in alt.get_attribute("alt")
+
+
+def test_the_published_card_can_be_chosen(page):
+    choose(page, "Run", "Model card")
+    shows(page, "8,263 (50.6%)")
+    shows(page, "per-head data were not released")
+
+
+def test_counting_attention_heads_changes_the_table(page):
+    page.get_by_text("Attention heads: the model's own").first.click()
+    shows(page, "2 (2.7%)")
+
+
+def test_downloads_open_and_parse(page, tmp_path):
+    with page.expect_download() as started:
+        page.get_by_role("link", name="KB").nth(4).click()
+    path = tmp_path / started.value.suggested_filename
+    started.value.save_as(path)
+    assert path.name == "summary.json"
+    assert json.loads(path.read_text())["card"]["n_heads"] == 510
+
+
+def test_the_probe_runs_live_is_saved_and_appears_in_the_list(page, server):
+    open_tab(page, "Run the probe")
+    page.get_by_role("button", name="Run the probe").click()
+    shows(page, "Done: 25 pairs", LOADED)
+    shows(page, "13 (2.5%)")
+    page.get_by_role("button", name="Save this run").click()
+    shows(page, "Saved to")
+    saved = list((Path(server[1]) / "runs").glob("*/run.json"))
+    assert load_result(saved[0].parent).complete
+    open_tab(page, "Results")
+    page.get_by_label("Run", exact=True).click()
+    page.get_by_role("option", name="saved here").wait_for()
+
+
+def test_a_stopped_run_keeps_the_pairs_done(page):
+    open_tab(page, "Run the probe")
+    page.get_by_label("number input for Noise seeds").first.fill("16")
+    page.get_by_role("button", name="Run the probe").click()
+    shows(page, "of 25; about", LOADED)
+    page.get_by_role("button", name="Stop, and keep").click()
+    shows(page, "they are kept below", LOADED)
+
+
+def test_your_pair_shows_t_over_seeds_and_the_two_pictures(page):
+    open_tab(page, "Your pair")
+    page.get_by_role("button", name="Probe this pair").click()
+    shows(page, "This is n = 1 in prompts", LOADED)
+    shows(page, "Along the T-pose-to-expressive axis")
+    picture = page.locator("img[alt*='draws: a dancer leaping']")
+    picture.wait_for(timeout=LOADED)
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "alt => [...document.images].find(i => i.alt.includes(alt)).naturalWidth == 128", arg="leaping"
+    )
+
+
+def test_your_pair_over_subjects(page):
+    open_tab(page, "Your pair")
+    page.get_by_label("Prompt A").fill("{subject} standing in a gym")
+    page.get_by_label("Prompt B").fill("{subject} crouching in a gym")
+    page.get_by_role("button", name="Probe this pair").click()
+    shows(page, "t over 25 subjects", LOADED)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "sentence"),
+    [
+        ("", "a dog", "is empty"),
+        ("a cat", "a cat", "Both prompts are the same"),
+        ("word " * 10_000, "a dog", "has 10,000 words"),
+        ("{subject} sitting", "a dog", "in both prompts or in neither"),
+        ("zyx " * 120, "a dog", "reads at most 96"),
+    ],
+    ids=["empty", "identical", "10,000 words", "half a placeholder", "too many tokens"],
+)
+def test_a_wrong_prompt_is_named_on_the_page(page, a, b, sentence):
+    open_tab(page, "Your pair")
+    page.get_by_label("Prompt A").fill(a)
+    page.get_by_label("Prompt B").fill(b)
+    page.get_by_role("button", name="Probe this pair").click()
+    shows(page, sentence, LOADED)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("pairs.csv", "x,y\n1,2\n", "needs the columns 'a' and 'b'"),
+        ("pairs.csv", "a,b\na cat,a dog\n", "at least 3 pairs"),
+        ("pairs.json", "{", "is not valid JSON"),
+    ],
+    ids=["columns", "one pair", "JSON"],
+)
+def test_a_wrong_file_is_named_beside_its_field(page, tmp_path, name, content, sentence):
+    (tmp_path / name).write_text(content)
+    open_tab(page, "Run the probe")
+    page.locator("input[accept='.json, .csv']").set_input_files(tmp_path / name)
+    shows(page, name)
+    page.get_by_role("button", name="Run the probe").click()
+    shows(page, sentence, LOADED)
+
+
+@pytest.mark.parametrize("tab", ["Results", "Run the probe", "Your pair"])
+def test_nothing_scrolls_sideways_on_a_phone(page, tab):
+    page.set_viewport_size({"width": 375, "height": 800})
+    open_tab(page, tab)
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375

@@ -1,0 +1,422 @@
+"""Loading pipelines, what a pipeline is asked, and every way in which a name can be wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+from types import SimpleNamespace
+
+import hub
+import numpy as np
+import psutil
+import pytest
+import torch
+from pipelines import build_odd
+
+from plantain.errors import InputError
+from plantain.pipeline import call_arguments, describe, encode, load_pipeline, text_mask, weights_fingerprint
+from plantain.posebox.build import build_random
+from plantain.posebox.tokenizer import FOLDER, load_tokenizer, train_tokenizer
+from plantain.probe import run_probe
+from plantain.prompts import load_prompts, shipped_prompts
+from plantain.result import ProbeConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def saved(odd_pipeline, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "pipeline"
+    odd_pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(saved, tmp_path):
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+# -- the embedded model ----------------------------------------------------------------------------
+
+
+def test_posebox_random_has_kleins_blocks(posebox):
+    assert type(posebox).__name__ == "Flux2KleinPipeline"
+    assert len(posebox.transformer.transformer_blocks) == 5
+    assert len(posebox.transformer.single_transformer_blocks) == 20
+    assert not posebox.transformer.training
+
+
+def test_posebox_random_is_the_same_every_time(posebox):
+    again = build_random()
+    assert weights_fingerprint(again) == weights_fingerprint(posebox)
+    ours, theirs = (pipe.vae.state_dict() for pipe in (again, posebox))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_another_seed_gives_other_weights(posebox):
+    assert weights_fingerprint(build_random(seed=1)) != weights_fingerprint(posebox)
+
+
+def test_building_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    build_random()
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_posebox_random_loads_in_another_dtype(small_prompts):
+    pipe = load_pipeline("posebox-random", device="cpu", dtype="bfloat16")
+    assert {parameter.dtype for parameter in pipe.transformer.parameters()} == {torch.bfloat16}
+    assert describe(pipe)["dtype"] == "bfloat16"
+    result = run_probe(pipe, small_prompts, ProbeConfig(height=32, width=32))
+    assert np.isfinite(result.mean_square).all()
+
+
+def test_posebox_random_is_named_in_its_description(posebox):
+    found = describe(posebox)
+    assert (found["model"], found["revision"], found["device"]) == ("posebox-random", None, "cpu")
+
+
+# -- saved folders ---------------------------------------------------------------------------------
+
+
+def test_a_saved_pipeline_loads_and_probes_as_before(odd_pipeline, saved, small_prompts):
+    pipe = load_pipeline(str(saved), device="cpu")
+    assert weights_fingerprint(pipe) == weights_fingerprint(odd_pipeline)
+    assert describe(pipe)["model"] == str(saved)
+    before, after = run_probe(odd_pipeline, small_prompts), run_probe(pipe, small_prompts)
+    np.testing.assert_array_equal(before.mean_square, after.mean_square)
+
+
+def test_posebox_survives_saving(posebox, tmp_path):
+    posebox.save_pretrained(tmp_path)
+    pipe = load_pipeline(str(tmp_path), device="cpu")
+    assert weights_fingerprint(pipe) == weights_fingerprint(posebox)
+    np.testing.assert_array_equal(text_mask(pipe, ["a dancer"]), text_mask(posebox, ["a dancer"]))
+
+
+def test_a_pipeline_made_by_hand_can_be_described():
+    pipe = build_odd()
+    assert describe(pipe)["model"] == "unnamed pipeline"
+
+
+@pytest.mark.parametrize("component", ["transformer", "text_encoder"])
+def test_the_fingerprint_sees_one_changed_value(component):
+    pipe = build_odd()
+    before = weights_fingerprint(pipe)
+    with torch.no_grad():
+        next(getattr(pipe, component).parameters()).view(-1)[0] += 1
+    assert weights_fingerprint(pipe) != before
+
+
+def test_the_fingerprint_samples_large_tensors_to_their_end(monkeypatch):
+    pipe = build_odd()
+    monkeypatch.setattr("plantain.pipeline._FINGERPRINT_VALUES", 10)
+    before = weights_fingerprint(pipe)
+    with torch.no_grad():
+        for parameter in pipe.transformer.parameters():
+            parameter.view(-1)[parameter.numel() // 2 :] += 1
+    assert weights_fingerprint(pipe) != before
+
+
+# -- what a pipeline is asked ----------------------------------------------------------------------
+
+
+def stand_in(layers, sample_size, max_length):
+    return SimpleNamespace(
+        text_encoder=SimpleNamespace(config=SimpleNamespace(num_hidden_layers=layers)),
+        vae=SimpleNamespace(config=SimpleNamespace(sample_size=sample_size)),
+        tokenizer=SimpleNamespace(model_max_length=max_length),
+    )
+
+
+def test_call_arguments_of_klein_are_its_own_defaults():
+    import inspect
+
+    from diffusers import Flux2KleinPipeline
+
+    arguments = call_arguments(stand_in(36, 1024, 131_072))
+    defaults = inspect.signature(Flux2KleinPipeline.__call__).parameters
+    assert arguments["text_encoder_out_layers"] == (9, 18, 27) == defaults["text_encoder_out_layers"].default
+    assert arguments["max_sequence_length"] == 512 == defaults["max_sequence_length"].default
+    assert arguments["height"] == arguments["width"] == 1024
+
+
+def test_call_arguments_of_small_pipelines(posebox, odd_pipeline):
+    expected = {"text_encoder_out_layers": (1, 2, 3), "max_sequence_length": 96, "height": 128, "width": 128}
+    assert call_arguments(posebox) == expected
+    assert call_arguments(odd_pipeline)["text_encoder_out_layers"] == (2, 4, 6)
+    assert (call_arguments(odd_pipeline)["height"], call_arguments(odd_pipeline)["width"]) == (96, 64)
+
+
+def test_a_text_has_the_same_features_in_any_company(posebox):
+    alone, together = encode(posebox, ["a dancer"]), encode(posebox, ["a nurse", "a dancer"])
+    assert alone.shape == (1, 96, 3 * 64)
+    assert torch.equal(alone[0], together[1])
+
+
+# -- the tokenizer ---------------------------------------------------------------------------------
+
+
+def shipped_texts():
+    return [text for name in shipped_prompts() for text in load_prompts(name).prompts]
+
+
+def test_training_again_gives_the_shipped_files(tmp_path):
+    train_tokenizer(shipped_texts(), tmp_path)
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    shipped = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    assert made.keys() == shipped.keys()
+    assert [name for name in made if made[name] != shipped[name]] == [], "run python -m plantain.posebox.tokenizer"
+
+
+TEXTS = [
+    "a dancer",
+    "Zwölf Boxkämpfer",
+    "体操選手が跳ぶ",
+    "🤸\U0001f3fd leaping",
+    "عربى",
+    "\0\u200b\ufffd",
+    "  two  spaces ",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_any_text_survives_the_tokenizer(text):
+    tokenizer = load_tokenizer()
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_every_shipped_prompt_fits(posebox):
+    mask = text_mask(posebox, shipped_texts())
+    assert (mask.sum(axis=1) < 96).all()
+
+
+# -- wrong names -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["nonsense", "a/b/c", "../nowhere", "./nowhere", "~nobody-here/x", "x" * 5000])
+def test_an_unknown_model_is_refused_with_the_known_ones(name):
+    with pytest.raises(InputError, match=r"Unknown model .*posebox-random.*FLUX\.2-klein"):
+        load_pipeline(name, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["a b/c", "a\0b/c", "-acme/tiny-", "acme/" + "x" * 200])
+def test_an_impossible_hub_id_is_refused(name):
+    with pytest.raises(InputError, match="no valid Hub id"):
+        load_pipeline(name, device="cpu")
+
+
+def test_a_folder_without_an_index_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"is not a saved pipeline.*model_index\.json"):
+        load_pipeline(str(tmp_path), device="cpu")
+
+
+@pytest.mark.parametrize("content", [b"not json", b"[]", b"\xff\xfe", b'"text"', b""])
+def test_a_broken_index_is_refused(copied, content):
+    (copied / "model_index.json").write_bytes(content)
+    with pytest.raises(InputError, match="is not a saved pipeline"):
+        load_pipeline(str(copied), device="cpu")
+
+
+def test_another_pipeline_class_is_refused(copied):
+    (copied / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    with pytest.raises(InputError, match="holds a StableDiffusionPipeline; plantain probes a Flux2KleinPipeline"):
+        load_pipeline(str(copied), device="cpu")
+
+
+@pytest.mark.parametrize("keep", [0, 4, 1000, -1])
+def test_truncated_weights_are_refused(copied, keep):
+    file = next(copied.glob("transformer/*.safetensors"))
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"safetensors is damaged \(.*; download or save the pipeline again"):
+        load_pipeline(str(copied), device="cpu")
+
+
+@pytest.mark.parametrize("missing", ["transformer", "tokenizer", "scheduler/scheduler_config.json", "vae/config.json"])
+def test_a_folder_with_a_part_missing_is_refused(copied, missing):
+    path = copied / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=r"cannot be loaded .*; save or download it again"):
+        load_pipeline(str(copied), device="cpu")
+
+
+# -- devices, dtypes, memory -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu cpu"])
+def test_an_unknown_device_is_refused(device):
+    with pytest.raises(InputError, match=f"Unknown device '{device}'; expected cpu, cuda or mps"):
+        load_pipeline("posebox-random", device=device)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps", "xpu", "meta"])
+def test_an_absent_device_is_refused(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(InputError, match=f"no device '{device}'; usable here: cpu"):
+        load_pipeline("posebox-random", device=device)
+
+
+def test_an_unknown_dtype_is_refused():
+    with pytest.raises(InputError, match="Unknown dtype 'int8'; expected one of float32, bfloat16, float16"):
+        load_pipeline("posebox-random", device="cpu", dtype="int8")
+
+
+def test_too_little_memory_is_refused_before_reading(saved, monkeypatch):
+    memory = namedtuple("memory", "available")(1000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr("plantain.pipeline._from_folder", lambda *args: pytest.fail("weights were read"))
+    with pytest.raises(InputError, match=r"does not fit into main memory.*Needed: 0\.0 GB; free: 0\.0 GB"):
+        load_pipeline(str(saved), device="cpu")
+
+
+def test_the_memory_needed_is_counted_in_the_wanted_dtype(saved, odd_pipeline, monkeypatch):
+    """Two bytes a value: enough for bfloat16 is too little for float32."""
+    parts = (odd_pipeline.transformer, odd_pipeline.text_encoder, odd_pipeline.vae)
+    values = sum(parameter.numel() for part in parts for parameter in part.parameters())
+    memory = namedtuple("memory", "available")(3 * values)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    load_pipeline(str(saved), device="cpu", dtype="bfloat16")
+    with pytest.raises(InputError, match="does not fit into main memory"):
+        load_pipeline(str(saved), device="cpu", dtype="float32")
+
+
+def test_memory_that_runs_out_on_the_gpu_is_one_sentence(saved, monkeypatch):
+    from diffusers import DiffusionPipeline
+
+    def fail(self, *args, **kwargs):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**12, 10**12))
+    monkeypatch.setattr(DiffusionPipeline, "to", fail)
+    for name in (str(saved), "posebox-random"):
+        with pytest.raises(InputError, match="does not fit into the GPU; free some"):
+            load_pipeline(name, device="cuda")
+
+
+def test_too_little_gpu_memory_is_refused_before_reading(saved, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 10**12))
+    monkeypatch.setattr("plantain.pipeline._from_folder", lambda *args: pytest.fail("weights were read"))
+    with pytest.raises(InputError, match="does not fit into the GPU"):
+        load_pipeline(str(saved), device="cuda")
+
+
+def test_memory_that_runs_out_while_reading_is_one_sentence(saved, monkeypatch):
+    from diffusers import Flux2KleinPipeline
+
+    def fail(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(Flux2KleinPipeline, "from_pretrained", fail)
+    with pytest.raises(InputError, match="does not fit into main memory; free some"):
+        load_pipeline(str(saved), device="cpu")
+
+
+# -- the Hub, on loopback --------------------------------------------------------------------------
+
+# The Hub's address is read when huggingface_hub is imported, so these run in processes of their
+# own. Waiting between retries is the library's business, not ours.
+LOAD_ALL = """
+import json, sys, time
+time.sleep = lambda seconds: None
+from plantain.errors import InputError
+from plantain.pipeline import describe, load_pipeline
+answers = {}
+for name in sys.argv[1:]:
+    try:
+        answers[name] = describe(load_pipeline(name, device="cpu"))
+    except InputError as error:
+        answers[name] = str(error)
+print(json.dumps(answers))
+"""
+
+
+def start_loading(names, home, **environment):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_") and "PROXY" not in key.upper()}
+    command = [sys.executable, "-c", LOAD_ALL, *names]
+    settings = {**kept, "HF_HOME": str(home), "PYTHONWARNINGS": "ignore", **environment}
+    return subprocess.Popen(command, cwd=ROOT, env=settings, stdout=-1, stderr=-1, text=True)
+
+
+def answers_of(process):
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors[-2000:]
+    assert "Traceback" not in errors
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def hub_answers(saved, tmp_path_factory):
+    """What loading each repository says: with the Hub up, down, and switched off."""
+    cache, empty = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("empty")
+    with hub.serve(saved) as address:
+        names = [hub.GOOD, *hub.FAILING, hub.EMPTY, hub.GATED_WEIGHTS]
+        up = answers_of(start_loading(names, cache, HF_ENDPOINT=address))
+    down = start_loading([hub.GOOD, "acme/other"], cache, HF_ENDPOINT=address)
+    off = start_loading([hub.GOOD], empty, HF_ENDPOINT=address, HF_HUB_OFFLINE="1")
+    return {"up": up, "down": answers_of(down), "off": answers_of(off)}
+
+
+def test_a_pipeline_comes_from_the_hub_with_its_commit(hub_answers, odd_pipeline):
+    found = hub_answers["up"][hub.GOOD]
+    assert (found["model"], found["revision"]) == (hub.GOOD, hub.COMMIT)
+    assert found["weights_fingerprint"] == weights_fingerprint(odd_pipeline)
+
+
+def test_a_cached_pipeline_loads_while_the_hub_is_down(hub_answers):
+    assert hub_answers["down"][hub.GOOD] == hub_answers["up"][hub.GOOD]
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "expected"),
+    [
+        ("up", "acme/gated", "acme/gated is gated: accept its terms on https://huggingface.co/acme/gated"),
+        ("up", "acme/gated-anonymous", "acme/gated-anonymous is gated: accept its terms"),
+        ("up", hub.GATED_WEIGHTS, f"{hub.GATED_WEIGHTS} is gated: accept its terms"),
+        ("up", "acme/missing", "The Hub has no model 'acme/missing' that you may read; check the spelling"),
+        ("up", "acme/private", "The Hub has no model 'acme/private' that you may read; check the spelling"),
+        ("up", "acme/unauthorised", "Fetching 'acme/unauthorised' failed: Client error '401 Unauthorized'"),
+        ("up", "acme/broken", "Cannot reach the Hub for 'acme/broken' and it is not in the local cache"),
+        ("up", hub.EMPTY, f"{hub.EMPTY} has no model_index.json, so it is no diffusers pipeline"),
+        ("down", "acme/other", "Cannot reach the Hub for 'acme/other' and it is not in the local cache"),
+        ("off", hub.GOOD, f"Cannot reach the Hub for '{hub.GOOD}' and it is not in the local cache"),
+    ],
+)
+def test_each_failure_of_the_hub_is_one_plain_message(hub_answers, state, name, expected):
+    message = hub_answers[state][name]
+    assert message.startswith(expected)
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert "Error(" not in message
+    assert "Traceback" not in message
+
+
+def test_a_download_that_breaks_off_is_one_plain_message(monkeypatch):
+    """The client's own errors are no OSErrors."""
+    import huggingface_hub
+    from huggingface_hub.errors import HTTPError
+
+    def fail(*args, **kwargs):
+        raise HTTPError("peer closed connection without sending complete message body")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    with pytest.raises(InputError, match=r"Fetching 'acme/tiny' failed: peer closed connection.*Try again"):
+        load_pipeline("acme/tiny", device="cpu")
+
+
+def test_a_full_disk_is_one_plain_message(monkeypatch):
+    import huggingface_hub
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    with pytest.raises(InputError, match=r"Fetching 'acme/tiny' failed: .*No space left on device"):
+        load_pipeline("acme/tiny", device="cpu")
