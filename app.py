@@ -15,7 +15,14 @@ import numpy as np
 from PIL.Image import Image
 
 from plantain.errors import InputError
-from plantain.pipeline import call_arguments, default_model, load_pipeline, text_mask, weights_fingerprint
+from plantain.pipeline import (
+    EMBEDDED_MODELS,
+    call_arguments,
+    default_model,
+    load_pipeline,
+    text_mask,
+    weights_fingerprint,
+)
 from plantain.probe import Progress, iter_probe
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig
@@ -28,14 +35,17 @@ ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 _START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
 _DRAW_STEPS = 8
 
-_lock = threading.Lock()
+_load_lock = threading.Lock()
+# A pipeline and the hooks on it serve one caller at a time. The queue alone does not see to that:
+# a stopped event gives its place free while its thread still finishes the batch it is in.
+_use_lock = threading.Lock()
 _loaded: dict[str, Any] = {}
 _model = os.environ.get("PLANTAIN_MODEL") or default_model()
 
 
 def pipeline() -> Any:
     """The model, loaded on first use and kept."""
-    with _lock:
+    with _load_lock:
         if "pipe" not in _loaded:
             _loaded["pipe"] = load_pipeline(_model, device="cuda" if ON_ZEROGPU else None)
         return _loaded["pipe"]
@@ -49,8 +59,14 @@ def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any)
 
 @spaces.GPU(duration=_seconds)
 def probe(prompts: PromptSet, config: ProbeConfig) -> Iterator[Progress]:
-    """``iter_probe`` on the borrowed GPU."""
-    yield from iter_probe(pipeline(), prompts, config)
+    """``iter_probe`` on the borrowed GPU, a batch at a time."""
+    steps = iter_probe(pipeline(), prompts, config)
+    while True:
+        with _use_lock:
+            progress = next(steps, None)
+        if progress is None:
+            return
+        yield progress
 
 
 def draw(prompts: Sequence[str], seed: int) -> list[Image]:
@@ -60,12 +76,15 @@ def draw(prompts: Sequence[str], seed: int) -> list[Image]:
     pipe = pipeline()
     generators = [torch.Generator("cpu").manual_seed(seed) for _ in prompts]
     arguments = call_arguments(pipe) | {"num_inference_steps": _DRAW_STEPS, "guidance_scale": 1.0}
-    return list(pipe(prompt=list(prompts), generator=generators, **arguments).images)
+    with _use_lock:
+        return list(pipe(prompt=list(prompts), generator=generators, **arguments).images)
 
 
 def tokens(prompts: Sequence[str]) -> np.ndarray:
     """Real tokens of each prompt; raises InputError for one the model cannot read whole."""
-    return text_mask(pipeline(), prompts).sum(axis=1)
+    pipe = pipeline()
+    with _use_lock:
+        return text_mask(pipe, prompts).sum(axis=1)
 
 
 def fingerprint() -> str:
@@ -92,8 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _model = options.model
     os.environ["GRADIO_SSR_MODE"] = "false"
     try:
-        if ON_ZEROGPU:
-            pipeline()  # weights must wait in the main process before a GPU is lent
+        if ON_ZEROGPU or _model not in EMBEDDED_MODELS:
+            # On ZeroGPU weights must wait in the main process before a GPU is lent; anywhere, gigabytes
+            # are fetched and a wrong name is told before the page opens, not under the first click.
+            pipeline()
         page = build()
     except InputError as error:
         print(f"plantain: {error}", file=sys.stderr)

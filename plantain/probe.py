@@ -59,7 +59,7 @@ def iter_probe(
 
     Each prompt is encoded once; every seed's noise is the same for all prompts; pixels are never
     decoded. With ``resume``, a partial result of the same settings, prompts and weights, only the
-    missing pairs run.
+    missing pairs run. A pipeline serves one caller at a time: hooks see the forwards of every thread.
 
     Raises
     ------

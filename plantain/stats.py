@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 MIN_PAIRS = 3  # with two, t has one degree of freedom and no finite mean
 # Working set of one tile of the flip product (rows of flips x columns of heads, float32): 1 MB,
 # which stays in the second-level cache.
-_TILE_FLIPS, _TILE_HEADS = 128, 2048
+_TILE_FLIPS, _TILE_HEADS = 64, 4096
 # 2**24 rows of two counts and a maximum are 400 MB; more would not fit a laptop.
 _MAX_EXHAUSTIVE_PAIRS = 24
 
@@ -169,7 +169,7 @@ def sign_flip_null(
     even = (np.abs(d) == np.abs(d[0])).all(axis=0) & (d[0] != 0)
     patterns = np.unique(np.sign(d[:, even]), axis=1)  # (P, patterns)
     product = np.empty((_TILE_FLIPS, min(_TILE_HEADS, n_heads)), dtype=dtype)
-    above = np.empty(product.shape, dtype=bool)
+    above = np.empty(product.shape[1], dtype=bool)
     for row in range(0, n_rows, _TILE_FLIPS):
         rows = slice(row, min(row + _TILE_FLIPS, n_rows))
         signs = _enumerated_signs(rows, n) if exhaustive else _random_signs(rng, rows, n)
@@ -180,18 +180,21 @@ def sign_flip_null(
             tile = u[:, head : head + _TILE_HEADS]
             abs_u = product[: len(signs), : tile.shape[1]]
             np.abs(np.matmul(signs, tile, out=abs_u), out=abs_u)  # (F, H)
-            mask = above[: len(signs), : tile.shape[1]]
+            highest = abs_u.max(axis=1)
+            np.maximum(max_u[rows], highest, out=max_u[rows])
             for k, cut in enumerate(u_cuts):
-                np.greater(abs_u, cut, out=mask)
-                # One row at a time: counting a contiguous run of booleans is vectorised, an axis is not.
-                counts[rows, k] += [np.count_nonzero(line) for line in mask]
-            np.maximum(max_u[rows], abs_u.max(axis=1), out=max_u[rows])
+                # Most flips have no head above the higher thresholds. One row at a time: counting a
+                # contiguous run of booleans is vectorised, an axis is not.
+                for flip in np.flatnonzero(highest > cut):
+                    line = above[: tile.shape[1]]
+                    counts[row + flip, k] += np.count_nonzero(np.greater(abs_u[flip], cut, out=line))
 
     max_abs_t = _t_of_u(max_u, n)
     max_abs_t[infinite] = np.inf
-    # No relative sign is flipped there: take the same t as everybody reads, not the product's.
-    abs_t = np.abs(paired_t(d))
-    counts[all_same], max_abs_t[all_same] = (abs_t[:, None] > cuts).sum(axis=0), abs_t.max()
+    if all_same.any():
+        # No relative sign is flipped there: take the same t as everybody reads, not the product's.
+        abs_t = np.abs(paired_t(d))
+        counts[all_same], max_abs_t[all_same] = (abs_t[:, None] > cuts).sum(axis=0), abs_t.max()
     if exhaustive:
         counts, max_abs_t = np.concatenate([counts, counts[::-1]]), np.concatenate([max_abs_t, max_abs_t[::-1]])
     return SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)

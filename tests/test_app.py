@@ -1,0 +1,75 @@
+"""The page's door to the model: one caller at a time, even when a stopped one is still at work."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import app
+import plantain
+from plantain.prompts import PromptSet
+
+
+@pytest.fixture
+def served(monkeypatch, posebox):
+    monkeypatch.setitem(app._loaded, "pipe", posebox)
+    return app
+
+
+def prompt_set(n, words):
+    return PromptSet.from_pairs([(f"{words} number {i} standing", f"{words} number {i} sitting") for i in range(n)])
+
+
+def test_two_probes_at_once_give_what_each_gives_alone(served, posebox):
+    jobs = [
+        (prompt_set(6, "a cat"), plantain.ProbeConfig(n_seeds=3, batch_size=2)),
+        (prompt_set(5, "an old wooden robot"), plantain.ProbeConfig(n_seeds=4, batch_size=4)),
+    ]
+    alone = [plantain.run_probe(posebox, *job).mean_square for job in jobs]
+    together = [None, None]
+
+    def work(index):
+        *_, last = served.probe(*jobs[index])
+        together[index] = last.result.mean_square
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_abandoned_probe_keeps_nobody_waiting(served):
+    abandoned = served.probe(prompt_set(6, "a cat"), plantain.ProbeConfig(batch_size=2))
+    next(abandoned)
+    *_, last = served.probe(prompt_set(3, "a dog"), plantain.ProbeConfig())
+    assert last.result.complete
+
+
+def test_drawing_gives_a_picture_for_each_prompt_from_the_same_noise(served):
+    first, second, again = served.draw(["a cat", "a dog", "a cat"], 3)
+    assert first.size == (128, 128)
+    assert np.array_equal(np.asarray(first), np.asarray(again))
+    assert not np.array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_tokens_are_counted_and_a_prompt_too_long_is_refused(served):
+    counts = served.tokens(["a cat", "a small cat"])
+    assert counts[1] > counts[0]
+    with pytest.raises(plantain.InputError, match="reads at most 96"):
+        served.tokens(["zyx " * 120])
+
+
+def test_the_seconds_asked_for_grow_with_the_work(served):
+    few = served._seconds(prompt_set(3, "a cat"), plantain.ProbeConfig())
+    many = served._seconds(prompt_set(25, "a cat"), plantain.ProbeConfig(n_seeds=4))
+    assert few < many <= 300
+
+
+def test_an_unknown_model_is_a_sentence_on_the_shell(capsys, monkeypatch):
+    monkeypatch.setattr(app, "_loaded", {})
+    monkeypatch.setattr(app, "_model", "posebox-random")
+    assert app.main(["--model", "posebux"]) == 2
+    assert "Unknown model 'posebux'" in capsys.readouterr().err
