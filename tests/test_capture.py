@@ -10,6 +10,7 @@ import torch
 from pipelines import draw, n_hooks, projections
 
 import plantain
+from plantain.capture import _SCRATCH_VALUES
 from plantain.errors import InputError
 from plantain.pipeline import call_arguments, text_mask
 
@@ -266,9 +267,26 @@ def test_other_hooks_stay(odd_pipeline):
 
 def test_no_activation_is_held(odd_pipeline):
     held, smallest = storage_born_in(odd_pipeline, lambda: plantain.HeadCapture(odd_pipeline.transformer))
+    held.remove(4 * _SCRATCH_VALUES["cpu"])  # 1 MB to square in, whatever the model's size
     assert max(held) < smallest / 4
     # Three blocks' two streams, seven blocks' two streams, and the averaging weights of a forward.
     assert sum(held) <= 2 * 360 * 4 + 4 * (96 + 96 + 2 * 192)
+
+
+def test_the_scratch_goes_with_the_block(odd_pipeline):
+    with plantain.HeadCapture(odd_pipeline.transformer) as capture, torch.no_grad():
+        odd_pipeline.transformer(**random_inputs(odd_pipeline.transformer))
+        assert capture._scratch is not None
+    assert capture._scratch is None
+
+
+def test_inference_mode_and_no_grad_can_follow_each_other(odd_pipeline):
+    inputs = random_inputs(odd_pipeline.transformer)
+    with plantain.HeadCapture(odd_pipeline.transformer) as capture:
+        for mode in (torch.inference_mode, torch.no_grad):
+            with mode():
+                odd_pipeline.transformer(**inputs)
+    np.testing.assert_array_equal(capture.mean_square[0], capture.mean_square[1])
 
 
 def test_the_check_above_sees_held_activations(odd_pipeline):
