@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from plantain.pipeline import (
     default_model,
     load_pipeline,
     text_mask,
-    weights_fingerprint,
 )
 from plantain.probe import Progress, iter_probe
 from plantain.prompts import PromptSet
@@ -39,16 +39,20 @@ _load_lock = threading.Lock()
 # A pipeline and the hooks on it serve one caller at a time. The queue alone does not see to that:
 # a stopped event gives its place free while its thread still finishes the batch it is in.
 _use_lock = threading.Lock()
+# A ZeroGPU worker is a fork that serves one call: a lock that another thread held at the fork would
+# stay locked in it for ever.
+_probe_lock = nullcontext() if ON_ZEROGPU else _use_lock
 _loaded: dict[str, Any] = {}
 _model = os.environ.get("PLANTAIN_MODEL") or default_model()
 
 
 def pipeline() -> Any:
     """The model, loaded on first use and kept."""
-    with _load_lock:
-        if "pipe" not in _loaded:
-            _loaded["pipe"] = load_pipeline(_model, device="cuda" if ON_ZEROGPU else None)
-        return _loaded["pipe"]
+    if "pipe" not in _loaded:
+        with _load_lock:
+            if "pipe" not in _loaded:
+                _loaded["pipe"] = load_pipeline(_model, device="cuda" if ON_ZEROGPU else None)
+    return _loaded["pipe"]
 
 
 def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any) -> int:
@@ -62,7 +66,7 @@ def probe(prompts: PromptSet, config: ProbeConfig) -> Iterator[Progress]:
     """``iter_probe`` on the borrowed GPU, a batch at a time."""
     steps = iter_probe(pipeline(), prompts, config)
     while True:
-        with _use_lock:
+        with _probe_lock:
             progress = next(steps, None)
         if progress is None:
             return
@@ -87,17 +91,10 @@ def tokens(prompts: Sequence[str]) -> np.ndarray:
         return text_mask(pipe, prompts).sum(axis=1)
 
 
-def fingerprint() -> str:
-    """Which weights are loaded."""
-    if "fingerprint" not in _loaded:
-        _loaded["fingerprint"] = weights_fingerprint(pipeline())
-    return str(_loaded["fingerprint"])
-
-
 def build() -> Any:
     """The page around the chosen model."""
     small = _model.startswith("posebox")
-    return build_page(Engine(_model, probe, draw if small else None, tokens, fingerprint))
+    return build_page(Engine(_model, probe, draw if small else None, tokens))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

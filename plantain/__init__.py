@@ -35,6 +35,7 @@ __all__ = [
     "summarise",
 ]
 
+_MODULES = ("capture", "figures", "heads", "pipeline", "probe", "prompts", "report", "result", "stats", "summary")
 _HOMES = {
     "HeadCapture": "capture",
     "InputError": "errors",
@@ -51,8 +52,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use: torch and diffusers take seconds, reading a run needs neither."""
-    if name == "stats":
-        return import_module("plantain.stats")
+    if name in _MODULES:
+        return import_module(f"plantain.{name}")
     if name in _HOMES:
         return getattr(import_module(f"plantain.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'plantain' has no attribute {name!r}")

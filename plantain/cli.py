@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import signal
 import sys
@@ -65,12 +66,21 @@ def _run(options: argparse.Namespace) -> int:
     elif out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; give another --out, or --resume to go on with the run in it.")
 
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make the folder {out}: {error.strerror}. Give another --out.") from error
+
     from plantain.pipeline import load_pipeline
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill saves, as Ctrl-C does
-    print(f"Loading {model} …", file=sys.stderr)
-    pipe = load_pipeline(model, options.device, options.dtype)
-    result = _probe(pipe, prompts, config, resume, out)
+    try:
+        print(f"Loading {model} …", file=sys.stderr)
+        pipe = load_pipeline(model, options.device, options.dtype)
+        result = _probe(pipe, prompts, config, resume, out)
+    finally:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # only an empty folder goes: the one made above, when no pair was saved
     if result is None:
         return EXIT_INTERRUPTED
     print(f"Saved {result.n_pairs} pairs to {out}.\n", file=sys.stderr)
@@ -113,7 +123,10 @@ def _report(options: argparse.Namespace) -> int:
     result = load_result(options.run)
     folder = Path(options.out) if options.out else Path(options.run) / "report"
     _print_tables(result, options.n_flips)
-    write_report(result, folder, n_flips=options.n_flips)
+    try:
+        write_report(result, folder, n_flips=options.n_flips)
+    except OSError as error:
+        raise InputError(f"Cannot write the report to {folder}: {error.strerror}. Give another --out.") from error
     print(f"\nWrote {folder} (report.md, CSV, JSON, SVG, PNG).", file=sys.stderr)
     return 0
 
@@ -132,10 +145,13 @@ def _print_tables(result: ProbeResult, n_flips: int = 1000) -> None:
 def _config(options: argparse.Namespace) -> ProbeConfig:
     from plantain.result import ProbeConfig
 
+    n_levels = len(options.sigmas) if options.sigmas is not None else 1
+    if options.sigmas is not None and options.steps not in (None, n_levels):
+        raise InputError(f"--steps {options.steps} and {n_levels} --sigmas contradict each other; give one a step.")
     return ProbeConfig(
         seed=options.seed,
         n_seeds=options.n_seeds,
-        num_inference_steps=options.steps if options.sigmas is None else len(options.sigmas),
+        num_inference_steps=n_levels if options.steps is None else options.steps,
         sigmas=None if options.sigmas is None else tuple(options.sigmas),
         guidance_scale=options.guidance_scale,
         height=options.height,
@@ -167,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
     run.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
     run.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
-    run.add_argument("--steps", type=int, default=1, help="denoising steps captured (default: 1)")
+    run.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each of --sigmas)")
     run.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
     run.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
     run.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")

@@ -63,7 +63,8 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     _check_device(device)
     embedded = name in EMBEDDED_MODELS
-    wanted = _torch_dtype(dtype) or (torch.float32 if embedded or device == "cpu" else torch.bfloat16)
+    on_cpu = torch.device(device).type == "cpu"
+    wanted = _torch_dtype(dtype) or (torch.float32 if embedded or on_cpu else torch.bfloat16)
     if embedded:
         from plantain.posebox.build import build_random
 
@@ -152,38 +153,51 @@ def encode(pipe: Any, prompts: Sequence[str]) -> torch.Tensor:
         return torch.cat([pipe.encode_prompt(prompt=[prompt], **chosen)[0] for prompt in prompts])
 
 
+def execution_device(pipe: Any) -> torch.device:
+    """Where the pipeline computes; with offloading its weights lie elsewhere between calls."""
+    return pipe._execution_device
+
+
 def describe(pipe: Any) -> dict[str, Any]:
     """Model name, revision, weights fingerprint, device and dtype, for a run's provenance."""
     source = getattr(pipe, "plantain_source", None) or {
         "model": str(pipe.config.get("_name_or_path") or "unnamed pipeline"),
         "revision": None,
     }
-    parameter = next(pipe.transformer.parameters())
     return {
         **source,
         "weights_fingerprint": weights_fingerprint(pipe),
-        "device": _device_name(parameter.device),
-        "dtype": str(parameter.dtype).removeprefix("torch."),
+        "device": _device_name(execution_device(pipe)),
+        "dtype": str(pipe.transformer.dtype).removeprefix("torch."),
     }
 
 
 def weights_fingerprint(pipe: Any) -> str:
-    """SHA-256 over names, shapes, dtypes and values of the transformer and the text encoder.
+    """SHA-256 over names, shapes, dtypes and values of the transformer's and the text encoder's parameters.
 
-    Of a tensor with more than 65,536 values an even sample of that many is read: enough to tell
-    trained from untrained weights or one fine-tune from another, not a proof against tampering.
+    Of a tensor with more than 65,536 values an even sample is read, at least half as many: enough to
+    tell trained from untrained weights or one fine-tune from another, not a proof against tampering.
+    Weights that accelerate has moved out of the model are brought in one module at a time.
+
+    Raises
+    ------
+    InputError
+        The model holds no values (it lies on the meta device).
     """
     import torch
+    from accelerate.utils import align_module_device
 
     digest = hashlib.sha256()
     for component in ("transformer", "text_encoder"):
-        for name, tensor in sorted(getattr(pipe, component).state_dict().items()):
-            digest.update(f"{component}.{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            flat = tensor.detach().flatten()
-            if flat.device.type == "meta":
-                continue
-            flat = flat[:: -(-flat.numel() // _FINGERPRINT_VALUES) or 1].contiguous().cpu()
-            digest.update(flat.view(torch.uint8).numpy().tobytes())
+        for path, module in sorted(getattr(pipe, component).named_modules()):
+            with align_module_device(module):
+                for name, parameter in sorted(module.named_parameters(recurse=False)):
+                    if parameter.device.type == "meta":
+                        raise InputError(f"{component}.{path}.{name} holds no values; load the weights first.")
+                    digest.update(f"{component}.{path}.{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+                    flat = parameter.detach().flatten()
+                    flat = flat[:: -(-flat.numel() // _FINGERPRINT_VALUES) or 1].contiguous().cpu()
+                    digest.update(flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -215,7 +229,6 @@ def _download(name: str) -> tuple[Path, str | None]:
         EntryNotFoundError,
         GatedRepoError,
         HFValidationError,
-        HTTPError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
     )
@@ -245,7 +258,7 @@ def _download(name: str) -> tuple[Path, str | None]:
         ) from error
     except EntryNotFoundError as error:
         raise InputError(f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.") from error
-    except (OSError, HTTPError) as error:  # time-outs, proxies, a download cut short, a full disk
+    except Exception as error:  # time-outs, proxies, a download cut short, a full disk: no common type
         why = _shorten(str(error))
         raise InputError(f"Fetching {name!r} failed: {why} Try again, or use --model {EMBEDDED}.") from error
     return folder, folder.name
@@ -316,7 +329,8 @@ def _check_device(device: str) -> None:
     except (RuntimeError, TypeError) as error:
         raise InputError(f"Unknown device {device!r}; expected cpu, cuda or mps.") from error
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(kind, False):
+    too_high = kind == "cuda" and (torch.device(device).index or 0) >= torch.cuda.device_count()
+    if not available.get(kind, False) or too_high:
         usable = ", ".join(name for name, ok in available.items() if ok)
         raise InputError(f"This machine has no device {device!r}; usable here: {usable}.")
 

@@ -16,7 +16,7 @@ import torch
 from plantain.capture import HeadCapture
 from plantain.errors import InputError
 from plantain.heads import HeadMap
-from plantain.pipeline import MAX_PROBE_PIXELS, call_arguments, describe, encode, text_mask
+from plantain.pipeline import MAX_PROBE_PIXELS, call_arguments, describe, encode, execution_device, text_mask
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig, ProbeResult
 
@@ -45,8 +45,11 @@ def run_probe(
 
     >>> result = plantain.run_probe(pipe, plantain.load_prompts("dense_pose"), plantain.ProbeConfig(seed=0))
     """
-    *_, last = iter_probe(pipe, prompts, config, resume)
-    return last.result
+    progress: Progress | None = None
+    for progress in iter_probe(pipe, prompts, config, resume):  # noqa: B007 - only the last is kept
+        pass
+    assert progress is not None  # a prompt set holds at least one pair
+    return progress.result
 
 
 def iter_probe(
@@ -73,7 +76,8 @@ def iter_probe(
     masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)  # (P, 2, T_text)
     multiple = pipe.vae_scale_factor * 2
     n_image = (height // multiple) * (width // multiple)
-    batch_size = config.batch_size or _choose_batch_size(pipe, head_map, n_image + masks.shape[2])
+    chosen = resume.provenance.get("batch_size") if resume is not None else None
+    batch_size = config.batch_size or chosen or _choose_batch_size(pipe, head_map, n_image + masks.shape[2])
     provenance = {
         **describe(pipe),
         "height": height,
@@ -87,7 +91,9 @@ def iter_probe(
     }
     if resume is not None:
         _check_resume(resume, prompts, config, provenance)
-        provenance = {**resume.provenance}
+        here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
+        sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
+        provenance = {**resume.provenance, "resumed": sessions}
     done = resume.n_pairs if resume is not None else 0
     stored = [resume.mean_square] if resume is not None else []
     seconds_before = float(provenance["seconds"])
@@ -139,16 +145,22 @@ def _forward(
     steps = config.num_inference_steps
     batch = len(features)
     with HeadCapture(pipe.transformer, config.channels_per_head, text_mask=mask) as capture:
-        pipe(
-            prompt_embeds=features,
-            negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
-            latents=latents.expand(batch, -1, -1, -1),
-            num_inference_steps=steps,
-            sigmas=None if config.sigmas is None else list(config.sigmas),
-            guidance_scale=config.guidance_scale,
-            output_type="latent",
-            **arguments,
-        )
+        try:
+            pipe(
+                prompt_embeds=features,
+                negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
+                latents=latents.expand(batch, -1, -1, -1),
+                num_inference_steps=steps,
+                sigmas=None if config.sigmas is None else list(config.sigmas),
+                guidance_scale=config.guidance_scale,
+                output_type="latent",
+                **arguments,
+            )
+        except torch.cuda.OutOfMemoryError as error:
+            raise InputError(
+                f"The GPU's memory is too small for {batch} prompts of {size[1]} × {size[0]} pixels at a time; "
+                "set batch_size (--batch-size 2), or a smaller height and width."
+            ) from error
         values = capture.mean_square  # (F, B, 3, R)
     if len(values) % steps:
         raise RuntimeError(f"The transformer ran {len(values)} times in {steps} steps; expected a multiple.")
@@ -178,12 +190,12 @@ def _picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
 
 def _choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
     """An even number of prompts that keeps the device busy and its memory free."""
-    device = pipe.transformer.device
+    device = execution_device(pipe)
     if device.type == "cuda":
         inner = head_map.n_attention_heads * head_map.head_width
-        # Widest moment of a single block: q, k, v, both MLP halves, the projection's input and its
-        # squares in float32; doubled for what the allocator keeps.
-        channels = 3 * inner + 2 * head_map.mlp_width + 3 * (inner + head_map.mlp_width)
+        # Widest moment of a single block: q, k, v, both MLP halves and the projection's input; twice
+        # over for copies on the way, and doubled for what the allocator keeps.
+        channels = 2 * (3 * inner + 2 * head_map.mlp_width + inner + head_map.mlp_width)
         free, _ = torch.cuda.mem_get_info(device)
         fitting = int(free * _GPU_SHARE / (2 * channels * n_tokens * pipe.transformer.dtype.itemsize))
     else:
@@ -197,7 +209,7 @@ def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, 
 
     if resume.prompts != prompts:
         refuse("the prompts", repr(resume.prompts.name), f"{prompts.name!r} with other texts or tags")
-    # The batch size may be left to the machine: what counts is the size that was used.
+    # A batch size left open is the saved run's: what counts is the size that was used.
     for key, was in replace(resume.config, batch_size=config.batch_size).to_dict().items():
         now = config.to_dict()[key]
         if was != now:

@@ -19,6 +19,7 @@ from plantain.paths import PROMPTS
 MAX_WORDS = 512
 # Far above any prompt set in use; keeps a stray upload from filling the memory.
 MAX_FILE_BYTES = 10 * 1024**2
+RESERVED_IDS = ("block", "part", "index")
 REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -218,6 +219,8 @@ def _text(data: dict[str, Any], key: str, default: str) -> str:
 
 
 def _check_pair(pair: PromptPair) -> None:
+    if pair.id in RESERVED_IDS:
+        raise InputError(f"The id {pair.id!r} is a column name of exported tables; give the pair another id.")
     if not _ID.fullmatch(pair.id):
         # Ids become column names of exported tables, so they stay plain.
         raise InputError(

@@ -153,7 +153,7 @@ def markdown(result: ProbeResult, card: Summary, head: Summary) -> str:
         "",
         f"![{figures.alt_text(card)}](overview.svg)",
         "",
-        "## Card heads: runs of 16 channels, MLP among them".replace("16", str(result.config.channels_per_head)),
+        f"## Card heads: runs of {result.config.channels_per_head} channels, MLP among them",
         "",
         *_markdown_table(card.rows),
         "",

@@ -222,12 +222,10 @@ class ProbeResult:
         ``os.replace``; tensor files that ``run.json`` no longer names go last.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         tensors = {"mean_square": self.mean_square, "token_counts": self.token_counts}
         content = save_safetensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
         digest = hashlib.sha256(content).hexdigest()
         name = f"mean_square-{digest[:12]}.safetensors"
-        _write_atomically(folder / name, content)
         description = {
             "schema_version": SCHEMA_VERSION,
             "tensor_file": name,
@@ -239,7 +237,12 @@ class ProbeResult:
             "provenance": self.provenance,
             "prompts": self.prompts.to_dict(),
         }
-        text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as error:
+            raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_atomically(folder / name, content)
         _write_atomically(folder / "run.json", text.encode())
         for stale in folder.glob("mean_square-*.safetensors"):
             if _TENSOR_NAME.fullmatch(stale.name) and stale.name != name:
@@ -273,8 +276,7 @@ def load_result(folder: str | Path) -> ProbeResult:
         prompts = PromptSet.from_dict(description["prompts"])
         head_map = HeadMap(**description["head_map"])
         provenance, name, digest = description["provenance"], description["tensor_file"], description["tensor_sha256"]
-        if not isinstance(provenance, dict):
-            raise TypeError("provenance is no object")
+        _check_provenance(provenance)
     except (AttributeError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path} is damaged ({error}); restore the folder or run the probe again.") from error
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
@@ -294,6 +296,23 @@ def load_result(folder: str | Path) -> ProbeResult:
     if not (np.isfinite(mean_square).all() and (mean_square >= 0).all()):
         raise InputError(f"{folder / name} holds values that are not finite mean squares; run the probe again.")
     return result
+
+
+def _check_provenance(provenance: Any) -> None:
+    """What reports read from it must have the type they expect; everything else is passed on as it is."""
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "versions": dict,
+        "realised_sigmas": list,
+        "seconds": (int, float),
+        "resumed": list,
+    }
+    if not isinstance(provenance, dict):
+        raise TypeError("provenance is no object")
+    for key, kind in wanted.items():
+        if key in provenance and not isinstance(provenance[key], kind):
+            raise TypeError(f"{key} of the provenance is {provenance[key]!r}")
+    if not all(_is_number(sigma) for sigma in provenance.get("realised_sigmas", [])):
+        raise TypeError("realised_sigmas of the provenance are no numbers")
 
 
 def _read_json(path: Path) -> Any:

@@ -128,7 +128,7 @@ def sign_flip_null(
     ((1000, 2), (1000,))
 
     With ``n_flips >= 2**n_pairs`` all flips are enumerated (and ``counts`` has 2**n_pairs rows);
-    otherwise the signs are random and the identity is not among them. The null says that d is
+    otherwise the signs are drawn at random and the identity is not added to them. The null says that d is
     symmetric about zero; it does not say that the difference is about the thing one asked.
 
     All thresholds come from one matrix product. The sum of squares of a head's differences does not

@@ -111,3 +111,9 @@ def test_no_file_is_too_large_for_a_space():
     ]
     assert files
     assert max(path.stat().st_size for path in files if path.exists()) <= 10 * 1024**2
+
+
+def test_modules_named_in_examples_are_there_without_an_import_of_their_own():
+    code = "import plantain; print(plantain.summary.load_published().n_heads, plantain.pipeline.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "16320 plantain.pipeline\n"

@@ -11,6 +11,7 @@ import pytest
 
 import plantain
 from plantain import cli
+from plantain.paths import RUNS
 
 PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} sitting\n" for who in ("cat", "dog", "fox", "hen"))
 
@@ -131,6 +132,7 @@ BAD = {
     "no number": (["run", "--seed", "two", "--out", "x"], "invalid int value"),
     "negative seed": (["run", "--seed", "-1", "--out", "x"], "seed must be"),
     "rising sigmas": (["run", "--sigmas", "0.5", "1", "--out", "x"], "sigmas must be"),
+    "steps against sigmas": (["run", "--steps", "3", "--sigmas", "0.5", "--out", "x"], "contradict each other"),
     "head width": (
         ["run", "--model", "posebox-random", "--channels-per-head", "7", "--out", "x"],
         "channels_per_head=7",
@@ -191,3 +193,11 @@ def test_resume_of_a_whole_run_changes_nothing(capsys, csv_file, tmp_path):
     before = plantain.load_result(tmp_path / "run").mean_square
     assert run_cli(capsys, *common, "--resume")[0] == 0
     np.testing.assert_array_equal(plantain.load_result(tmp_path / "run").mean_square, before)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(capsys, csv_file, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for command in (["run", "--prompts", csv_file, "--model", "posebox-random"], ["report", RUNS / "posebox-random"]):
+        status, _, said = run_cli(capsys, *command, "--out", tmp_path / "file" / "run")
+        assert status == cli.EXIT_BAD_INPUT
+        assert "Give another --out" in said

@@ -420,3 +420,25 @@ def test_a_full_disk_is_one_plain_message(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
     with pytest.raises(InputError, match=r"Fetching 'acme/tiny' failed: .*No space left on device"):
         load_pipeline("acme/tiny", device="cpu")
+
+
+def test_the_fingerprint_reads_weights_that_accelerate_has_moved_out():
+    from accelerate import cpu_offload
+
+    marks = []
+    for seed in (0, 5):
+        pipe = build_random(seed)
+        before = weights_fingerprint(pipe)
+        for component in (pipe.transformer, pipe.text_encoder):
+            cpu_offload(component, execution_device=torch.device("cpu"))
+        assert next(pipe.transformer.parameters()).device.type == "meta"
+        assert weights_fingerprint(pipe) == before
+        marks.append(before)
+    assert marks[0] != marks[1]
+
+
+def test_a_model_without_values_has_no_fingerprint():
+    pipe = build_random()
+    pipe.transformer.to("meta")
+    with pytest.raises(InputError, match="holds no values"):
+        weights_fingerprint(pipe)

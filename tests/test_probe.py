@@ -8,6 +8,7 @@ import torch
 from pipelines import build_odd, draw, n_hooks, projections
 
 import plantain
+from plantain import probe
 from plantain.errors import InputError
 from plantain.heads import HeadMap
 from plantain.pipeline import text_mask
@@ -382,3 +383,24 @@ def test_a_planted_head_is_found_in_its_block_and_nothing_before_it_moves():
 
     t = np.abs(plantain.stats.paired_t(planted.differences()))[block]
     assert t[head] > 3 * np.delete(t, head).max()
+
+
+def test_resuming_leaves_the_batch_size_as_it_was_and_says_where_it_went_on(odd_pipeline, small_prompts, monkeypatch):
+    monkeypatch.setattr(probe, "_choose_batch_size", lambda *arguments: 4)
+    first = next(iter_probe(odd_pipeline, small_prompts)).result
+    monkeypatch.setattr(probe, "_choose_batch_size", lambda *arguments: 6)  # as when other memory is free
+    whole = run_probe(odd_pipeline, small_prompts, resume=first)
+    assert whole.provenance["batch_size"] == 4
+    (session,) = whole.provenance["resumed"]
+    assert session["from_pair"] == first.n_pairs == 2
+    assert {"device", "versions", "threads", "started"} <= set(session)
+
+
+def test_too_little_gpu_memory_is_a_sentence(odd_pipeline, small_prompts, monkeypatch):
+    def full(*arguments, **keywords):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(odd_pipeline.transformer, "forward", full)
+    with pytest.raises(InputError, match=r"memory is too small for 2 prompts.*--batch-size 2"):
+        run_probe(odd_pipeline, small_prompts, ProbeConfig(batch_size=2))
+    assert n_hooks(odd_pipeline.transformer) == 0

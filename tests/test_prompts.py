@@ -330,3 +330,9 @@ def test_broken_tags_names_the_pair_and_the_tag(tag, empty):
 def test_all_missing_tags_are_named():
     with pytest.raises(InputError, match="lacks " + ", ".join(REQUIRED_TAGS)):
         PromptSet("mine", (PromptPair("bad", "x", "y"),), rules=("tags",))
+
+
+@pytest.mark.parametrize("name", ["block", "part", "index"])
+def test_an_id_that_is_a_column_of_exported_tables_is_refused(name):
+    with pytest.raises(InputError, match="is a column name"):
+        PromptSet("set", (PromptPair(name, "a cat", "a dog"),))

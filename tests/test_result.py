@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from safetensors.numpy import save as save_safetensors
 
 from plantain.errors import InputError
 from plantain.heads import HeadMap
+from plantain.paths import RUNS
 from plantain.prompts import PromptSet
 from plantain.result import RESULT_STREAMS, ProbeConfig, ProbeResult, load_result
 
@@ -501,3 +503,23 @@ def test_sigmas_must_fall(sigmas):
 def test_unknown_settings_are_named():
     with pytest.raises(InputError, match="Unknown settings pace, speed; known: seed, n_seeds"):
         ProbeConfig.from_dict({"seed": 0, "speed": 3, "pace": 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("versions", []), ("realised_sigmas", ["x"]), ("seconds", "soon"), ("resumed", 3)]
+)
+def test_a_damaged_provenance_is_named(tmp_path, key, value):
+    folder = load_result(RUNS / "posebox-random").save(tmp_path / "run")
+    description = json.loads((folder / "run.json").read_text())
+    description["provenance"][key] = value
+    (folder / "run.json").write_text(json.dumps(description))
+    with pytest.raises(InputError, match=rf"run\.json is damaged \({key}"):
+        load_result(folder)
+
+
+def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path):
+    result = load_result(RUNS / "posebox-random")
+    unsaveable = replace(result, provenance={"seconds": np.float32(1)})
+    with pytest.raises(InputError, match="plain JSON values"):
+        unsaveable.save(tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -61,18 +61,17 @@ def load(folder: Path) -> ProbeResult:
     return _load(folder, (folder / "run.json").stat().st_mtime_ns)
 
 
-def reference_for(fingerprint: str, result: ProbeResult) -> ProbeResult | None:
+def reference_for(result: ProbeResult) -> ProbeResult | None:
     """A complete cached ``dense_pose`` run of the same weights and settings, to lay a new pair over."""
     for entry in entries().values():
         if entry.folder is None:
             continue
         other = load(entry.folder)
-        same_place = all(
+        alike = other.head_map == result.head_map and all(
             other.provenance.get(key) == result.provenance.get(key)
-            for key in ("height", "width", "realised_sigmas", "dtype")
+            for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype")
         )
-        same_model = other.provenance.get("weights_fingerprint") == fingerprint and other.head_map == result.head_map
-        if same_place and same_model and other.complete and other.prompts.name == "dense_pose":
+        if alike and other.complete and other.prompts.name == "dense_pose":
             return other
     return None
 

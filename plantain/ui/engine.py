@@ -23,11 +23,9 @@ class Engine:
     probe : prompts and settings in, progress after every batch out
     draw : prompts and a seed in, a picture for each out; None where drawing takes minutes
     tokens : real tokens of each prompt; raises InputError for a prompt too long
-    fingerprint : weights fingerprint of the loaded model
     """
 
     model: str
     probe: Callable[[PromptSet, ProbeConfig], Iterator[Progress]]
     draw: Callable[[Sequence[str], int], list[Image]] | None
     tokens: Callable[[Sequence[str]], np.ndarray]
-    fingerprint: Callable[[], str]

@@ -109,7 +109,7 @@ def _run(engine: Engine, a: str, b: str, n_seeds: float, seed: float) -> Iterato
         return
     assert result is not None
     d = result.differences() if over_subjects else _over_seeds(result)
-    reference = catalog.reference_for(engine.fingerprint(), result)
+    reference = catalog.reference_for(result)
     plot, rows = _plot(result, d, reference, over_subjects)
     said = [_which_t(d, over_subjects), _lengths(tokens), _alignment(d, reference)]
     shown = [gr.update(value=rows, visible=True)]
