@@ -102,7 +102,7 @@ def _probe(pipe: Any, prompts: Any, config: ProbeConfig, resume: ProbeResult | N
             for progress in iter_probe(pipe, prompts, config, resume):
                 result = progress.result
                 bar.update(progress.done - bar.n)
-                if time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
+                if result is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
                     result.save(out)
                     saved_at = time.monotonic()
     except KeyboardInterrupt:

@@ -70,6 +70,7 @@ def overview(summary: Summary, head_map: HeadMap, title: str = "") -> Picture:
     bar.set_label("t of B − A")
     n_attention = int((table["part"][table["block_index"] == len(names) - 1] == "attention").sum())
     right.set_xlabel("head within its block")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     if 0 < n_attention < grid.shape[1]:
         right.plot([n_attention - 0.5] * 2, [head_map.n_joint - 0.5, len(names) - 0.5], color=INK, linewidth=1.2)
         right.set_xlabel("head within its block: attention | MLP, parted by the line")

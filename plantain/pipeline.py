@@ -329,7 +329,8 @@ def _check_device(device: str) -> None:
     except (RuntimeError, TypeError) as error:
         raise InputError(f"Unknown device {device!r}; expected cpu, cuda or mps.") from error
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    too_high = kind == "cuda" and (torch.device(device).index or 0) >= torch.cuda.device_count()
+    index = torch.device(device).index
+    too_high = kind == "cuda" and index is not None and index >= torch.cuda.device_count()
     if not available.get(kind, False) or too_high:
         usable = ", ".join(name for name, ok in available.items() if ok)
         raise InputError(f"This machine has no device {device!r}; usable here: {usable}.")

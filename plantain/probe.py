@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,11 +31,11 @@ _GPU_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """State of a running probe: ``result`` is valid for the ``done`` pairs of ``total``."""
+    """State of a running probe: ``result`` holds the ``done`` pairs of ``total``; None before the first."""
 
     done: int
     total: int
-    result: ProbeResult
+    result: ProbeResult | None
     seconds_left: float
 
 
@@ -45,17 +46,17 @@ def run_probe(
 
     >>> result = plantain.run_probe(pipe, plantain.load_prompts("dense_pose"), plantain.ProbeConfig(seed=0))
     """
-    progress: Progress | None = None
-    for progress in iter_probe(pipe, prompts, config, resume):  # noqa: B007 - only the last is kept
-        pass
-    assert progress is not None  # a prompt set holds at least one pair
-    return progress.result
+    result = None
+    for progress in iter_probe(pipe, prompts, config, resume):
+        result = progress.result
+    assert result is not None  # a prompt set holds at least one pair
+    return result
 
 
 def iter_probe(
     pipe: Any, prompts: PromptSet, config: ProbeConfig | None = None, resume: ProbeResult | None = None
 ) -> Iterator[Progress]:
-    """Probe pair after pair, yielding the result so far after every batch.
+    """Probe pair after pair, yielding the result so far after every forward.
 
     >>> for progress in plantain.iter_probe(pipe, prompts, plantain.ProbeConfig()):
     ...     print(progress.done, "of", progress.total, f"{progress.seconds_left:.0f} s left")
@@ -102,18 +103,12 @@ def iter_probe(
     token_counts = np.stack([np.full_like(real, n_image), real, masks.shape[2] - real], axis=2).astype(np.int64)
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
 
-    def result_so_far() -> ProbeResult:
-        values = np.concatenate(stored)
-        seconds = round(seconds_before + time.perf_counter() - started, 3)
-        return ProbeResult(
-            values, token_counts[: len(values)], prompts, config, head_map, {**provenance, "seconds": seconds}
-        )
-
-    started = time.perf_counter()
-    first = done
     pairs_a_batch = max(1, batch_size // 2)
+    forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
+    forwards_done, result = 0, resume
+    clock = _Clock()
     if done == len(prompts):
-        yield Progress(done, done, result_so_far(), 0.0)
+        yield Progress(done, done, result, 0.0)
     while done < len(prompts):
         batch = slice(done, min(done + pairs_a_batch, len(prompts)))
         texts = [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)]
@@ -124,11 +119,40 @@ def iter_probe(
             values, sigmas = _forward(pipe, features, mask, latents, negative, config, (height, width))
             provenance["realised_sigmas"] = sigmas
             by_seed.append(values)
-        stacked = np.stack(by_seed, axis=1)  # (N·2, seeds, steps, S, R)
-        stored.append(stacked.reshape(-1, 2, *stacked.shape[1:]))
-        done = batch.stop
-        elapsed = time.perf_counter() - started
-        yield Progress(done, len(prompts), result_so_far(), elapsed / (done - first) * (len(prompts) - done))
+            forwards_done += 1
+            if len(by_seed) == len(noise):
+                stacked = np.stack(by_seed, axis=1)  # (N·2, seeds, steps, S, R)
+                stored.append(stacked.reshape(-1, 2, *stacked.shape[1:]))
+                done = batch.stop
+                seconds = round(seconds_before + clock.seconds, 3)
+                result = ProbeResult(
+                    mean_square=np.concatenate(stored),
+                    token_counts=token_counts[:done],
+                    prompts=prompts,
+                    config=config,
+                    head_map=head_map,
+                    provenance={**provenance, "seconds": seconds},
+                )
+            left = clock.seconds / forwards_done * (forwards_total - forwards_done)
+            with clock.paused():
+                yield Progress(done, len(prompts), result, left)
+
+
+class _Clock:
+    """Seconds of work: what the caller does between two steps, drawing for instance, is not counted."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self._started += time.perf_counter() - before
 
 
 def _forward(

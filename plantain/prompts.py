@@ -182,6 +182,18 @@ def piece_count(text: str) -> int:
     return len(re.findall(r"[^\W\d_]+|\d|[^\w\s]", text))
 
 
+def check_text(text: str, name: str) -> None:
+    """Refuse a text that cannot be a prompt; ``name`` says in the message which one it is."""
+    if not text:
+        raise InputError(f"{name} is empty; write a prompt.")
+    if _CONTROL.search(text):
+        raise InputError(f"{name} holds a control character; remove it.")
+    if word_count(text) > MAX_WORDS:
+        raise InputError(
+            f"{name} has {word_count(text):,} words; a pipeline reads at most {MAX_WORDS} tokens, so shorten it."
+        )
+
+
 def _from_csv(text: str, path: Path) -> PromptSet:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
@@ -227,15 +239,7 @@ def _check_pair(pair: PromptPair) -> None:
             f"The id {pair.id[:80]!r} is not usable; use up to 64 letters, digits, dots, dashes and underscores."
         )
     for side, text in (("a", pair.a), ("b", pair.b)):
-        if not text:
-            raise InputError(f"Prompt {side} of pair {pair.id!r} is empty; write a prompt.")
-        if _CONTROL.search(text):
-            raise InputError(f"Prompt {side} of pair {pair.id!r} holds a control character; remove it.")
-        if word_count(text) > MAX_WORDS:
-            raise InputError(
-                f"Prompt {side} of pair {pair.id!r} has {word_count(text):,} words; "
-                f"a pipeline reads at most {MAX_WORDS} tokens, so shorten it."
-            )
+        check_text(text, f"Prompt {side} of pair {pair.id!r}")
     if pair.a == pair.b:
         raise InputError(f"The two prompts of pair {pair.id!r} are the same; they must differ in what you ask about.")
 

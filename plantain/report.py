@@ -53,9 +53,18 @@ def write_report(result: ProbeResult, folder: str | Path, n_flips: int = 1000, s
 
 
 def overview(result: ProbeResult, summary: Summary) -> figures.Picture:
-    """``figures.overview`` under the run's name, and the pairs done where it is partial."""
+    """``figures.overview`` under the run's name, its pairs and its counting."""
     pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
-    return figures.overview(summary, result.head_map, f"{result.model}, {result.prompts.name}: {pairs}")
+    title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, summary)}"
+    return figures.overview(summary, result.head_map, title)
+
+
+def counting(result: ProbeResult, summary: Summary) -> str:
+    """What counts as a head in a summary, in words: "510 card heads of 16 channels, MLP among them"."""
+    if summary.view["grouping"] == "head":
+        return f"{summary.n_heads:,} attention heads"
+    parts = {"all": "MLP among them", "attention": "attention only", "mlp": "MLP only"}[summary.view["part"]]
+    return f"{summary.n_heads:,} card heads of {result.config.channels_per_head} channels, {parts}"
 
 
 def texts(result: ProbeResult, card: Summary, head: Summary) -> dict[str, str]:

@@ -170,6 +170,8 @@ class Summary(CardTable):
             f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {passing}.",
             f"Expected by chance, from the t distribution with {self.n_pairs - 1} degrees of freedom: {by_chance}.",
         ]
+        if self.null is not None and self.null.exhaustive:
+            lines.append(f"{self.n_pairs} pairs have {n_flips:,} flips in all, so no p is below {2 / n_flips:.2g}.")
         if self.n_silent:
             lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")
         return lines

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -121,13 +122,15 @@ def test_counting_attention_heads_changes_the_table(page):
     shows(page, HEAD.rows[1][1])
 
 
-def test_downloads_open_and_parse(page, tmp_path):
-    with page.expect_download() as started:
-        page.get_by_role("link", name="KB").nth(4).click()
-    path = tmp_path / started.value.suggested_filename
-    started.value.save_as(path)
-    assert path.name == "summary.json"
-    assert json.loads(path.read_text())["card"]["n_heads"] == 510
+def test_downloads_parse_and_are_a_run_that_loads_again(page, tmp_path):
+    for link in page.get_by_test_id("download-link").filter(visible=True).all():
+        with page.expect_download() as started:
+            link.click()
+        started.value.save_as(tmp_path / started.value.suggested_filename)
+    assert json.loads((tmp_path / "summary.json").read_text())["card"]["n_heads"] == 510
+    assert len((tmp_path / "heads.csv").read_text().splitlines()) == 511
+    assert (tmp_path / "overview.svg").read_bytes().startswith(b"<?xml")
+    assert (load_result(tmp_path).mean_square == SHIPPED.mean_square).all()
 
 
 def test_the_probe_runs_live_is_saved_and_appears_in_the_list(page, server):
@@ -148,9 +151,43 @@ def test_a_stopped_run_keeps_the_pairs_done(page):
     open_tab(page, "Run the probe")
     page.get_by_label("number input for Noise seeds").first.fill("16")
     page.get_by_role("button", name="Run the probe").click()
-    shows(page, "of 25; about", LOADED)
+    shows(page, re.compile(r"Pair [1-9]\d* of 25"), LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
+
+
+def test_a_refused_run_leaves_the_last_one_standing_and_savable(page, tmp_path):
+    (tmp_path / "long.csv").write_text("a,b\n" + "zyx " * 120 + ",a\nb,c\nd,e\n")
+    open_tab(page, "Run the probe")
+    page.get_by_role("button", name="Run the probe").click()
+    shows(page, "Done: 25 pairs", LOADED)
+    page.locator("input[accept='.json, .csv']").set_input_files(tmp_path / "long.csv")
+    shows(page, "long.csv")
+    page.get_by_role("button", name="Run the probe").click()
+    shows(page, "Not run.", LOADED)
+    shows(page, FIRST_VALUE)
+    assert page.get_by_role("button", name="Save this run").is_enabled()
+
+
+def test_a_run_deleted_meanwhile_is_a_sentence_and_no_old_numbers(page, server):
+    folder = SHIPPED.save(Path(server[1]) / "runs" / "short-lived")
+    page.reload(wait_until="domcontentloaded")
+    page.get_by_label("Run", exact=True).click()
+    option = page.get_by_role("option", name="short-lived")
+    option.wait_for()
+    shutil.rmtree(folder)
+    option.click()
+    shows(page, "There is no run 'saved here/short-lived' here any more")
+    assert page.get_by_text(FIRST_VALUE).filter(visible=True).count() == 0
+
+
+def test_comparing_with_the_card_counts_alike(page):
+    page.get_by_text("Attention heads: the model's own").first.click()
+    page.get_by_text("Compare with another run").click()
+    choose(page, "Other run", "Model card")
+    shows(page, "Counted: Card heads: 16 channels, MLP among them.")
+    shows(page, "8,263 (50.6%)")
+    shows(page, FIRST_VALUE)
 
 
 def test_your_pair_shows_t_over_seeds_and_the_two_pictures(page):
@@ -180,10 +217,12 @@ def test_your_pair_over_subjects(page):
         ("", "a dog", "is empty"),
         ("a cat", "a cat", "Both prompts are the same"),
         ("word " * 10_000, "a dog", "has 10,000 words"),
+        ("a cat", "\x07", "Prompt B holds a control character"),
+        ("{Subject} sitting", "{Subject} standing", "the only placeholder is {subject}"),
         ("{subject} sitting", "a dog", "in both prompts or in neither"),
         ("zyx " * 120, "a dog", "reads at most 96"),
     ],
-    ids=["empty", "identical", "10,000 words", "half a placeholder", "too many tokens"],
+    ids=["empty", "identical", "10,000 words", "control", "placeholder", "half a placeholder", "too many tokens"],
 )
 def test_a_wrong_prompt_is_named_on_the_page(page, a, b, sentence):
     open_tab(page, "Your pair")
@@ -191,6 +230,17 @@ def test_a_wrong_prompt_is_named_on_the_page(page, a, b, sentence):
     page.get_by_label("Prompt B").fill(b)
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, sentence, LOADED)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"), [("-1", "seed must be a whole number"), ("1.5", "Expected a whole number; got 1.5")]
+)
+@pytest.mark.parametrize("tab", ["Run the probe", "Your pair"])
+def test_a_wrong_seed_is_named_beside_its_field(page, tab, value, sentence):
+    open_tab(page, tab)
+    page.get_by_label("First noise seed").filter(visible=True).fill(value)
+    page.get_by_role("button", name="Run the probe" if tab == "Run the probe" else "Probe this pair").click()
+    shows(page, sentence)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The probe: what it runs, what it records, how it resumes, and that it finds a planted head."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -203,7 +204,7 @@ def test_a_pair_is_never_split(odd_pipeline, small_prompts, batch_size):
 
 def partial_run(pipe, prompts, config):
     steps = iter_probe(pipe, prompts, config)
-    result = next(steps).result
+    result = next(progress.result for progress in steps if progress.result is not None)
     steps.close()
     return result
 
@@ -330,14 +331,15 @@ KLEIN = HeadMap(n_joint=5, n_single=20, n_attention_heads=24, head_width=128, ml
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_the_chosen_batch_is_even(device, n_tokens):
     transformer = SimpleNamespace(device=torch.device(device), dtype=torch.float32)
-    size = _choose_batch_size(SimpleNamespace(transformer=transformer), KLEIN, n_tokens)
+    pipe = SimpleNamespace(transformer=transformer, _execution_device=transformer.device)
+    size = _choose_batch_size(pipe, KLEIN, n_tokens)
     assert size % 2 == 0
     assert 2 <= size <= 10
 
 
 def test_the_chosen_batch_follows_free_gpu_memory(monkeypatch):
     transformer = SimpleNamespace(device=torch.device("cuda"), dtype=torch.bfloat16)
-    pipe = SimpleNamespace(transformer=transformer)
+    pipe = SimpleNamespace(transformer=transformer, _execution_device=transformer.device)
     sizes = []
     for free_gib in (0.01, 2, 4, 60):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free_gib: (int(free * 2**30), 80 * 2**30))
@@ -404,3 +406,22 @@ def test_too_little_gpu_memory_is_a_sentence(odd_pipeline, small_prompts, monkey
     with pytest.raises(InputError, match=r"memory is too small for 2 prompts.*--batch-size 2"):
         run_probe(odd_pipeline, small_prompts, ProbeConfig(batch_size=2))
     assert n_hooks(odd_pipeline.transformer) == 0
+
+
+def test_every_seed_moves_the_progress_and_only_whole_batches_the_result(odd_pipeline, small_prompts):
+    steps = list(iter_probe(odd_pipeline, small_prompts, ProbeConfig(batch_size=4, n_seeds=3)))
+    batches = -(-len(small_prompts) // 2)
+    assert len(steps) == 3 * batches
+    assert [step.result is None for step in steps[:3]] == [True, True, False]
+    assert [step.done for step in steps[:3]] == [0, 0, 2]
+    assert all(step.result is None or step.result.n_pairs == step.done for step in steps)
+    assert steps[-1].seconds_left == 0
+
+
+def test_what_the_caller_does_between_steps_is_not_counted(odd_pipeline, small_prompts):
+    before = time.perf_counter()
+    for progress in iter_probe(odd_pipeline, small_prompts, ProbeConfig(batch_size=2)):
+        time.sleep(0.5)  # drawing a figure, say
+        result = progress.result
+    slept = 0.5 * (len(small_prompts) - 1)  # the last sleep comes after the last step
+    assert result.provenance["seconds"] <= time.perf_counter() - before - slept

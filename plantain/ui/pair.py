@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -10,13 +12,14 @@ import numpy as np
 
 from plantain import figures, stats
 from plantain.errors import InputError
-from plantain.prompts import PromptSet, load_prompts
+from plantain.prompts import PromptSet, check_text, load_prompts
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
-from plantain.ui.engine import Engine
+from plantain.ui.engine import Engine, whole_number
 from plantain.ui.view import image
 
+_LOG = logging.getLogger(__name__)
 PLACEHOLDER = "{subject}"
 MAX_SEEDS = 32
 DEFAULT_SEEDS = 8
@@ -47,7 +50,7 @@ def build(engine: Engine) -> None:
         b = gr.Textbox(EXAMPLES[0][1], label="Prompt B", lines=2)
     with gr.Row():
         n_seeds = gr.Slider(MIN_PAIRS, MAX_SEEDS, value=DEFAULT_SEEDS, step=1, label="Noise seeds (for plain prompts)")
-        seed = gr.Number(0, precision=0, minimum=0, label="First noise seed")
+        seed = gr.Number(0, label="First noise seed")
     start = gr.Button("Probe this pair", variant="primary")
     gr.Examples(EXAMPLES, [a, b], label="Examples: pose, pose over subjects, colour")
     status = gr.Markdown()
@@ -74,58 +77,85 @@ def build(engine: Engine) -> None:
 
 
 def _validate(a: str, b: str, n_seeds: float, seed: float) -> list[Any]:
-    fields = []
-    for side, text in (("a", a), ("b", b)):
+    """A sentence beside each field that cannot be used; nothing is queued then."""
+    checks: list[Callable[[], Any]] = [
+        lambda: _check_prompt(a, "Prompt A"),
+        lambda: _check_prompt(b, "Prompt B", other=a),
+        lambda: _check_seeds(n_seeds),
+        lambda: ProbeConfig(seed=whole_number(seed)),
+    ]
+    verdicts = []
+    for check in checks:
         try:
-            # The other side differs by construction, so that only this text is judged.
-            PromptSet.from_pairs([(text or "", f"{text}.") if side == "a" else (f"{text}.", text or "")])
-            fields.append(gr.validate(True, ""))
+            check()
+            verdicts.append(gr.validate(True, ""))
         except InputError as error:
-            fields.append(gr.validate(False, str(error)))
-    if a and b and a.strip() == b.strip():
-        fields[1] = gr.validate(False, "Both prompts are the same; they must differ in what you ask about.")
-    elif (PLACEHOLDER in (a or "")) != (PLACEHOLDER in (b or "")):
-        fields[1] = gr.validate(False, f"Write {PLACEHOLDER} in both prompts or in neither.")
-    for name, value, low in (("n_seeds", n_seeds, MIN_PAIRS), ("seed", seed, 0)):
-        ok = value is not None and value == int(value) and low <= value and (name == "seed" or value <= MAX_SEEDS)
-        fields.append(gr.validate(ok, f"Expected a whole number from {low}; got {value}."))
-    return fields
+            verdicts.append(gr.validate(False, str(error)))
+    return verdicts
+
+
+def _check_prompt(text: str | None, name: str, other: str | None = None) -> None:
+    text = (text or "").strip()
+    check_text(text, name)
+    strange = [found for found in re.findall(r"\{[^{}]*\}", text) if found != PLACEHOLDER]
+    if strange:
+        raise InputError(f"{name} holds {strange[0]}; the only placeholder is {PLACEHOLDER}.")
+    if other is not None and text == other.strip():
+        raise InputError("Both prompts are the same; they must differ in what you ask about.")
+    if other is not None and (PLACEHOLDER in text) != (PLACEHOLDER in other):
+        raise InputError(f"Write {PLACEHOLDER} in both prompts or in neither.")
+
+
+def _check_seeds(n_seeds: float) -> None:
+    if not MIN_PAIRS <= whole_number(n_seeds) <= MAX_SEEDS:
+        raise InputError(f"Expected {MIN_PAIRS} to {MAX_SEEDS} noise seeds; got {n_seeds}.")
 
 
 def _run(engine: Engine, a: str, b: str, n_seeds: float, seed: float) -> Iterator[list[Any]]:
     nothing = [gr.skip() for _ in range(4)]
     yield ["Loading the model, if this is its first run …", *nothing]
-    over_subjects = PLACEHOLDER in a
     try:
-        prompts = _fill_subjects(a, b) if over_subjects else PromptSet.from_pairs([(a, b)], name="your pair")
-        config = ProbeConfig(seed=int(seed), n_seeds=1 if over_subjects else int(n_seeds))
-        tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
-        result = None
-        for progress in engine.probe(prompts, config):
-            result = progress.result
-            yield [f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left.", *nothing]
+        yield from _probe_and_draw(engine, a, b, n_seeds, seed)
     except InputError as error:
         yield [f"**Not run.** {error}", *nothing]
-        return
+    except gr.Error as error:  # a GPU that is busy or used up, say
+        yield [f"**Not run.** {error.message}", *nothing]
+    except Exception as error:
+        _LOG.exception("pair failed", exc_info=error)
+        yield [f"**Stopped by an error:** {type(error).__name__}; the log has the details. Try again.", *nothing]
+
+
+def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float) -> Iterator[list[Any]]:
+    nothing = [gr.skip() for _ in range(4)]
+    hidden = [gr.update(value=None, visible=False) for _ in range(4)]
+    over_subjects = PLACEHOLDER in a
+    prompts = _fill_subjects(a, b) if over_subjects else PromptSet.from_pairs([(a, b)], name="your pair")
+    config = ProbeConfig(seed=whole_number(seed), n_seeds=1 if over_subjects else whole_number(n_seeds))
+    tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
+    yield [f"Running {config.n_seeds} noise seeds …" if not over_subjects else "Running 25 subjects …", *hidden]
+    result = None
+    for progress in engine.probe(prompts, config):
+        result = progress.result
+        where = f"Pair {progress.done} of {progress.total}; " if over_subjects else f"{config.n_seeds} noise seeds; "
+        yield [f"{where}about {progress.seconds_left:.0f} s left.", *nothing]
     assert result is not None
     d = result.differences() if over_subjects else _over_seeds(result)
     reference = catalog.reference_for(result)
     plot, rows = _plot(result, d, reference, over_subjects)
     said = [_which_t(d, over_subjects), _lengths(tokens), _alignment(d, reference)]
-    shown = [gr.update(value=rows, visible=True)]
-    yield ["\n\n".join(said), image(plot), *shown, *nothing[:2]]
+    yield ["\n\n".join(said), image(plot), gr.update(value=rows, visible=True), *nothing[:2]]
     if engine.draw is None:
         return
-    yield ["\n\n".join([*said, "Drawing both prompts …"]), gr.skip(), gr.skip(), *nothing[:2]]
+    yield ["\n\n".join([*said, "Drawing both prompts …"]), *nothing]
     first = prompts.pairs[0]
-    drawn = engine.draw([first.a, first.b], int(seed))
+    drawn = engine.draw([first.a, first.b], config.seed)
     if engine.model == "posebox-random":
         said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")
     updates = [
         gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
         for picture, text in zip(drawn, (first.a, first.b), strict=True)
     ]
-    yield ["\n\n".join(said), gr.skip(), gr.skip(), *updates]
+    yield ["\n\n".join(said), *nothing[:2], *updates]
 
 
 def _fill_subjects(a: str, b: str) -> PromptSet:
@@ -178,7 +208,7 @@ def _which_t(d: np.ndarray, over_subjects: bool) -> str:
     if over_subjects:
         return (
             f"**t over {len(d)} subjects: {count}.** The same words changed in every pair, so this may be the words "
-            "as well as what they mean; controls tell them apart."
+            "as well as what they mean; only control prompts could tell."
         )
     return (
         f"**t over {len(d)} noise seeds of one pair: {count}.** This is n = 1 in prompts: a large |t| says that the "
@@ -191,10 +221,10 @@ def _lengths(tokens: np.ndarray) -> str:
     a, b = tokens[:, 0], tokens[:, 1]
     if (a == b).all():
         return "Both sides have the same number of tokens."
-    gap = figures.signed(float((b - a).mean()), 1)
+    gap = float((b - a).mean())
     return (
-        f"**Unequal length:** B has {gap} tokens on average ({b.mean():.1f} against {a.mean():.1f}). The transformer "
-        "sees the padding, so length alone shifts heads in single blocks."
+        f"**Unequal length:** B is {abs(gap):g} tokens {'longer' if gap > 0 else 'shorter'} on average ({b.mean():g} "
+        f"against {a.mean():g}). The transformer sees the padding, so length alone shifts heads in single blocks."
     )
 
 

@@ -11,7 +11,7 @@ from plantain import figures
 from plantain.errors import InputError
 from plantain.summary import CardTable, load_published
 from plantain.ui import catalog
-from plantain.ui.view import RunView, counting_choice, show, show_published
+from plantain.ui.view import RunView, blank, counting_choice, show, show_published
 
 
 def build() -> None:
@@ -39,27 +39,29 @@ def build() -> None:
 
 
 def _show(key: str, counting: str) -> list[Any]:
-    entry = _entry(key)
+    # A sentence in the page's own place: these events are not queued, and gradio shows no message of theirs.
     try:
+        entry = _entry(key)
         if entry.folder is None:
-            return show_published(load_published())
-        result = catalog.load(entry.folder)
-        return show(result, _summary(entry, counting), entry.folder)
-    except InputError as error:
-        raise gr.Error(str(error)) from error
+            return show_published(load_published(), counting)
+        return show(catalog.load(entry.folder), _summary(entry, counting), entry.folder)
+    except (InputError, OSError) as error:
+        return blank(f"**Not shown.** {error}")
 
 
 def _compare(key: str, other_key: str | None, counting: str) -> tuple[str, list[list[str]]]:
     if not other_key:
         return "", []
-    entries = (_entry(key), _entry(other_key))
     try:
+        entries = (_entry(key), _entry(other_key))
+        if any(entry.folder is None for entry in entries):
+            counting = "card"  # the only one the published card has
         tables = [_table(entry, counting) for entry in entries]
         said = _correlation(entries, counting)
-    except InputError as error:
-        raise gr.Error(str(error)) from error
+    except (InputError, OSError) as error:
+        return f"**Not compared.** {error}", []
     rows = [[a[0], _cell(a), _cell(b)] for a, b in zip(tables[0].rows[1:], tables[1].rows[1:], strict=True)]
-    return said, rows
+    return f"Counted: {catalog.COUNTINGS[counting][0]}. {said}", rows
 
 
 def _correlation(entries: tuple[catalog.Entry, catalog.Entry], counting: str) -> str:
@@ -91,7 +93,7 @@ def _summary(entry: catalog.Entry, counting: str) -> Any:
 def _entry(key: str) -> catalog.Entry:
     known = catalog.entries()
     if key not in known:
-        raise gr.Error(f"There is no run {key!r} here; choose one from the list.")
+        raise InputError(f"There is no run {key!r} here any more; choose one from the list.")
     return known[key]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -15,26 +16,31 @@ from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
 from plantain.summary import summarise
 from plantain.ui.catalog import COUNTINGS, saved_folder
-from plantain.ui.engine import Engine
-from plantain.ui.view import RunView, counting_choice, show, show_live
+from plantain.ui.engine import Engine, whole_number
+from plantain.ui.view import RunView, blank, counting_choice, show, show_live
 
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
-MAX_SEEDS, MAX_STEPS = 16, 8
+MAX_SEEDS = 16
+_LOG = logging.getLogger(__name__)
 
 
 def build(engine: Engine) -> None:
     """Lay the tab out."""
-    gr.Markdown(f"Runs prompt pairs through **{engine.model}**: one noise for all prompts, one step, guidance 1.")
+    gr.Markdown(
+        f"Runs prompt pairs through **{engine.model}**: one denoising step at pure noise, guidance 1, the same noise "
+        "for all prompts; several noise seeds are averaged."
+    )
     with gr.Row():
         prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set")
         upload = gr.File(
-            label="or your own: JSON, or CSV with columns a and b", file_types=[".json", ".csv"], height=120
+            label="or your own, used instead: JSON, or CSV with columns a and b",
+            file_types=[".json", ".csv"],
+            height=120,
         )
     with gr.Row():
-        seed = gr.Number(0, precision=0, minimum=0, label="First noise seed")
+        seed = gr.Number(0, label="First noise seed")
         n_seeds = gr.Slider(1, MAX_SEEDS, value=1, step=1, label="Noise seeds")
-        steps = gr.Slider(1, MAX_STEPS, value=1, step=1, label="Denoising steps")
     counting = counting_choice()
     with gr.Row():
         start = gr.Button("Run the probe", variant="primary")
@@ -45,16 +51,14 @@ def build(engine: Engine) -> None:
     view = RunView()
     state = gr.State(None)  # ProbeResult | None: what is done so far
 
-    inputs = [prompts, upload, seed, n_seeds, steps]
-    buttons = [start, stop, save]
-    outputs = [status, state, *buttons, *view.outputs]
+    outputs = [status, state, start, stop, save, counting, *view.outputs]
 
     def run(*values: Any) -> Iterator[list[Any]]:
         yield from _run(engine, *values)
 
     running = start.click(
         run,
-        [*inputs, counting],
+        [prompts, upload, seed, n_seeds, counting],
         outputs,
         validator=_validate,
         concurrency_limit=1,
@@ -69,21 +73,20 @@ def build(engine: Engine) -> None:
         queue=False,
         api_visibility="private",
     )
-    counting.change(_recount, [state, counting], view.outputs, queue=False, api_visibility="private")
+    counting.input(_recount, [state, counting], view.outputs, queue=False, api_visibility="private")
     save.click(_save, state, [status, save], queue=False, api_visibility="private")
 
 
-def _validate(prompts: str, upload: str | None, seed: float, n_seeds: float, steps: float, counting: str) -> list[Any]:
+def _validate(prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str) -> list[Any]:
     """A sentence beside each field that cannot be used; nothing is queued then."""
-    checks = {
-        "prompts": lambda: None if upload else _enough(load_prompts(prompts)),
-        "upload": lambda: _enough(load_prompts(upload)) if upload else None,
-        "seed": lambda: ProbeConfig(seed=_whole("seed", seed)),
-        "n_seeds": lambda: ProbeConfig(n_seeds=_whole("n_seeds", n_seeds)),
-        "steps": lambda: ProbeConfig(num_inference_steps=_whole("num_inference_steps", steps)),
-    }
+    checks: list[Callable[[], Any]] = [
+        lambda: None if upload else _enough(load_prompts(prompts)),
+        lambda: _enough(load_prompts(upload)) if upload else None,
+        lambda: ProbeConfig(seed=whole_number(seed)),
+        lambda: ProbeConfig(n_seeds=whole_number(n_seeds)),
+    ]
     verdicts = []
-    for check in checks.values():
+    for check in checks:
         try:
             check()
             verdicts.append(gr.validate(True, ""))
@@ -93,50 +96,69 @@ def _validate(prompts: str, upload: str | None, seed: float, n_seeds: float, ste
 
 
 def _run(
-    engine: Engine, prompts: str, upload: str | None, seed: float, n_seeds: float, steps: float, counting: str
+    engine: Engine, prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str
 ) -> Iterator[list[Any]]:
-    skipped: list[Any] = [gr.skip() for _ in range(8)]
-    busy, idle = _buttons(running=True), _buttons(running=False)
-    yield ["Loading the model, if this is its first run …", None, *busy, *skipped]
-    pairs = load_prompts(upload or prompts)
-    config = ProbeConfig(seed=int(seed), n_seeds=int(n_seeds), num_inference_steps=int(steps))
-    drawn_at = 0.0
-    result: ProbeResult | None = None
+    # Until the new run is sure to start, the last one, perhaps unsaved, stays as it is.
+    kept = [gr.skip() for _ in range(8)]
+    yield ["Loading the model, if this is its first run …", gr.skip(), *_controls(running=True), *kept]
     try:
-        engine.tokens(pairs.prompts)  # refuses a prompt too long before anything is queued on a GPU
+        pairs = load_prompts(upload or prompts)
+        config = ProbeConfig(seed=whole_number(seed), n_seeds=whole_number(n_seeds))
+        engine.tokens(pairs.prompts)  # refuses a prompt too long before a GPU is asked for
+    except Exception as error:
+        yield [_failure("Not run.", error), gr.skip(), *_controls(running=False), *kept]
+        return
+    result: ProbeResult | None = None
+    drawn_at = 0.0
+    yield ["Waiting for the first pairs …", None, *_controls(running=True, savable=False), *blank()]
+    try:
         for progress in engine.probe(pairs, config):
+            news = progress.result is not result
             result = progress.result
             said = f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left."
-            if result.n_pairs < MIN_PAIRS:
-                yield [said, result, *busy, *skipped]
-                continue
-            draw = time.monotonic() - drawn_at > _FIGURE_EVERY_SECONDS
-            live = show_live(result, summarise(result, **COUNTINGS[counting][1], n_flips=200), draw)
-            drawn_at = time.monotonic() if draw else drawn_at
-            yield [said, result, *busy, *live]
-    except InputError as error:
-        yield [f"**Not run.** {error}", result, *idle, *skipped]
+            shown = kept
+            if news and result is not None and result.n_pairs >= MIN_PAIRS:
+                draw = time.monotonic() - drawn_at > _FIGURE_EVERY_SECONDS
+                shown = show_live(result, summarise(result, **COUNTINGS[counting][1], n_flips=200), draw)
+                drawn_at = time.monotonic() if draw else drawn_at
+            yield [said, result, *_controls(running=True, savable=False), *shown]
+    except Exception as error:
+        n = 0 if result is None else result.n_pairs
+        said = _failure(f"Stopped by an error after {n} of {len(pairs)} pairs.", error)
+        yield [said, *_settled(result, counting)]
         return
     assert result is not None
-    final = show(result, summarise(result, **COUNTINGS[counting][1]))
-    done = f"Done: {result.n_pairs} pairs in {result.provenance['seconds']:.1f} s."
-    yield [done, result, *_buttons(running=False, done=True), *final]
+    yield [f"Done: {result.n_pairs} pairs in {result.provenance['seconds']:.1f} s.", *_settled(result, counting)]
 
 
 def _stopped(result: ProbeResult | None, counting: str) -> list[Any]:
     """After a stop the pairs done are a partial run like any other."""
-    if result is None or result.n_pairs < MIN_PAIRS:
-        n = 0 if result is None else result.n_pairs
-        said = f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}."
-        return [said, result, *_buttons(running=False), *[gr.skip() for _ in range(8)]]
-    said = f"Stopped after {result.n_pairs} of {len(result.prompts)} pairs; they are kept below."
-    return [said, result, *_buttons(running=False, done=True), *_recount(result, counting)]
+    n = 0 if result is None else result.n_pairs
+    if result is None or n < MIN_PAIRS:
+        return [f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. Run again.", *_settled(result, counting)]
+    return [f"Stopped after {n} of {len(result.prompts)} pairs; they are kept below.", *_settled(result, counting)]
+
+
+def _settled(result: ProbeResult | None, counting: str) -> list[Any]:
+    """State, controls and view once nothing runs any more."""
+    enough = result is not None and result.n_pairs >= MIN_PAIRS
+    return [result, *_controls(running=False, savable=enough), *_recount(result, counting)]
 
 
 def _recount(result: ProbeResult | None, counting: str) -> list[Any]:
     if result is None or result.n_pairs < MIN_PAIRS:
-        return [gr.skip() for _ in range(8)]
+        return blank()
     return show(result, summarise(result, **COUNTINGS[counting][1]))
+
+
+def _failure(what: str, error: Exception) -> str:
+    """What went wrong, for the visitor: our own sentences and gradio's whole, anything else by its kind."""
+    if isinstance(error, InputError):
+        return f"**{what}** {error}"
+    if isinstance(error, gr.Error):  # a GPU that is busy or used up, say
+        return f"**{what}** {error.message} Press Run again later."
+    _LOG.exception("probe failed", exc_info=error)
+    return f"**{what}** {type(error).__name__}; the log has the details. Press Run again, or save the pairs done."
 
 
 def _save(result: ProbeResult | None) -> tuple[str, Any]:
@@ -151,16 +173,17 @@ def _save(result: ProbeResult | None) -> tuple[str, Any]:
     return f"Saved to `{folder}`; it is in the list of the Results tab now.", gr.Button(interactive=False)
 
 
-def _buttons(running: bool, done: bool = False) -> list[Any]:
-    return [gr.Button(interactive=not running), gr.Button(interactive=running), gr.Button(interactive=done)]
+def _controls(running: bool, savable: bool | None = None) -> list[Any]:
+    """Start, stop, save and counting; ``savable`` None leaves the save button as it is."""
+    return [
+        gr.Button(interactive=not running),
+        gr.Button(interactive=running),
+        gr.skip() if savable is None else gr.Button(interactive=savable),
+        # While a run goes on its counting is fixed: the table and the choice must agree.
+        gr.Radio(interactive=not running),
+    ]
 
 
 def _enough(prompts: PromptSet) -> None:
     if len(prompts) < MIN_PAIRS:
         raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; this set has {len(prompts)}. Add pairs.")
-
-
-def _whole(name: str, value: float | None) -> int:
-    if value is None or value != int(value):
-        raise InputError(f"{name} must be a whole number; got {value!r}.")
-    return int(value)

@@ -21,6 +21,12 @@ from plantain.ui.catalog import COUNTINGS
 
 TABLE_HEADERS = ["Metric", "Value", "Significance"]
 BLOCK_HEADERS = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Median |d|"]
+EXPLAINED = (
+    "|t|: paired t of a head over the pairs. *k× empirical null p99*: the observed count over the 99th percentile of "
+    "that count when the pairs' labels are flipped. |d|: mean over standard deviation of the differences. *Split-half "
+    "r*: how alike the t maps of two random halves of the pairs are, median and quartiles (IQR). *joint*, *single*: "
+    "the model's double-stream and single-stream blocks."
+)
 PUBLISHED_NOTE = (
     "**Published figures of the model card.** Its per-head data were not released, so there is no head map, and the "
     "null's p99 counts (about 1,333 and 7) are derived from the printed ratios."
@@ -50,11 +56,12 @@ class RunView:
         self.table = gr.Dataframe(
             values[1], headers=TABLE_HEADERS, interactive=False, wrap=True, label="The card's table"
         )
+        gr.Markdown(EXPLAINED)
         self.beyond = gr.Markdown(values[2])
         self.overview = _picture(values[3])
         with gr.Row():
-            self.null = _picture(values[4], scale=2)
-            self.split_half = _picture(values[5], scale=1)
+            self.null = _picture(values[4], scale=2, buttons=[])
+            self.split_half = _picture(values[5], scale=1, buttons=[])
         self.blocks = gr.Dataframe(values[6], headers=BLOCK_HEADERS, interactive=False, label="Blocks by max |t|")
         self.files = gr.File(values[7], label="Download", file_count="multiple", interactive=False)
 
@@ -75,7 +82,7 @@ class RunView:
 def show(result: ProbeResult, summary: Summary, folder: Path | None = None) -> list[Any]:
     """Values for ``RunView.outputs``; ``folder`` is the saved run whose tensor file is offered too."""
     return [
-        _about(result),
+        _about(result, summary),
         [list(row) for row in summary.rows[1:]],
         "\n\n".join([*summary.beyond, report.CAVEAT]),
         image(report.overview(result, summary)),
@@ -90,14 +97,30 @@ def show_live(result: ProbeResult, summary: Summary, with_figure: bool) -> list[
     """The same while a run goes on: the table each time, the map when asked, the rest at the end."""
     overview = image(report.overview(result, summary)) if with_figure else gr.skip()
     table = [list(row) for row in summary.rows[1:]]
-    return [_about(result), table, "", overview, gr.skip(), gr.skip(), block_rows(summary), gr.skip()]
+    return [
+        _about(result, summary),
+        table,
+        "*Provisional: the run goes on.*",
+        overview,
+        gr.skip(),
+        gr.skip(),
+        block_rows(summary),
+        gr.skip(),
+    ]
 
 
-def show_published(table: CardTable) -> list[Any]:
+def blank(said: str = "") -> list[Any]:
+    """Empty the view, with a sentence in its place: old numbers must not stand under a new name."""
+    hidden = gr.update(value=None, visible=False)
+    return [said, [], "", hidden, hidden, hidden, [], None]
+
+
+def show_published(table: CardTable, counting: str) -> list[Any]:
     """The same for a card of which only the printed figures are known."""
+    other = "" if counting == "card" else " It gives card heads only: the choice above does not apply to it."
     hidden = gr.update(visible=False)
     return [
-        PUBLISHED_NOTE,
+        PUBLISHED_NOTE + other,
         [list(row) for row in table.rows[1:]],
         report.CAVEAT,
         image(figures.block_maxima(table, "Published: the five blocks the card names")),
@@ -121,18 +144,19 @@ def block_rows(table: CardTable) -> list[list[Any]]:
     ]
 
 
-def _picture(first: dict[str, Any] | None, scale: int | None = None) -> gr.Image:
-    settings = {key: value for key, value in (first or {}).items() if key != "__type__"}
-    # A label would be laid over the figure, which carries its own title.
-    return gr.Image(
-        show_label=False, interactive=False, format="png", buttons=["download", "fullscreen"], scale=scale, **settings
-    )
+def _picture(first: dict[str, Any] | None, scale: int | None = None, buttons: Any = ("fullscreen",)) -> gr.Image:
+    settings = {key: value for key, value in (first or {"visible": False}).items() if key != "__type__"}
+    # A label would be laid over the figure, which carries its own title; buttons would hide a legend.
+    return gr.Image(show_label=False, interactive=False, format="png", buttons=list(buttons), scale=scale, **settings)
 
 
-def _about(result: ProbeResult) -> str:
+def _about(result: ProbeResult, summary: Summary) -> str:
     a, b = result.prompts.conditions
     known = report.describe_run(result)
-    lines = [f"**{result.model}**, {known['prompts']}. A: {a}; B: {b}; t of B − A over pairs."]
+    lines = [
+        f"**{result.model}**, {known['prompts']}. A: {a}; B: {b}; t of B − A over pairs. "
+        f"Counted: **{report.counting(result, summary)}**."
+    ]
     if result.model.startswith("posebox"):
         lines.append(
             "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein. "
@@ -153,8 +177,11 @@ def _files(result: ProbeResult, folder: Path | None) -> list[str]:
     files = [str(target / name) for name in (*texts, "overview.svg")]
     if folder is None:
         result.save(target)
-        return [*files, *map(str, target.glob("*.safetensors"))]
-    return [*files, *[_copied(path, target) for path in folder.glob("mean_square-*.safetensors")]]
+    else:
+        for path in (folder / "run.json", *folder.glob("mean_square-*.safetensors")):
+            _copied(path, target)
+    # These two files together are the run: in a folder of their own, `load_result` reads them.
+    return [*files, str(target / "run.json"), *map(str, target.glob("*.safetensors"))]
 
 
 def _new_folder() -> Path:
