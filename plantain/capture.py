@@ -198,12 +198,18 @@ def _weighted_mean_square(x: torch.Tensor, weights: torch.Tensor, channels: int,
             torch.mul(some, some, out=squares)
         else:
             squares.copy_(some).mul_(squares)  # upcast first: a square has twice the digits
-        w = weights[:, :, start : start + step]
-        if x.device.type == "cpu":
-            # A matrix product is the fastest reduction over a middle axis here; autocast would round it.
-            with torch.autocast("cpu", enabled=False):
-                total.baddbmm_(w, squares)
-        else:
-            # On a GPU a product may run in TF32, with 10 bits, as the process is set; sums never do.
-            total += torch.stack([(squares * row.unsqueeze(-1)).sum(dim=1) for row in w.unbind(1)], dim=1)
+        add = _add_by_product if x.device.type == "cpu" else _add_by_sums
+        add(total, weights[:, :, start : start + step], squares)
     return total.unflatten(-1, (-1, channels)).mean(dim=-1)
+
+
+def _add_by_product(total: torch.Tensor, weights: torch.Tensor, squares: torch.Tensor) -> None:
+    """total (B, S, C) += weights (B, S, T) · squares (B, T, C): on a CPU the fastest sum over a middle axis."""
+    with torch.autocast("cpu", enabled=False):  # it would round to bfloat16
+        total.baddbmm_(weights, squares)
+
+
+def _add_by_sums(total: torch.Tensor, weights: torch.Tensor, squares: torch.Tensor) -> None:
+    """The same by sums: on a GPU a product may run in TF32, with 10 bits, as the process is set; sums never do."""
+    for stream, row in enumerate(weights.unbind(1)):
+        total[:, stream] += (squares * row.unsqueeze(-1)).sum(dim=1)

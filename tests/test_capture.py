@@ -10,7 +10,7 @@ import torch
 from pipelines import draw, n_hooks, projections
 
 import plantain
-from plantain.capture import _SCRATCH_VALUES
+from plantain.capture import _SCRATCH_VALUES, _add_by_product, _add_by_sums
 from plantain.errors import InputError
 from plantain.pipeline import call_arguments, text_mask
 
@@ -475,3 +475,49 @@ class scaled:  # noqa: N801
 
     def __exit__(self, *error):
         self.handle.remove()
+
+
+def test_the_hooks_fit_klein_at_its_full_size():
+    """A forward of FLUX.2 Klein 4B's own configuration, at 512 pixels, on the device that has shapes but no values."""
+    from diffusers import Flux2Transformer2DModel
+
+    with torch.device("meta"):
+        transformer = Flux2Transformer2DModel(
+            num_layers=5,
+            num_single_layers=20,
+            num_attention_heads=24,
+            attention_head_dim=128,
+            joint_attention_dim=7680,
+            in_channels=128,
+            guidance_embeds=False,
+        ).to(torch.bfloat16)
+        n_image, n_text = 1024, 512
+        inputs = {
+            "hidden_states": torch.empty(2, n_image, 128, dtype=torch.bfloat16),
+            "encoder_hidden_states": torch.empty(2, n_text, 7680, dtype=torch.bfloat16),
+            "timestep": torch.empty(2, dtype=torch.bfloat16),
+            "img_ids": torch.empty(n_image, 4),
+            "txt_ids": torch.empty(n_text, 4),
+        }
+    mask = np.zeros((2, n_text), dtype=bool)
+    mask[:, :60] = True
+    with plantain.HeadCapture(transformer, text_mask=mask) as capture, torch.no_grad():
+        transformer(**inputs)
+    (forward,) = capture._forwards
+    shapes = {name: tuple(values.shape) for name, values in forward.items()}
+    assert shapes == (
+        {f"joint[{i}].to_out": (2, 1, 192) for i in range(5)}
+        | {f"joint[{i}].to_add_out": (2, 2, 192) for i in range(5)}
+        | {f"single[{i}].to_out": (2, 3, 768) for i in range(20)}
+    )
+    assert capture.head_map.n_runs == 16_320
+
+
+def test_both_ways_to_add_up_agree_with_float64():
+    generator = torch.Generator().manual_seed(0)
+    weights, squares = torch.rand(2, 3, 70, generator=generator), torch.rand(2, 70, 96, generator=generator)
+    exact = (weights.double() @ squares.double()).float()
+    for add in (_add_by_product, _add_by_sums):
+        total = torch.zeros(2, 3, 96)
+        add(total, weights, squares)
+        torch.testing.assert_close(total, exact, rtol=1e-6, atol=0)

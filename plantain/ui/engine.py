@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL.Image import Image
 
-from plantain.errors import InputError
 from plantain.probe import Progress
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig
@@ -30,10 +29,3 @@ class Engine:
     probe: Callable[[PromptSet, ProbeConfig], Iterator[Progress]]
     draw: Callable[[Sequence[str], int], list[Image]] | None
     tokens: Callable[[Sequence[str]], np.ndarray]
-
-
-def whole_number(value: float | None) -> int:
-    """A number field's value as an int; number fields give floats, and None when they are empty."""
-    if value is None or value != value or value != int(value):
-        raise InputError(f"Expected a whole number; got {'nothing' if value is None else value}.")
-    return int(value)

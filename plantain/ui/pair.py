@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -16,7 +16,8 @@ from plantain.prompts import PromptSet, check_text, load_prompts
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
-from plantain.ui.engine import Engine, whole_number
+from plantain.ui.engine import Engine
+from plantain.ui.fields import verdicts, whole_number
 from plantain.ui.view import image
 
 _LOG = logging.getLogger(__name__)
@@ -78,20 +79,14 @@ def build(engine: Engine) -> None:
 
 def _validate(a: str, b: str, n_seeds: float, seed: float) -> list[Any]:
     """A sentence beside each field that cannot be used; nothing is queued then."""
-    checks: list[Callable[[], Any]] = [
-        lambda: _check_prompt(a, "Prompt A"),
-        lambda: _check_prompt(b, "Prompt B", other=a),
-        lambda: _check_seeds(n_seeds),
-        lambda: ProbeConfig(seed=whole_number(seed)),
-    ]
-    verdicts = []
-    for check in checks:
-        try:
-            check()
-            verdicts.append(gr.validate(True, ""))
-        except InputError as error:
-            verdicts.append(gr.validate(False, str(error)))
-    return verdicts
+    return verdicts(
+        [
+            lambda: _check_prompt(a, "Prompt A"),
+            lambda: _check_prompt(b, "Prompt B", other=a),
+            lambda: _check_seeds(n_seeds),
+            lambda: ProbeConfig(seed=whole_number(seed)),
+        ]
+    )
 
 
 def _check_prompt(text: str | None, name: str, other: str | None = None) -> None:

@@ -86,7 +86,7 @@ def _table(entry: catalog.Entry, counting: str) -> CardTable:
 def _summary(entry: catalog.Entry, counting: str) -> Any:
     assert entry.folder is not None
     if counting not in catalog.COUNTINGS:
-        raise InputError(f"Unknown counting {counting!r}; choose one of the listed ones.")
+        raise InputError("Choose one of the listed countings.")
     return catalog.summary_of(entry.folder, (entry.folder / "run.json").stat().st_mtime_ns, counting)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -16,7 +16,8 @@ from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
 from plantain.summary import summarise
 from plantain.ui.catalog import COUNTINGS, saved_folder
-from plantain.ui.engine import Engine, whole_number
+from plantain.ui.engine import Engine
+from plantain.ui.fields import verdicts, whole_number
 from plantain.ui.view import RunView, blank, counting_choice, show, show_live
 
 # Drawing the map takes about as long as a few pairs of a small model.
@@ -79,20 +80,15 @@ def build(engine: Engine) -> None:
 
 def _validate(prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str) -> list[Any]:
     """A sentence beside each field that cannot be used; nothing is queued then."""
-    checks: list[Callable[[], Any]] = [
-        lambda: None if upload else _enough(load_prompts(prompts)),
-        lambda: _enough(load_prompts(upload)) if upload else None,
-        lambda: ProbeConfig(seed=whole_number(seed)),
-        lambda: ProbeConfig(n_seeds=whole_number(n_seeds)),
-    ]
-    verdicts = []
-    for check in checks:
-        try:
-            check()
-            verdicts.append(gr.validate(True, ""))
-        except InputError as error:
-            verdicts.append(gr.validate(False, str(error)))
-    return [*verdicts, gr.validate(counting in COUNTINGS, "Choose one of the listed countings.")]
+    return verdicts(
+        [
+            lambda: None if upload else _enough(load_prompts(prompts)),
+            lambda: _enough(load_prompts(upload)) if upload else None,
+            lambda: ProbeConfig(seed=whole_number(seed)),
+            lambda: ProbeConfig(n_seeds=whole_number(n_seeds)),
+            lambda: _known(counting),
+        ]
+    )
 
 
 def _run(
@@ -187,3 +183,8 @@ def _controls(running: bool, savable: bool | None = None) -> list[Any]:
 def _enough(prompts: PromptSet) -> None:
     if len(prompts) < MIN_PAIRS:
         raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; this set has {len(prompts)}. Add pairs.")
+
+
+def _known(counting: str) -> None:
+    if counting not in COUNTINGS:
+        raise InputError("Choose one of the listed countings.")
