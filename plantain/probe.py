@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 
+from plantain import __version__
 from plantain.capture import HeadCapture
 from plantain.errors import InputError
 from plantain.heads import HeadMap
@@ -244,10 +245,6 @@ def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, 
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("plantain", "torch", "diffusers", "transformers", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # plantain itself, run from its folder without being installed
-            found[package] = "not installed"
-    return found
+    packages = ("torch", "diffusers", "transformers", "numpy")
+    here = {"python": platform.python_version(), "plantain": __version__}
+    return here | {package: version(package) for package in packages}
