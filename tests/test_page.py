@@ -167,6 +167,20 @@ def test_a_stopped_run_keeps_the_pairs_done(page):
     shows(page, re.compile(r"Pair [1-9]\d* of 25"), LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
+    page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
+    assert page.get_by_role("button", name="Run the probe").is_enabled()
+    assert page.get_by_role("button", name="Save this run").is_enabled()
+
+
+def test_a_run_stopped_at_once_can_be_run_again(page):
+    open_tab(page, "Run the probe")
+    page.get_by_label("number input for Noise seeds").first.fill("16")
+    page.get_by_role("button", name="Run the probe").click()
+    page.get_by_role("button", name="Stop, and keep").click(timeout=LOADED)  # waits until it can be pressed
+    shows(page, re.compile("Stopped after [0-9]+"), LOADED)
+    page.wait_for_timeout(1000)  # no late report may replace it
+    shows(page, re.compile("Stopped after [0-9]+"))
+    assert page.get_by_role("button", name="Run the probe").is_enabled()
 
 
 def test_a_refused_run_leaves_the_last_one_standing_and_savable(page, tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -23,6 +25,8 @@ from plantain.ui.view import RunView, blank, counting_choice, show, show_live
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
 MAX_SEEDS = 16
+# One entry for each visitor whose probe is running, by gradio's session.
+_stop_of: dict[str, threading.Event] = {}
 _LOG = logging.getLogger(__name__)
 
 
@@ -54,10 +58,13 @@ def build(engine: Engine) -> None:
 
     outputs = [status, state, start, stop, save, counting, *view.outputs]
 
-    def run(*values: Any) -> Iterator[list[Any]]:
-        yield from _run(engine, *values)
+    def run(
+        prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        with _stoppable(request) as stopping:
+            yield from _run(engine, stopping, prompts, upload, seed, n_seeds, counting)
 
-    running = start.click(
+    start.click(
         run,
         [prompts, upload, seed, n_seeds, counting],
         outputs,
@@ -66,14 +73,7 @@ def build(engine: Engine) -> None:
         concurrency_id="model",
         api_visibility="private",
     )
-    stop.click(
-        _stopped,
-        [state, counting],
-        outputs,
-        cancels=[running],
-        queue=False,
-        api_visibility="private",
-    )
+    stop.click(_stop, None, stop, queue=False, show_progress="hidden", api_visibility="private")
     counting.input(_recount, [state, counting], view.outputs, queue=False, api_visibility="private")
     save.click(_save, state, [status, save], queue=False, api_visibility="private")
 
@@ -91,8 +91,37 @@ def _validate(prompts: str, upload: str | None, seed: float, n_seeds: float, cou
     )
 
 
+@contextmanager
+def _stoppable(request: gr.Request) -> Iterator[threading.Event]:
+    """The event that this visitor's stop button sets.
+
+    The run looks at it after every forward and ends itself. Cancelling it from outside would let its
+    last report arrive after the stop's, and leave old text and locked buttons.
+    """
+    key = str(request.session_hash)
+    stopping = _stop_of[key] = threading.Event()
+    try:
+        yield stopping
+    finally:
+        if _stop_of.get(key) is stopping:
+            del _stop_of[key]
+
+
+def _stop(request: gr.Request) -> Any:
+    stopping = _stop_of.get(str(request.session_hash))
+    if stopping is not None:
+        stopping.set()
+    return gr.Button(interactive=False)
+
+
 def _run(
-    engine: Engine, prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str
+    engine: Engine,
+    stopping: threading.Event,
+    prompts: str,
+    upload: str | None,
+    seed: float,
+    n_seeds: float,
+    counting: str,
 ) -> Iterator[list[Any]]:
     # Until the new run is sure to start, the last one, perhaps unsaved, stays as it is.
     kept = [gr.skip() for _ in range(8)]
@@ -109,6 +138,9 @@ def _run(
     yield ["Waiting for the first pairs …", None, *_controls(running=True, savable=False), *blank()]
     try:
         for progress in engine.probe(pairs, config):
+            if stopping.is_set():
+                yield _stopped(progress.result, counting)
+                return
             news = progress.result is not result
             result = progress.result
             said = f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left."
