@@ -6,6 +6,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+import torch
 
 from plantain.prompts import PromptSet
 
@@ -39,3 +40,20 @@ def small_prompts():
         ],
         name="small",
     )
+
+
+@pytest.fixture(scope="session")
+def klein():
+    """The transformer of FLUX.2 Klein 4B at its full size, on the device that has shapes but no values."""
+    from diffusers import Flux2Transformer2DModel
+
+    with torch.device("meta"):
+        return Flux2Transformer2DModel(
+            num_layers=5,
+            num_single_layers=20,
+            num_attention_heads=24,
+            attention_head_dim=128,
+            joint_attention_dim=7680,
+            in_channels=128,
+            guidance_embeds=False,
+        )

@@ -10,23 +10,6 @@ COLUMNS = ["block", "block_index", "kind", "part", "index", "first_channel", "n_
 
 
 @pytest.fixture(scope="module")
-def klein():
-    torch = pytest.importorskip("torch")
-    diffusers = pytest.importorskip("diffusers")
-    with torch.device("meta"):
-        transformer = diffusers.Flux2Transformer2DModel(
-            num_layers=5,
-            num_single_layers=20,
-            num_attention_heads=24,
-            attention_head_dim=128,
-            joint_attention_dim=7680,
-            in_channels=128,
-            guidance_embeds=False,
-        )
-    return transformer
-
-
-@pytest.fixture(scope="module")
 def klein_map(klein):
     return HeadMap.from_transformer(klein)
 
