@@ -1,33 +1,51 @@
-"""Posebox's architecture: Klein's components and block counts, at a width a CPU runs in seconds."""
+"""A Klein-shaped pipeline of any size, its weights random."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from plantain.posebox.tokenizer import load_tokenizer
 
-TEXT_WIDTH = 64
-TEXT_LAYERS = 4
-LATENT_CHANNELS = 8
-IMAGE_SIZE = 128
+
+@dataclass(frozen=True)
+class Sizes:
+    """Widths and depths of a pipeline; the defaults are Posebox's.
+
+    5 joint and 20 single blocks, so that block names line up with Klein's; 3 attention heads of 32
+    channels, which make 510 card heads and 75 attention heads.
+    """
+
+    joint_blocks: int = 5
+    single_blocks: int = 20
+    heads: int = 3
+    head_width: int = 32
+    mlp_ratio: float = 3.0
+    rope: tuple[int, ...] = (8, 8, 8, 8)
+    text_layers: int = 4
+    text_width: int = 96
+    text_mlp_width: int = 288
+    text_heads: int = 6
+    text_head_width: int = 16
+    latent_channels: int = 16
+    vae_channels: tuple[int, ...] = (16, 32, 64, 96)
+    norm_groups: int = 8
+    image_size: int | tuple[int, int] = 128
 
 
-def build_random(seed: int = 0) -> Any:
-    """A ``Flux2KleinPipeline`` of Posebox's sizes whose weights are all random, built in memory.
+POSEBOX = Sizes()
 
-    >>> pipe = plantain.load_pipeline("posebox-random")
 
-    5 joint and 20 single blocks, so that block names line up with Klein's; 3 heads of 32 channels;
-    510 card heads and 75 attention heads. The same seed gives the same weights; the process's own
-    random state is left as it was. Its pictures are noise: it has learned nothing.
+def build(sizes: Sizes = POSEBOX, seed: int = 0) -> Any:
+    """A ``Flux2KleinPipeline`` of the given sizes whose weights are all random, built in memory.
+
+    >>> pipe = build(seed=1)
+
+    The same seed gives the same weights; the process's own random state is left as it was. Its
+    pictures are noise: it has learned nothing.
     """
     import torch
-    from diffusers import (
-        AutoencoderKLFlux2,
-        FlowMatchEulerDiscreteScheduler,
-        Flux2KleinPipeline,
-        Flux2Transformer2DModel,
-    )
+    from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = load_tokenizer()
@@ -36,12 +54,12 @@ def build_random(seed: int = 0) -> Any:
         text_encoder = Qwen3ForCausalLM(
             Qwen3Config(
                 vocab_size=len(tokenizer),
-                hidden_size=TEXT_WIDTH,
-                intermediate_size=3 * TEXT_WIDTH,
-                num_hidden_layers=TEXT_LAYERS,
-                num_attention_heads=4,
+                hidden_size=sizes.text_width,
+                intermediate_size=sizes.text_mlp_width,
+                num_hidden_layers=sizes.text_layers,
+                num_attention_heads=sizes.text_heads,
                 num_key_value_heads=2,
-                head_dim=16,
+                head_dim=sizes.text_head_width,
                 max_position_embeddings=512,
                 tie_word_embeddings=True,
                 pad_token_id=tokenizer.pad_token_id,
@@ -49,22 +67,15 @@ def build_random(seed: int = 0) -> Any:
                 bos_token_id=None,
             )
         )
-        transformer = Flux2Transformer2DModel(
-            in_channels=4 * LATENT_CHANNELS,
-            num_layers=5,
-            num_single_layers=20,
-            attention_head_dim=32,
-            num_attention_heads=3,
-            joint_attention_dim=3 * TEXT_WIDTH,  # hidden states of three depths, side by side
-            axes_dims_rope=(8, 8, 8, 8),
-            guidance_embeds=False,
-        )
+        transformer = build_transformer(sizes)
         vae = AutoencoderKLFlux2(
-            block_out_channels=(16, 32, 48, 64),
+            down_block_types=("DownEncoderBlock2D",) * len(sizes.vae_channels),
+            up_block_types=("UpDecoderBlock2D",) * len(sizes.vae_channels),
+            block_out_channels=sizes.vae_channels,
             layers_per_block=1,
-            latent_channels=LATENT_CHANNELS,
-            norm_num_groups=8,
-            sample_size=IMAGE_SIZE,
+            latent_channels=sizes.latent_channels,
+            norm_num_groups=sizes.norm_groups,
+            sample_size=sizes.image_size,
             mid_block_add_attention=False,
         )
     scheduler = FlowMatchEulerDiscreteScheduler(
@@ -87,3 +98,20 @@ def build_random(seed: int = 0) -> Any:
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def build_transformer(sizes: Sizes = POSEBOX) -> Any:
+    """The transformer alone, with weights from torch's random state as it stands."""
+    from diffusers import Flux2Transformer2DModel
+
+    return Flux2Transformer2DModel(
+        in_channels=4 * sizes.latent_channels,
+        num_layers=sizes.joint_blocks,
+        num_single_layers=sizes.single_blocks,
+        attention_head_dim=sizes.head_width,
+        num_attention_heads=sizes.heads,
+        joint_attention_dim=3 * sizes.text_width,  # hidden states of three depths, side by side
+        mlp_ratio=sizes.mlp_ratio,
+        axes_dims_rope=sizes.rope,
+        guidance_embeds=False,
+    ).eval()

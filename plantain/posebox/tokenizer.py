@@ -74,10 +74,3 @@ def load_tokenizer() -> Any:
     from transformers import Qwen2TokenizerFast
 
     return Qwen2TokenizerFast.from_pretrained(str(FOLDER), local_files_only=True)
-
-
-if __name__ == "__main__":
-    from plantain.prompts import load_prompts, shipped_prompts
-
-    train_tokenizer((text for name in shipped_prompts() for text in load_prompts(name).prompts), FOLDER)
-    print(f"wrote {FOLDER}")

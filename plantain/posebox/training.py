@@ -1,0 +1,241 @@
+"""Train Posebox: first its autoencoder, then its text encoder and transformer together."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plantain.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that a training run depends on, beside the world itself."""
+
+    seed: int = 0
+    autoencoder_steps: int = 1600
+    autoencoder_batch: int = 16
+    autoencoder_rate: float = 2e-3
+    pictures: int = 16_384
+    steps: int = 4000
+    batch: int = 32
+    rate: float = 1.2e-3
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < (0 if field.name == "seed" else 1e-12):
+                raise InputError(f"{field.name} must be positive; got {value}.")
+
+
+def train(
+    out: str | Path,
+    settings: Training | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    report: Callable[[str], None] = print,
+    checkpoint_every: int = 100,
+) -> Any:
+    """Train a pipeline and save it in ``out``, ready for ``Flux2KleinPipeline.from_pretrained``.
+
+    >>> train("my-posebox", Training(steps=200, autoencoder_steps=100))
+
+    Beside the weights, ``training.json`` holds the settings, the library versions and the loss curve.
+    ``out/checkpoints`` is kept up to date while training runs and removed at its end; ``resume`` goes
+    on from there. Batches depend on the seed and the step alone, so a resumed run sees what an
+    uninterrupted one would have seen.
+
+    Raises
+    ------
+    InputError
+        ``out`` holds another run and ``resume`` is not set, or its settings differ.
+    """
+    import torch
+
+    from plantain.pipeline import call_arguments
+    from plantain.posebox import autoencoder, flow
+    from plantain.posebox.build import POSEBOX, build
+
+    settings = settings or Training()
+    out = Path(out)
+    checkpoints = out / "checkpoints"
+    _prepare(out, checkpoints, settings, resume)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    started = time.time()
+    pipe = build(POSEBOX, settings.seed).to(device)
+    for component in ("vae", "text_encoder", "transformer"):
+        getattr(pipe, component).float()
+
+    def autoencoder_step(rng: np.random.Generator) -> torch.Tensor:
+        _, pictures, figures = autoencoder.random_pictures(rng, settings.autoencoder_batch)
+        pixels, where = (torch.from_numpy(array).to(device) for array in (pictures, figures))
+        torch.manual_seed(int(rng.integers(2**62)))
+        return autoencoder.autoencoder_loss(pipe.vae, pixels, where)
+
+    loop = {"device": device, "folder": checkpoints, "every": checkpoint_every, "report": report, "seed": settings.seed}
+    modules = {"vae": pipe.vae}
+    curve = {
+        "autoencoder": _loop(
+            "autoencoder", modules, autoencoder_step, settings.autoencoder_steps, settings.autoencoder_rate, **loop
+        )
+    }
+    progress = _Progress("encoding pictures", report)
+    data = flow.encode_pictures(pipe.vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
+    pipe.vae.to(device)
+    arguments = call_arguments(pipe)
+    modules = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
+    curve["flow"] = _loop(
+        "flow",
+        modules,
+        lambda rng: flow.flow_loss(pipe, arguments, data, rng, settings.batch),
+        settings.steps,
+        settings.rate,
+        **loop,
+    )
+    save(pipe, out)
+    record = {
+        "settings": asdict(settings),
+        "versions": _versions(),
+        "device": device,
+        "hours": round((time.time() - started) / 3600, 2),
+        "loss": {name: [round(value, 5) for value in _thin(losses)] for name, losses in curve.items()},
+    }
+    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for file in checkpoints.glob("*"):
+        file.unlink()
+    checkpoints.rmdir()
+    return pipe
+
+
+def save(pipe: Any, out: str | Path) -> None:
+    """Save a pipeline small: transformer and autoencoder in half precision, the text encoder in float32.
+
+    diffusers casts half precision up on loading; transformers keeps a saved dtype, and a text encoder in
+    half precision beside a transformer in float32 fails.
+    """
+    import copy
+
+    small = copy.deepcopy(pipe).to("cpu")
+    small.transformer.half()
+    small.vae.half()
+    small.text_encoder.float()
+    small.save_pretrained(str(out))
+
+
+def _loop(
+    name: str,
+    modules: dict[str, Any],
+    loss_of: Callable[[np.random.Generator], torch.Tensor],
+    n_steps: int,
+    rate: float,
+    *,
+    seed: int,
+    device: str,
+    folder: Path,
+    every: int,
+    report: Callable[[str], None],
+) -> list[float]:
+    """AdamW with warm-up and cosine; the modules are trained in place. Returns the loss of every step."""
+    import torch
+
+    parameters = [parameter for module in modules.values() for parameter in module.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+    file = folder / f"{name}.pt"
+    losses: list[float] = []
+    if file.exists():
+        state = torch.load(file, map_location=device, weights_only=True)
+        for key, module in modules.items():
+            module.load_state_dict(state["modules"][key])
+        optimizer.load_state_dict(state["optimizer"])
+        losses = state["losses"]
+    progress = _Progress(name, report, len(losses))
+    for module in modules.values():
+        module.train()
+    for step in range(len(losses), n_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * _schedule(step, n_steps)
+        rng = np.random.default_rng((seed, len(name), step))
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            loss = loss_of(rng)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            raise RuntimeError(f"The loss of {name} is {losses[-1]} at step {step + 1}; train with a smaller rate.")
+        progress(step + 1, n_steps, f"loss {np.mean(losses[-50:]):.4f}")
+        if (step + 1) % every == 0 or step + 1 == n_steps:
+            state = {
+                "modules": {key: module.state_dict() for key, module in modules.items()},
+                "optimizer": optimizer.state_dict(),
+                "losses": losses,
+            }
+            torch.save(state, file.with_suffix(".tmp"))
+            os.replace(file.with_suffix(".tmp"), file)
+    for module in modules.values():
+        module.eval()
+    return losses
+
+
+def _schedule(step: int, n_steps: int) -> float:
+    warm = min(100, max(1, n_steps // 10))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
+
+
+def _prepare(out: Path, checkpoints: Path, settings: Training, resume: bool) -> None:
+    file = checkpoints / "settings.json"
+    if file.exists() and not resume:
+        raise InputError(f"{out} holds an unfinished training; add --resume to go on with it, or choose another folder.")
+    if resume and not file.exists():
+        raise InputError(f"{out} holds no unfinished training to go on with; leave --resume out to start one.")
+    if not resume and (out / "model_index.json").exists():
+        raise InputError(f"{out} holds a trained pipeline already; choose another folder, or delete it first.")
+    if resume:
+        before = json.loads(file.read_text(encoding="utf-8"))
+        differing = sorted(key for key, value in asdict(settings).items() if before.get(key) != value)
+        if differing:
+            told = ", ".join(f"{key} {before.get(key)} then, {asdict(settings)[key]} now" for key in differing)
+            raise InputError(f"The training in {out} was started with other settings ({told}); use those to go on.")
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+
+
+class _Progress:
+    """A line every ten seconds: what, how far, how long still."""
+
+    def __init__(self, name: str, report: Callable[[str], None], first: int = 0) -> None:
+        self.name, self.report, self.first = name, report, first
+        self.started = self.told = time.monotonic()
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        now = time.monotonic()
+        if now - self.told < 10 and done < total:
+            return
+        self.told = now
+        left = (now - self.started) / max(1, done - self.first) * (total - done)
+        self.report(f"{self.name}: {done:,} of {total:,}, {left / 60:.1f} min left" + (f", {more}" if more else ""))
+
+
+def _thin(losses: list[float], every: int = 20) -> Iterable[float]:
+    """Means over runs of ``every`` steps."""
+    return (float(np.mean(losses[at : at + every])) for at in range(0, len(losses), every))
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")}
