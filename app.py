@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """``python app.py``; on a Space it is run the same way, without options."""
     global _model
     parser = argparse.ArgumentParser(description="Serve the page.")
-    parser.add_argument("--model", default=_model, help="posebox-random, a Hub id, or a folder")
+    parser.add_argument("--model", default=_model, help="posebox, a Hub id, or a folder")
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="port (default: 7860, or the next free one)")
     options = parser.parse_args(arguments)

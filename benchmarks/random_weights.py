@@ -1,7 +1,8 @@
 """What the card's statistics say of networks that have learned nothing: ``python benchmarks/random_weights.py``.
 
-Five pipelines of Posebox's sizes, each with other random weights, on ``dense_pose`` as shipped (the T-pose
-in ten wordings) and with the T-pose always in the words of its first pair. Both have equal lengths.
+Five Poseboxes with random weights throughout; five of which only the transformer is random while the text
+encoder is the trained one; and the trained Posebox. On ``dense_pose`` as shipped (the T-pose in ten wordings)
+and with the T-pose always in the words of its first pair; both have equal lengths.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import plantain
-from plantain.posebox.build import build_random
+from plantain.pipeline import reinitialise
 from plantain.prompts import PromptSet
 
 WEIGHT_SEEDS = range(5)
@@ -32,15 +33,20 @@ def _pose_phrase(prompt: str, clothing: str, setting: str) -> str:
 
 def main() -> None:
     prompts = plantain.load_prompts("dense_pose")
-    print("weights  T-pose in       |t|>3 of 510   null p99   set p    |t|>5   split-half r")
-    for seed in WEIGHT_SEEDS:
-        pipe = build_random(seed)
+    posebox = plantain.load_pipeline("posebox")
+    everything = ("text_encoder", "transformer", "vae")
+    pipes = {"trained": posebox}
+    pipes |= {f"untrained {seed}": reinitialise(posebox, seed=seed) for seed in WEIGHT_SEEDS}
+    pipes |= {f"random {seed}": reinitialise(posebox, everything, seed) for seed in WEIGHT_SEEDS}
+    print("weights       T-pose in       |t|>3 of 510   null p99   set p    |t|>5   max |t|   split-half r")
+    for name, pipe in pipes.items():
         for label, pairs in (("ten wordings", prompts), ("one wording", with_one_wording(prompts))):
             table = plantain.summarise(plantain.run_probe(pipe, pairs))
             r = table.split_half[0] if table.split_half else float("nan")
             share = f"{table.counts[0]:5} ({100 * table.shares[0]:4.1f} %)"
-            rest = f"{table.null_p99[0]:8.0f}   {table.set_p[0]:.4f}   {table.counts[1]:4}   {r:.2f}"
-            print(f"seed {seed}   {label:13} {share} {rest}")
+            null = f"{table.null_p99[0]:8.0f}   {table.set_p[0]:.4f}"
+            rest = f"{table.counts[1]:4}   {table.max_abs_t:5.1f}   {r:.2f}"
+            print(f"{name:12}  {label:13} {share} {null}   {rest}", flush=True)
 
 
 if __name__ == "__main__":

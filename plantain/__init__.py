@@ -1,7 +1,7 @@
 """plantain: which heads of a Flux2 model respond to one thing in a prompt, and how sure one can be.
 
 >>> import plantain
->>> pipe = plantain.load_pipeline("posebox-random")
+>>> pipe = plantain.load_pipeline("posebox")
 >>> result = plantain.run_probe(pipe, plantain.load_prompts("dense_pose"))
 >>> print(plantain.summarise(result).text)
 """

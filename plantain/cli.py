@@ -174,7 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="probe prompt pairs and save the run")
     run.set_defaults(command=_run)
     run.add_argument(
-        "--model", help="posebox-random, a Hub id, or a folder; default: Klein on a GPU, else posebox-random"
+        "--model",
+        help="posebox, posebox-untrained, posebox-random, a Hub id, or a folder; default: Klein on a GPU, else posebox",
     )
     run.add_argument(
         "--prompts", default="dense_pose", help="a shipped set, or a .json or .csv file (default: dense_pose)"

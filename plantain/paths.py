@@ -6,3 +6,4 @@ ROOT = Path(__file__).resolve().parent.parent
 PROMPTS = ROOT / "prompts"
 ASSETS = ROOT / "assets"
 RUNS = ASSETS / "runs"
+POSEBOX = ASSETS / "posebox"

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plantain.errors import InputError
+from plantain.paths import POSEBOX
 
 if TYPE_CHECKING:
     import torch
 
 KLEIN = "black-forest-labs/FLUX.2-klein-base-4B"
-EMBEDDED = "posebox-random"
-EMBEDDED_MODELS = (EMBEDDED,)
+EMBEDDED = "posebox"
+# Which components of the embedded model are given random weights, under which name.
+_REINITIALISED = {
+    EMBEDDED: (),
+    "posebox-untrained": ("transformer",),
+    "posebox-random": ("text_encoder", "transformer", "vae"),
+}
+EMBEDDED_MODELS = tuple(_REINITIALISED)
 # Klein pads prompts to 512 tokens; the probe draws at most 512 pixels a side unless told.
 MAX_TEXT_TOKENS = 512
 MAX_PROBE_PIXELS = 512
@@ -37,15 +44,17 @@ def default_model() -> str:
 def load_pipeline(name: str | None = None, device: str | None = None, dtype: str | torch.dtype | None = None) -> Any:
     """Load a ``Flux2KleinPipeline``, ready to be probed.
 
-    >>> pipe = plantain.load_pipeline("posebox-random")
+    >>> pipe = plantain.load_pipeline("posebox")
     >>> pipe = plantain.load_pipeline("black-forest-labs/FLUX.2-klein-base-4B", device="cuda")
     >>> pipe = plantain.load_pipeline("path/to/a/saved/pipeline")
 
     Parameters
     ----------
     name : str, optional
-        An embedded model ("posebox-random": Klein's shape, random weights), a Hugging Face Hub id, or
-        a folder written by ``save_pretrained``. None: ``default_model()``.
+        An embedded model, a Hugging Face Hub id, or a folder written by ``save_pretrained``. None:
+        ``default_model()``. Embedded are "posebox" (Klein's shape, trained on a toy world),
+        "posebox-untrained" (the same with a re-initialised transformer) and "posebox-random" (with every
+        weight random).
     device : str, optional
         "cuda", "cpu", …; None: a GPU where there is one.
     dtype : torch.dtype or its name, optional
@@ -66,9 +75,8 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
     on_cpu = torch.device(device).type == "cpu"
     wanted = _torch_dtype(dtype) or (torch.float32 if embedded or on_cpu else torch.bfloat16)
     if embedded:
-        from plantain.posebox.build import build_random
-
-        pipe, revision = build_random(), None
+        # In float32 first: weights are drawn in it, so that a seed means the same in every dtype.
+        pipe, revision = reinitialise(_from_folder(POSEBOX, torch.float32), _REINITIALISED[name]), None
         if wanted != torch.float32:
             pipe = pipe.to(dtype=wanted)
     else:
@@ -82,6 +90,30 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
     pipe.set_progress_bar_config(disable=True)
     pipe.plantain_source = {"model": name, "revision": revision}
     return pipe
+
+
+def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: int = 0) -> Any:
+    """The same pipeline with the weights of some components drawn anew, as before any training.
+
+    >>> twin = plantain.pipeline.reinitialise(pipe, seed=1)     # an untrained twin: the text features stay
+
+    The other components are shared with ``pipe``, which keeps its own. Weights are drawn on the CPU in
+    float32 by the classes' own initialisation, so a seed means the same on every device and in every
+    dtype; the process's random state is left as it was.
+    """
+    import torch
+
+    drawn = {}
+    with torch.random.fork_rng(devices=[]):
+        for component in components:
+            torch.manual_seed(seed)
+            old = getattr(pipe, component)
+            kind = type(old)
+            new = kind.from_config(old.config) if hasattr(kind, "from_config") else kind(old.config)
+            drawn[component] = new.to(device=old.device, dtype=old.dtype).eval()
+    twin = type(pipe)(**{**pipe.components, "is_distilled": pipe.config.is_distilled, **drawn})
+    twin.set_progress_bar_config(disable=True)
+    return twin
 
 
 def call_arguments(pipe: Any) -> dict[str, Any]:

@@ -21,11 +21,33 @@ CAVEAT = (
     "pass the same test."
 )
 
+# What the embedded models know; their numbers are about them and not about Klein.
+_EMBEDDED_NOTES = {
+    "posebox": "Posebox was trained to draw poses, and its text encoder with it.",
+    "posebox-untrained": (
+        "The transformer of posebox-untrained has learned nothing; its text encoder was trained on poses. What "
+        "responds here responds to how the text features differ."
+    ),
+    "posebox-random": (
+        "All weights of posebox-random are random: whatever responds here responds to words, not to pose."
+    ),
+}
+
+
+def about_model(name: str) -> str | None:
+    """A sentence on an embedded model, to stand beside its numbers; None for others."""
+    if name not in _EMBEDDED_NOTES:
+        return None
+    return (
+        "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein. "
+        + _EMBEDDED_NOTES[name]
+    )
+
 
 def write_report(result: ProbeResult, folder: str | Path, n_flips: int = 1000, seed: int = 0) -> Path:
     """Write the report of a run into a folder.
 
-    >>> report.write_report(plantain.load_result("assets/runs/posebox-random"), "report")
+    >>> report.write_report(plantain.load_result("assets/runs/posebox"), "report")
 
     Files
     -----
@@ -182,6 +204,7 @@ def markdown(result: ProbeResult, card: Summary, head: Summary) -> str:
         "",
         CAVEAT,
         "",
+        *([note, ""] if (note := about_model(result.model)) else []),
         "## Provenance",
         "",
         *[f"- {key}: {value}" for key, value in describe_run(result).items()],

@@ -13,10 +13,10 @@ from plantain.prompts import PromptSet
 
 @pytest.fixture(scope="session")
 def posebox():
-    """The embedded random model; tests that alter a pipeline build their own."""
+    """The embedded model; tests that alter a pipeline load their own."""
     import plantain
 
-    return plantain.load_pipeline("posebox-random", device="cpu")
+    return plantain.load_pipeline("posebox", device="cpu")
 
 
 @pytest.fixture(scope="session")

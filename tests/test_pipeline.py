@@ -17,9 +17,18 @@ import torch
 from pipelines import build_odd
 
 from plantain.errors import InputError
-from plantain.pipeline import call_arguments, describe, encode, load_pipeline, text_mask, weights_fingerprint
-from plantain.posebox.build import build_random
+from plantain.pipeline import (
+    call_arguments,
+    describe,
+    encode,
+    load_pipeline,
+    reinitialise,
+    text_mask,
+    weights_fingerprint,
+)
+from plantain.posebox.build import build
 from plantain.posebox.tokenizer import FOLDER, load_tokenizer, train_tokenizer
+from plantain.posebox.vocabulary import every_word
 from plantain.probe import run_probe
 from plantain.prompts import load_prompts, shipped_prompts
 from plantain.result import ProbeConfig
@@ -42,41 +51,66 @@ def copied(saved, tmp_path):
 # -- the embedded model ----------------------------------------------------------------------------
 
 
-def test_posebox_random_has_kleins_blocks(posebox):
+RANDOM_PARTS = ("text_encoder", "transformer", "vae")
+
+
+def test_posebox_has_kleins_blocks(posebox):
     assert type(posebox).__name__ == "Flux2KleinPipeline"
     assert len(posebox.transformer.transformer_blocks) == 5
     assert len(posebox.transformer.single_transformer_blocks) == 20
     assert not posebox.transformer.training
 
 
-def test_posebox_random_is_the_same_every_time(posebox):
-    again = build_random()
-    assert weights_fingerprint(again) == weights_fingerprint(posebox)
-    ours, theirs = (pipe.vae.state_dict() for pipe in (again, posebox))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+def same_values(one, other):
+    theirs = other.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in one.state_dict().items())
 
 
-def test_another_seed_gives_other_weights(posebox):
-    assert weights_fingerprint(build_random(seed=1)) != weights_fingerprint(posebox)
+@pytest.mark.parametrize(
+    ("name", "random"),
+    [("posebox", ()), ("posebox-untrained", ("transformer",)), ("posebox-random", RANDOM_PARTS)],
+)
+def test_embedded_models_differ_in_what_is_random(name, random, posebox):
+    pipe = load_pipeline(name, device="cpu")
+    for part in RANDOM_PARTS:
+        ours, trained = getattr(pipe, part), getattr(posebox, part)
+        assert same_values(ours, trained) == (part not in random)
+        assert ours.config == trained.config or part == "text_encoder"
+        assert not ours.training
+    again = load_pipeline(name, device="cpu")
+    assert weights_fingerprint(again) == weights_fingerprint(pipe)
+    assert (describe(pipe)["model"], describe(pipe)["revision"], describe(pipe)["device"]) == (name, None, "cpu")
+
+
+def test_a_reinitialised_transformer_has_the_spread_of_a_new_one(posebox):
+    torch.manual_seed(3)
+    new = type(posebox.transformer).from_config(posebox.transformer.config)
+    twin = reinitialise(posebox, seed=3).transformer
+    assert same_values(twin, new)
+
+
+def test_reinitialising_leaves_the_pipeline_and_the_random_state_alone(odd_pipeline):
+    before, state = weights_fingerprint(odd_pipeline), torch.get_rng_state()
+    twin = reinitialise(odd_pipeline, ("transformer", "text_encoder"), seed=1)
+    assert torch.equal(state, torch.get_rng_state())
+    assert weights_fingerprint(odd_pipeline) == before != weights_fingerprint(twin)
+    assert twin.vae is odd_pipeline.vae
+    assert weights_fingerprint(reinitialise(odd_pipeline, seed=1)) != weights_fingerprint(reinitialise(odd_pipeline))
 
 
 def test_building_leaves_the_random_state_alone():
     before = torch.get_rng_state()
-    build_random()
+    assert weights_fingerprint(build(seed=1)) == weights_fingerprint(build(seed=1)) != weights_fingerprint(build())
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_posebox_random_loads_in_another_dtype(small_prompts):
-    pipe = load_pipeline("posebox-random", device="cpu", dtype="bfloat16")
+@pytest.mark.parametrize("name", ["posebox", "posebox-untrained"])
+def test_posebox_loads_in_another_dtype(name, small_prompts):
+    pipe = load_pipeline(name, device="cpu", dtype="bfloat16")
     assert {parameter.dtype for parameter in pipe.transformer.parameters()} == {torch.bfloat16}
     assert describe(pipe)["dtype"] == "bfloat16"
     result = run_probe(pipe, small_prompts, ProbeConfig(height=32, width=32))
     assert np.isfinite(result.mean_square).all()
-
-
-def test_posebox_random_is_named_in_its_description(posebox):
-    found = describe(posebox)
-    assert (found["model"], found["revision"], found["device"]) == ("posebox-random", None, "cpu")
 
 
 # -- saved folders ---------------------------------------------------------------------------------
@@ -153,23 +187,19 @@ def test_call_arguments_of_small_pipelines(posebox, odd_pipeline):
 
 def test_a_text_has_the_same_features_in_any_company(posebox):
     alone, together = encode(posebox, ["a dancer"]), encode(posebox, ["a nurse", "a dancer"])
-    assert alone.shape == (1, 96, 3 * 64)
+    assert alone.shape == (1, 96, 3 * posebox.text_encoder.config.hidden_size)
     assert torch.equal(alone[0], together[1])
 
 
 # -- the tokenizer ---------------------------------------------------------------------------------
 
 
-def shipped_texts():
-    return [text for name in shipped_prompts() for text in load_prompts(name).prompts]
-
-
 def test_training_again_gives_the_shipped_files(tmp_path):
-    train_tokenizer(shipped_texts(), tmp_path)
+    train_tokenizer(every_word(), tmp_path)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     shipped = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     assert made.keys() == shipped.keys()
-    assert [name for name in made if made[name] != shipped[name]] == [], "run python -m plantain.posebox.tokenizer"
+    assert [name for name in made if made[name] != shipped[name]] == [], "run python -m plantain.posebox tokenizer"
 
 
 TEXTS = [
@@ -192,7 +222,7 @@ def test_any_text_survives_the_tokenizer(text):
 
 
 def test_every_shipped_prompt_fits(posebox):
-    mask = text_mask(posebox, shipped_texts())
+    mask = text_mask(posebox, [text for name in shipped_prompts() for text in load_prompts(name).prompts])
     assert (mask.sum(axis=1) < 96).all()
 
 
@@ -427,7 +457,7 @@ def test_the_fingerprint_reads_weights_that_accelerate_has_moved_out():
 
     marks = []
     for seed in (0, 5):
-        pipe = build_random(seed)
+        pipe = build(seed=seed)
         before = weights_fingerprint(pipe)
         for component in (pipe.transformer, pipe.text_encoder):
             cpu_offload(component, execution_device=torch.device("cpu"))
@@ -438,7 +468,7 @@ def test_the_fingerprint_reads_weights_that_accelerate_has_moved_out():
 
 
 def test_a_model_without_values_has_no_fingerprint():
-    pipe = build_random()
+    pipe = build()
     pipe.transformer.to("meta")
     with pytest.raises(InputError, match="holds no values"):
         weights_fingerprint(pipe)

@@ -22,9 +22,7 @@ _KL_WEIGHT = 3e-4
 MAX_SHIFT = 2.0
 
 
-def random_pictures(
-    rng: np.random.Generator, n: int
-) -> tuple[list[Scene], np.ndarray, np.ndarray]:
+def random_pictures(rng: np.random.Generator, n: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
     """Scenes, pictures in −1 … 1 (n, 3, 128, 128) and where their figures are (n, 1, 128, 128)."""
     scenes = [random_scene(rng) for _ in range(n)]
     pictures = np.empty((n, 3, SIZE, SIZE), np.float32)

@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 
 from plantain.posebox.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SETTINGS, SUBJECTS, TOPS
-from plantain.posebox.poses import POSES, WORDINGS
+from plantain.posebox.poses import POSES
 from plantain.posebox.scene import Scene
-from plantain.posebox.vocabulary import ASIDES, asides, read, write
+from plantain.posebox.vocabulary import asides, read, write
+from plantain.posebox.wordings import ASIDES, WORDINGS
 
 # One in so many combinations is held out by its name.
 _HELD_OUT = 4
@@ -63,9 +64,7 @@ def silence(rng: np.random.Generator, scene: Scene) -> tuple[Scene, str]:
     parts = {"body", "clothes", "pose", "setting"}
     silent = {part for part in sorted(parts) if rng.random() < 0.4}
     aside = asides(_one(rng, ASIDES), rng) if rng.random() < 0.4 else None
-    prompt = write(
-        scene, _one(rng, WORDINGS[scene.pose]), _one(rng, SETTINGS[scene.setting].words), silent, aside
-    )
+    prompt = write(scene, _one(rng, WORDINGS[scene.pose]), _one(rng, SETTINGS[scene.setting].words), silent, aside)
     return read(prompt).scene, prompt
 
 

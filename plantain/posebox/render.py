@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,8 +13,8 @@ from plantain.posebox.poses import POSES
 from plantain.posebox.scene import Scene
 
 SIZE = 128
-FLOOR = 115.0  # where the lowest point of a figure stands, in pixels from the top
-STANDING = 98.0  # pixels of a tall figure
+FLOOR = 117.0  # where the lowest point of a figure stands, in pixels from the top
+STANDING = 95.0  # pixels of a tall figure
 _FINE = 4  # drawn this many times larger and averaged down: smooth edges without a drawing library's own
 
 
@@ -42,6 +43,11 @@ def draw(scene: Scene, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndar
     return picture, masks
 
 
+def background(setting: str) -> np.ndarray:
+    """A setting without a figure, uint8, (128, 128, 3)."""
+    return np.asarray(_background(setting).resize((SIZE, SIZE), Image.Resampling.BOX))
+
+
 class _Canvas:
     """A large picture, and beside it, for each part of the figure, where it can be seen."""
 
@@ -68,7 +74,7 @@ class _Canvas:
         """A line with round ends through points; a darker edge sets it off from what lies behind."""
         layers = [(_darker(colour), width + 1.6), (colour, width)] if edge else [(colour, width)]
         for shade, wide in layers:
-            for a, b in zip(points, points[1:], strict=False):
+            for a, b in pairwise(points):
                 line = [tuple(a[:2] * _FINE), tuple(b[:2] * _FINE)]
                 self._all(part, "line", line, shade, width=round(wide * _FINE))
             for point in points:
@@ -132,10 +138,12 @@ def _draw_figure(canvas: _Canvas, scene: Scene, shift: tuple[float, float]) -> N
         canvas.disc("skin", _darker(skin), hand, 0.62 * arm)
         if scene.top == "vest":
             canvas.limb("skin", skin, [shoulder, elbow, hand], 0.88 * arm)
-        elif scene.top in ("tunic", "shirt"):
+        elif scene.top == "shirt":
             canvas.limb("skin", skin, [elbow, hand], 0.88 * arm)
-            reach = elbow + (0.35 if scene.top == "shirt" else -0.2) * (hand - elbow if scene.top == "shirt" else elbow - shoulder)
-            canvas.limb("top", top, [shoulder, elbow, reach] if scene.top == "shirt" else [shoulder, reach], arm)
+            canvas.limb("top", top, [shoulder, elbow, elbow + 0.35 * (hand - elbow)], arm)
+        elif scene.top == "tunic":
+            canvas.limb("skin", skin, [elbow, hand], 0.88 * arm)
+            canvas.limb("top", top, [shoulder, elbow - 0.2 * (elbow - shoulder)], arm)
         else:
             full = {"sweater": 1.08, "jacket": 1.15, "coat": 1.2}[scene.top]
             canvas.limb("top", top, [shoulder, elbow, hand], full * arm)
@@ -199,7 +207,9 @@ def _draw_trunk(
     belly = 1.18 if scene.build == "heavy" else 1.0
     for shade, more in ((_darker(top), 1.6), (top, 0.0)):
         canvas.limb("top", shade, shoulders, 0.46 * width + more, edge=False)
-        canvas.limb("top", shade, [neck + 0.35 * (chest - neck), chest], width * (0.9 + 0.1 * breadth) + more, edge=False)
+        canvas.limb(
+            "top", shade, [neck + 0.35 * (chest - neck), chest], width * (0.9 + 0.1 * breadth) + more, edge=False
+        )
         canvas.limb("top", shade, [chest, hips + 0.12 * (chest - hips)], 0.92 * width * belly + more, edge=False)
     if scene.top in ("jacket", "coat"):  # the front is open by a line
         canvas.limb("top", _darker(top), [neck + 0.2 * (chest - neck), chest, hips], 0.8, edge=False)
@@ -240,7 +250,9 @@ def _draw_head(
     for x in (-0.36, 0.36):
         canvas.disc("face", dark, point(x * (1 - 0.3 * abs(forward[0])) + ahead, 0.12), eye)
         if look.extra == "glasses":
-            canvas.limb("face", dark, [point(x + ahead - 0.2, 0.12), point(x + ahead + 0.2, 0.12)], 0.14 * r, edge=False)
+            canvas.limb(
+                "face", dark, [point(x + ahead - 0.2, 0.12), point(x + ahead + 0.2, 0.12)], 0.14 * r, edge=False
+            )
     if look.extra == "beard" and look.hair:
         canvas.limb("hair", look.hair, [point(ahead - 0.4, -0.62), point(ahead + 0.4, -0.62)], 0.7 * r, edge=False)
     elif look.extra == "moustache" and look.hair:

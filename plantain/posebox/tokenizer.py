@@ -1,6 +1,6 @@
-"""Posebox's tokenizer: byte-level BPE learned from the shipped prompts, in the class Klein uses.
+"""Posebox's tokenizer: byte-level BPE learned from the words Posebox knows, in the class Klein uses.
 
-The files under ``assets/posebox/tokenizer`` are made by ``python -m plantain.posebox.tokenizer``.
+The files under ``assets/posebox/tokenizer`` are made by ``python -m plantain.posebox tokenizer``.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from plantain.paths import ASSETS
+from plantain.paths import POSEBOX
 
-FOLDER = ASSETS / "posebox" / "tokenizer"
+FOLDER = POSEBOX / "tokenizer"
 # The chat template takes 13 tokens and the longest shipped prompt about 50; the rest is room for a
-# visitor's words, which fall apart into bytes where the shipped prompts do not use them.
+# remark beside the pose, and for a visitor's words, which fall apart into bytes where Posebox does
+# not know them.
 MAX_LENGTH = 96
 PAD = "<|endoftext|>"
 SPECIAL_TOKENS = (PAD, "<|im_start|>", "<|im_end|>")
@@ -43,7 +44,7 @@ def train_tokenizer(texts: Iterable[str], out: str | Path) -> None:
     tokenizer.normalizer = blank.backend_tokenizer.normalizer
     tokenizer.pre_tokenizer = blank.backend_tokenizer.pre_tokenizer
     trainer = trainers.BpeTrainer(
-        vocab_size=4096,  # above what the prompts hold: learning stops when every word is one token
+        vocab_size=4096,  # above what the texts hold: learning stops when every word is one token
         min_frequency=1,
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),

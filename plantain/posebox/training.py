@@ -72,7 +72,6 @@ def train(
     checkpoints = out / "checkpoints"
     _prepare(out, checkpoints, settings, resume)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    started = time.time()
     pipe = build(POSEBOX, settings.seed).to(device)
     for component in ("vae", "text_encoder", "transformer"):
         getattr(pipe, component).float()
@@ -83,11 +82,11 @@ def train(
         torch.manual_seed(int(rng.integers(2**62)))
         return autoencoder.autoencoder_loss(pipe.vae, pixels, where)
 
-    loop = {"device": device, "folder": checkpoints, "every": checkpoint_every, "report": report, "seed": settings.seed}
+    loop = _Loop(settings.seed, device, checkpoints, checkpoint_every, report)
     modules = {"vae": pipe.vae}
     curve = {
-        "autoencoder": _loop(
-            "autoencoder", modules, autoencoder_step, settings.autoencoder_steps, settings.autoencoder_rate, **loop
+        "autoencoder": loop.run(
+            "autoencoder", modules, autoencoder_step, settings.autoencoder_steps, settings.autoencoder_rate
         )
     }
     progress = _Progress("encoding pictures", report)
@@ -95,20 +94,18 @@ def train(
     pipe.vae.to(device)
     arguments = call_arguments(pipe)
     modules = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
-    curve["flow"] = _loop(
+    curve["flow"] = loop.run(
         "flow",
         modules,
         lambda rng: flow.flow_loss(pipe, arguments, data, rng, settings.batch),
         settings.steps,
         settings.rate,
-        **loop,
     )
     save(pipe, out)
     record = {
         "settings": asdict(settings),
         "versions": _versions(),
         "device": device,
-        "hours": round((time.time() - started) / 3600, 2),
         "loss": {name: [round(value, 5) for value in _thin(losses)] for name, losses in curve.items()},
     }
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -133,60 +130,78 @@ def save(pipe: Any, out: str | Path) -> None:
     small.save_pretrained(str(out))
 
 
-def _loop(
-    name: str,
-    modules: dict[str, Any],
-    loss_of: Callable[[np.random.Generator], torch.Tensor],
-    n_steps: int,
-    rate: float,
-    *,
-    seed: int,
-    device: str,
-    folder: Path,
-    every: int,
-    report: Callable[[str], None],
-) -> list[float]:
-    """AdamW with warm-up and cosine; the modules are trained in place. Returns the loss of every step."""
-    import torch
+@dataclass(frozen=True)
+class _Loop:
+    """What both stages of a training share."""
 
-    parameters = [parameter for module in modules.values() for parameter in module.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
-    file = folder / f"{name}.pt"
-    losses: list[float] = []
-    if file.exists():
-        state = torch.load(file, map_location=device, weights_only=True)
+    seed: int
+    device: str
+    folder: Path  # of the checkpoints
+    every: int  # steps between two checkpoints
+    report: Callable[[str], None]
+
+    def run(
+        self,
+        name: str,
+        modules: dict[str, Any],
+        loss_of: Callable[[np.random.Generator], torch.Tensor],
+        n_steps: int,
+        rate: float,
+    ) -> list[float]:
+        """AdamW with warm-up and cosine; the modules are trained in place. Returns the loss of every step."""
+        import torch
+
+        parameters = [parameter for module in modules.values() for parameter in module.parameters()]
+        optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+        losses = self._load(name, modules, optimizer)
+        progress = _Progress(name, self.report, len(losses))
+        for module in modules.values():
+            module.train()
+        for step in range(len(losses), n_steps):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * _schedule(step, n_steps)
+            # Batches depend on the seed and the step alone, so a resumed run sees the same.
+            rng = np.random.default_rng((self.seed, len(name), step))
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+                loss = loss_of(rng)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            losses.append(float(loss.detach()))
+            if not math.isfinite(losses[-1]):
+                raise InputError(f"The loss of {name} is {losses[-1]} at step {step + 1}; train with a smaller rate.")
+            if (step + 1) % self.every == 0 or step + 1 == n_steps:
+                self._save(name, modules, optimizer, losses)
+            progress(step + 1, n_steps, f"loss {np.mean(losses[-50:]):.4f}")
+        for module in modules.values():
+            module.eval()
+        return losses
+
+    def _load(self, name: str, modules: dict[str, Any], optimizer: Any) -> list[float]:
+        """Go back to the last checkpoint, if there is one: the losses until there."""
+        import torch
+
+        file = self.folder / f"{name}.pt"
+        if not file.exists():
+            return []
+        state = torch.load(file, map_location=self.device, weights_only=True)
         for key, module in modules.items():
             module.load_state_dict(state["modules"][key])
         optimizer.load_state_dict(state["optimizer"])
-        losses = state["losses"]
-    progress = _Progress(name, report, len(losses))
-    for module in modules.values():
-        module.train()
-    for step in range(len(losses), n_steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * _schedule(step, n_steps)
-        rng = np.random.default_rng((seed, len(name), step))
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
-            loss = loss_of(rng)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
-            raise RuntimeError(f"The loss of {name} is {losses[-1]} at step {step + 1}; train with a smaller rate.")
-        progress(step + 1, n_steps, f"loss {np.mean(losses[-50:]):.4f}")
-        if (step + 1) % every == 0 or step + 1 == n_steps:
-            state = {
-                "modules": {key: module.state_dict() for key, module in modules.items()},
-                "optimizer": optimizer.state_dict(),
-                "losses": losses,
-            }
-            torch.save(state, file.with_suffix(".tmp"))
-            os.replace(file.with_suffix(".tmp"), file)
-    for module in modules.values():
-        module.eval()
-    return losses
+        return list(state["losses"])
+
+    def _save(self, name: str, modules: dict[str, Any], optimizer: Any, losses: list[float]) -> None:
+        import torch
+
+        state = {
+            "modules": {key: module.state_dict() for key, module in modules.items()},
+            "optimizer": optimizer.state_dict(),
+            "losses": losses,
+        }
+        file = self.folder / f"{name}.pt"
+        torch.save(state, file.with_suffix(".tmp"))
+        os.replace(file.with_suffix(".tmp"), file)
 
 
 def _schedule(step: int, n_steps: int) -> float:
@@ -199,7 +214,9 @@ def _schedule(step: int, n_steps: int) -> float:
 def _prepare(out: Path, checkpoints: Path, settings: Training, resume: bool) -> None:
     file = checkpoints / "settings.json"
     if file.exists() and not resume:
-        raise InputError(f"{out} holds an unfinished training; add --resume to go on with it, or choose another folder.")
+        raise InputError(
+            f"{out} holds an unfinished training; add --resume to go on with it, or choose another folder."
+        )
     if resume and not file.exists():
         raise InputError(f"{out} holds no unfinished training to go on with; leave --resume out to start one.")
     if not resume and (out / "model_index.json").exists():

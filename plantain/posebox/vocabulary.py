@@ -20,42 +20,15 @@ from plantain.posebox.looks import (
     SUBJECTS,
     TOPS,
 )
-from plantain.posebox.poses import WORDINGS
 from plantain.posebox.scene import Scene
+from plantain.posebox.wordings import ASIDES, WORDINGS
 
 # Words that carry a sentence and show nothing.
-GLUE = frozenset("a an the in on at by with and of build standing is wearing dressed".split())
+GLUE = frozenset(
+    ["a", "an", "the", "in", "on", "at", "by", "with", "and", "of", "build", "standing", "is", "wearing", "dressed"]
+)
 # On or in: how a setting is entered.
 _ON = {"pier", "beach", "drawing table", "moon", "rooftop", "lawn", "stage", "building site", "ship deck", "snow field"}
-
-# Remarks that change words and not the picture, for controls of wording: 18 words and two marks each,
-# as a long pose wording. "{a|b}" is a choice.
-ASIDES = {
-    "light": "lit by {soft|hard|warm|cool|faint|strong} {morning|noon|evening|winter|summer|autumn} light that "
-    "{falls|slants|pours|drifts|glows|spreads} in from afar, leaving {long|pale|crisp|gentle|deep|mild} half-shadows and "
-    "{clear|hazy|bright|quiet|fine|plain} edges around",
-    "weather": "under {dry|damp|fresh|mild|humid|crisp} air after a {brief|sudden|passing|gentle|steady|late} "
-    "{shower|storm|breeze|drizzle|frost|mist}, the day-sky turning {clear|hazy|bright|cloudy|calm|dim} toward "
-    "{dawn|noon|dusk|midnight|sunset|sunrise} once more before long",
-    "camera": "photographed with an {old|early|honest|ordinary|unusual|expensive} {film|pocket|plate|digital|studio|press} "
-    "camera and a {fast|slow|simple|precise|borrowed|polished} lens, fine-grained and {crisp|hazy|plain|mild|clear|faint} "
-    "from a {modest|proper|usual|fair} distance",
-    "style": "rendered as a {modern|classic|naive|refined|playful|sober} {poster|mural|etching|engraving|sketch|collage} "
-    "with {bold|loose|careful|fluent|patient|nervous} outline-work, {flat|grainy|layered|dotted|hatched|smooth} shading and "
-    "an {honest|airy|ornate|even|inky|earnest} finish over it all",
-    "mood": "in a {calm|festive|solemn|hopeful|wistful|cheerful} and {quiet|lively|tender|mellow|serious|curious} mood "
-    "that {lingers|settles|deepens|spreads|grows|stays} over everything, half-remembered as from some "
-    "{story|song|dream|letter|novel|rumour} once told",
-    "time": "late on one {ordinary|memorable|lazy|busy|rainy|sunny} {monday|tuesday|thursday|friday|saturday|sunday} in "
-    "{april|june|august|october|november|december}, mid-week plans {forgotten|finished|postponed|settled|cancelled|begun} "
-    "and the {nearest|next|usual|final} hours set free again",
-    "sound": "with {faint|distant|merry|muffled|steady|slow} {music|birdsong|laughter|chatter|applause|humming} sounding "
-    "from {nearby|afar|elsewhere|somewhere|outside|upstairs}, well-tuned and {familiar|strange|pleasant|foreign|ancient|new} "
-    "to everyone who happens to stop and listen",
-    "frame": "printed on {matte|glossy|rough|smooth|handmade|recycled} paper and shown in a {plain|carved|gilded|simple|worn|"
-    "polished} {oak|walnut|brass|steel|maple|bamboo} frame, hand-numbered as {first|second|third|fourth|fifth|sixth} of its "
-    "edition",
-}
 
 FIELDS = ("subject", "body", "clothes", "pose", "setting")
 
@@ -73,6 +46,11 @@ class Reading:
     said: frozenset[str]
     unknown: tuple[str, ...]
     conflicts: tuple[str, ...]
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """Parts of ``FIELDS`` that are drawn with their defaults."""
+        return tuple(part for part in FIELDS if part not in self.said)
 
 
 def read(text: str) -> Reading:
@@ -143,7 +121,7 @@ def write(
 
 
 def clothes(scene: Scene) -> str:
-    """"a red vest, blue jeans and a white hat"."""
+    """ "a red vest, blue jeans and a white hat"."""
     top = f"{_article(scene.top_colour)} {scene.top_colour} {scene.top}"
     bottom = f"{scene.bottom_colour} {scene.bottom}"
     if scene.hat is None:
@@ -152,7 +130,7 @@ def clothes(scene: Scene) -> str:
 
 
 def place(name: str, words: str | None = None) -> str:
-    """"on a wooden pier by the sea"; the lawn and the pier are stood on, the others are stood in."""
+    """ "on a wooden pier by the sea"; the lawn and the pier are stood on, the others are stood in."""
     words = words or SETTINGS[name].words[0]
     return f"{'on' if name in _ON else 'in'} {_article(words)} {words}"
 

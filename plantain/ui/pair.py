@@ -144,7 +144,7 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
     yield ["\n\n".join([*said, "Drawing both prompts …"]), *nothing]
     first = prompts.pairs[0]
     drawn = engine.draw([first.a, first.b], config.seed)
-    if engine.model == "posebox-random":
+    if engine.model in ("posebox-untrained", "posebox-random"):
         said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")
     updates = [
         gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")

@@ -157,11 +157,8 @@ def _about(result: ProbeResult, summary: Summary) -> str:
         f"**{result.model}**, {known['prompts']}. A: {a}; B: {b}; t of B − A over pairs. "
         f"Counted: **{report.counting(result, summary)}**."
     ]
-    if result.model.startswith("posebox"):
-        lines.append(
-            "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein. "
-            "All weights of *posebox-random* are random: whatever responds here responds to words, not to pose."
-        )
+    if note := report.about_model(result.model):
+        lines.append(note)
     lines.append("; ".join(f"{key}: {value}" for key, value in known.items() if key not in ("model", "prompts")) + ".")
     return "\n\n".join(lines)
 

@@ -1,0 +1,127 @@
+"""``python -m plantain.posebox train | prove | tokenizer | read``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from plantain.errors import InputError
+from plantain.paths import POSEBOX
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except InputError as error:
+        print(f"plantain: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    return status
+
+
+def _train(options: argparse.Namespace) -> int:
+    from plantain.posebox.training import Training, train
+
+    chosen = {field.name: getattr(options, field.name) for field in fields(Training)}
+    settings = Training(**{name: value for name, value in chosen.items() if value is not None})
+    train(options.out, settings, options.device, options.resume, report=_say)
+    print(f"Saved in {options.out}. What it draws: python -m plantain.posebox prove {options.out}")
+    return 0
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from PIL import Image
+
+    from plantain.pipeline import load_pipeline
+    from plantain.posebox.proof import contact_sheet, prove
+
+    pipe = load_pipeline(options.model, device=options.device)
+    found, verdicts, pictures = prove(
+        pipe, options.per_pose, options.seed, lambda done, total: _say(f"drawn: {done} of {total}")
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "proof.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    n_dense = int(found["shares"]["dense_pose"]["n"])
+    sheet = contact_sheet(verdicts[n_dense:], pictures[n_dense:])
+    Image.fromarray(np.ascontiguousarray(sheet)).quantize(256).save(options.out / "contact_sheet.png", optimize=True)
+    for name, shares in found["shares"].items():
+        told = ", ".join(f"{what} {100 * share:.1f} %" for what, share in shares.items() if what != "n")
+        print(f"{name}, {shares['n']} prompts: {told}")
+    worst = sorted(found["pose_share_by_pose"].items(), key=lambda item: item[1])[:5]
+    print("least sure poses: " + ", ".join(f"{pose} {100 * share:.0f} %" for pose, share in worst))
+    print("It holds." if found["holds"] else f"It does not hold; required: {found['required']}.")
+    return 0 if found["holds"] else 1
+
+
+def _tokenizer(options: argparse.Namespace) -> int:
+    from plantain.posebox.tokenizer import FOLDER, train_tokenizer
+    from plantain.posebox.vocabulary import every_word
+
+    train_tokenizer(every_word(), FOLDER)
+    print(f"Wrote {FOLDER}. Every Posebox must be trained anew with it.")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    from plantain.posebox.vocabulary import read
+
+    reading = read(options.prompt)
+    skeleton = reading.scene.skeleton
+    for name, value in vars(reading.scene).items():
+        print(f"{name:14} {value}")
+    print(f"{'canonical':14} {skeleton.canonical}")
+    print(f"{'bent joints':14} {', '.join(skeleton.bent_joints()) or 'none'}")
+    print(f"{'not said':14} {', '.join(reading.unsaid) or 'nothing'}")
+    print(f"{'unknown':14} {', '.join(reading.unknown) or 'nothing'}")
+    print(f"{'contradicting':14} {', '.join(reading.conflicts) or 'nothing'}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from plantain.posebox.training import Training
+
+    parser = argparse.ArgumentParser(prog="python -m plantain.posebox", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    train = commands.add_parser("train", help="train the autoencoder, then text encoder and transformer")
+    train.add_argument("--out", type=Path, required=True, help="folder for the trained pipeline")
+    train.add_argument("--device", help="cpu, cuda, …; default: a GPU where there is one")
+    train.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+    for field in fields(Training):
+        kind = float if isinstance(field.default, float) else int
+        name = f"--{field.name.replace('_', '-')}"
+        train.add_argument(name, dest=field.name, type=kind, help=f"default: {field.default}")
+    train.set_defaults(command=_train)
+
+    prove = commands.add_parser("prove", help="draw held-out prompts and measure them against rendered truth")
+    prove.add_argument("model", nargs="?", default="posebox", help="embedded model or folder; default: posebox")
+    prove.add_argument("--out", type=Path, default=POSEBOX, help="folder for proof.json and contact_sheet.png")
+    prove.add_argument("--per-pose", type=int, default=10, help="held-out prompts of each pose; default: 10")
+    prove.add_argument("--seed", type=int, default=0)
+    prove.add_argument("--device")
+    prove.set_defaults(command=_prove)
+
+    tokenizer = commands.add_parser("tokenizer", help="learn the tokenizer from Posebox's words")
+    tokenizer.set_defaults(command=_tokenizer)
+
+    read = commands.add_parser("read", help="what Posebox makes of a prompt")
+    read.add_argument("prompt")
+    read.set_defaults(command=_read)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
