@@ -23,6 +23,7 @@ from plantain.pipeline import (
     load_pipeline,
     text_mask,
 )
+from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.probe import Progress, iter_probe
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig
@@ -33,7 +34,6 @@ ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 # A 512-pixel forward of Klein 4B takes well under a second on the Space's GPU; the rest is waiting
 # for weights to arrive there. Visitors are admitted by the seconds asked for, so ask for few.
 _START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
-_DRAW_STEPS = 8
 
 _load_lock = threading.Lock()
 # A pipeline and the hooks on it serve one caller at a time. The queue alone does not see to that:
@@ -74,12 +74,12 @@ def probe(prompts: PromptSet, config: ProbeConfig) -> Iterator[Progress]:
 
 
 def draw(prompts: Sequence[str], seed: int) -> list[Image]:
-    """A picture for each prompt from the same noise; only for models a CPU draws with in seconds."""
+    """A picture for each prompt from the same noise; only for Posebox, which a CPU draws with in seconds."""
     import torch
 
     pipe = pipeline()
     generators = [torch.Generator("cpu").manual_seed(seed) for _ in prompts]
-    arguments = call_arguments(pipe) | {"num_inference_steps": _DRAW_STEPS, "guidance_scale": 1.0}
+    arguments = call_arguments(pipe) | {"num_inference_steps": DRAW_STEPS, "guidance_scale": DRAW_GUIDANCE}
     with _use_lock:
         return list(pipe(prompt=list(prompts), generator=generators, **arguments).images)
 

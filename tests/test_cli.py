@@ -31,7 +31,7 @@ def run_cli(capsys, *arguments):
 
 def test_run_then_report_prints_the_cards_layout_and_writes_the_files(capsys, csv_file, tmp_path):
     out = tmp_path / "run"
-    status, printed, _ = run_cli(capsys, "run", "--model", "posebox-random", "--prompts", csv_file, "--out", out)
+    status, printed, _ = run_cli(capsys, "run", "--model", "posebox", "--prompts", csv_file, "--out", out)
     assert status == 0
     assert "Heads with |t| > 3" in printed
     status, again, said = run_cli(capsys, "report", out)
@@ -48,9 +48,7 @@ def test_run_then_report_prints_the_cards_layout_and_writes_the_files(capsys, cs
 def test_a_run_is_never_written_over(capsys, csv_file, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "precious.txt").write_text("kept")
-    status, _, said = run_cli(
-        capsys, "run", "--prompts", csv_file, "--model", "posebox-random", "--out", tmp_path / "run"
-    )
+    status, _, said = run_cli(capsys, "run", "--prompts", csv_file, "--model", "posebox", "--out", tmp_path / "run")
     assert status == cli.EXIT_BAD_INPUT
     assert "is not empty" in said
     assert (tmp_path / "run" / "precious.txt").read_text() == "kept"
@@ -59,7 +57,7 @@ def test_a_run_is_never_written_over(capsys, csv_file, tmp_path):
 def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp_path, monkeypatch):
     import plantain.probe
 
-    common = ["run", "--model", "posebox-random", "--prompts", csv_file, "--batch-size", 2]
+    common = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2]
     assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
 
     def interrupted(*arguments):
@@ -96,7 +94,7 @@ def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
         raise RuntimeError("power cut")
 
     monkeypatch.setattr(plantain.probe, "iter_probe", crashing)
-    arguments = ["run", "--model", "posebox-random", "--prompts", str(csv_file), "--batch-size", "2"]
+    arguments = ["run", "--model", "posebox", "--prompts", str(csv_file), "--batch-size", "2"]
     with pytest.raises(RuntimeError, match="power cut"):
         cli.main([*arguments, "--out", str(tmp_path / "run")])
     assert plantain.load_result(tmp_path / "run").n_pairs == 1
@@ -109,7 +107,7 @@ def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path, number)
     )
     (tmp_path / "many.csv").write_text("a,b\n" + rows)
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "plantain", "run", "--model", "posebox-random", "--out", str(out)]
+    command = [sys.executable, "-m", "plantain", "run", "--model", "posebox", "--out", str(out)]
     command += ["--prompts", str(tmp_path / "many.csv"), "--batch-size", "2", "--n-seeds", "8"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as process:
         deadline = time.monotonic() + 120
@@ -134,12 +132,12 @@ BAD = {
     "rising sigmas": (["run", "--sigmas", "0.5", "1", "--out", "x"], "sigmas must be"),
     "steps against sigmas": (["run", "--steps", "3", "--sigmas", "0.5", "--out", "x"], "contradict each other"),
     "head width": (
-        ["run", "--model", "posebox-random", "--channels-per-head", "7", "--out", "x"],
+        ["run", "--model", "posebox", "--channels-per-head", "7", "--out", "x"],
         "channels_per_head=7",
     ),
-    "picture size": (["run", "--model", "posebox-random", "--height", "100", "--out", "x"], "multiple of 16"),
-    "device": (["run", "--model", "posebox-random", "--device", "tpu", "--out", "x"], "Unknown device 'tpu'"),
-    "dtype": (["run", "--model", "posebox-random", "--dtype", "int8", "--out", "x"], "Unknown dtype 'int8'"),
+    "picture size": (["run", "--model", "posebox", "--height", "100", "--out", "x"], "multiple of 16"),
+    "device": (["run", "--model", "posebox", "--device", "tpu", "--out", "x"], "Unknown device 'tpu'"),
+    "dtype": (["run", "--model", "posebox", "--dtype", "int8", "--out", "x"], "Unknown dtype 'int8'"),
     "no run": (["report", "nowhere"], "holds no run"),
     "nothing to resume": (["run", "--out", "nowhere", "--resume"], "holds no run"),
 }
@@ -170,7 +168,7 @@ FILES = {
 @pytest.mark.parametrize(("content", "sentence"), FILES.values(), ids=FILES)
 def test_bad_prompt_files_are_one_sentence(capsys, tmp_path, content, sentence):
     (tmp_path / "bad.csv").write_text(content)
-    arguments = ["run", "--model", "posebox-random", "--prompts", tmp_path / "bad.csv", "--out", tmp_path / "x"]
+    arguments = ["run", "--model", "posebox", "--prompts", tmp_path / "bad.csv", "--out", tmp_path / "x"]
     status, _, said = run_cli(capsys, *arguments)
     assert status == cli.EXIT_BAD_INPUT
     assert sentence in said
@@ -178,7 +176,7 @@ def test_bad_prompt_files_are_one_sentence(capsys, tmp_path, content, sentence):
 
 
 def test_resume_refuses_another_configuration_and_leaves_the_run_alone(capsys, csv_file, tmp_path):
-    common = ["run", "--model", "posebox-random", "--prompts", csv_file, "--out", tmp_path / "run"]
+    common = ["run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run"]
     assert run_cli(capsys, *common)[0] == 0
     before = (tmp_path / "run" / "run.json").read_bytes()
     status, _, said = run_cli(capsys, *common, "--resume", "--seed", 1)
@@ -188,7 +186,7 @@ def test_resume_refuses_another_configuration_and_leaves_the_run_alone(capsys, c
 
 
 def test_resume_of_a_whole_run_changes_nothing(capsys, csv_file, tmp_path):
-    common = ["run", "--model", "posebox-random", "--prompts", csv_file, "--out", tmp_path / "run"]
+    common = ["run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run"]
     run_cli(capsys, *common)
     before = plantain.load_result(tmp_path / "run").mean_square
     assert run_cli(capsys, *common, "--resume")[0] == 0
@@ -197,7 +195,7 @@ def test_resume_of_a_whole_run_changes_nothing(capsys, csv_file, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(capsys, csv_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    for command in (["run", "--prompts", csv_file, "--model", "posebox-random"], ["report", RUNS / "posebox-random"]):
+    for command in (["run", "--prompts", csv_file, "--model", "posebox"], ["report", RUNS / "posebox"]):
         status, _, said = run_cli(capsys, *command, "--out", tmp_path / "file" / "run")
         assert status == cli.EXIT_BAD_INPUT
         assert "Give another --out" in said

@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-SHIPPED = load_result(RUNS / "posebox-random")
+SHIPPED = load_result(RUNS / "posebox")
 CARD, HEAD = summarise(SHIPPED), summarise(SHIPPED, "head")
 FIRST_VALUE = CARD.rows[1][1]  # "79 (15.5%)"
 # A first click loads torch and diffusers; generous, since a machine that runs tests is busy.
@@ -44,7 +44,7 @@ def server(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox-random"}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox"}
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -14,7 +14,7 @@ from plantain.posebox.build import build
 from plantain.posebox.corpus import random_scene
 from plantain.posebox.training import Training, train
 
-TINY = Training(autoencoder_steps=3, autoencoder_batch=2, pictures=8, steps=4, batch=4)
+TINY = Training(autoencoder_steps=3, autoencoder_batch=2, decoder_steps=3, pictures=8, steps=4, batch=4)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,14 @@ def test_training_leaves_its_record_and_no_checkpoints(trained):
     folder, _, said = trained
     record = json.loads((folder / "training.json").read_text())
     assert record["settings"] == vars(TINY)
-    assert all(np.isfinite(record["loss"][stage]).all() for stage in ("autoencoder", "flow"))
+    assert all(np.isfinite(record["loss"][stage]).all() for stage in ("autoencoder", "decoder", "flow"))
     assert not (folder / "checkpoints").exists()
     assert any(line.startswith("flow: 4 of 4") for line in said)
 
 
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(trained, tmp_path):
     folder, pipe, _ = trained
-    for stop_at in ("autoencoder: 3", "flow: 4"):
+    for stop_at in ("autoencoder: 3", "decoder: 3", "flow: 4"):
 
         def stop(line, stop_at=stop_at):
             if line.startswith(stop_at):
@@ -122,6 +122,15 @@ def test_the_losses_fall():
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_a_decoder_learns_alone():
+    pipe = build()
+    _, pictures, figures = autoencoder.random_pictures(np.random.default_rng(0), 2)
+    loss = autoencoder.decoder_loss(pipe.vae, torch.from_numpy(pictures), torch.from_numpy(figures))
+    loss.backward()
+    assert all(parameter.grad is None for parameter in pipe.vae.encoder.parameters())
+    assert all(parameter.grad is not None for parameter in pipe.vae.decoder.parameters())
+
+
 def test_latents_have_unit_variance_where_the_pipeline_reads_them():
     pipe = build()
     data = flow.encode_pictures(pipe.vae, np.random.default_rng(0), 64)
@@ -161,8 +170,9 @@ def test_the_shell_trains_and_what_it_saved_can_be_probed(tmp_path, small_prompt
     from plantain.result import ProbeConfig
 
     out = str(tmp_path / "posebox")
-    sizes = ["--autoencoder-steps", "1", "--autoencoder-batch", "1", "--pictures", "2", "--steps", "1", "--batch", "2"]
-    assert main(["train", "--out", out, *sizes, "--device", "cpu"]) == 0
+    few = {"autoencoder-steps": 1, "autoencoder-batch": 1, "decoder-steps": 1, "pictures": 2, "steps": 1, "batch": 2}
+    options = [text for name, value in few.items() for text in (f"--{name}", str(value))]
+    assert main(["train", "--out", out, *options, "--device", "cpu"]) == 0
     pipe = load_pipeline(out, device="cpu")
     assert weights_fingerprint(pipe) != weights_fingerprint(load_pipeline("posebox", device="cpu"))
     assert np.isfinite(run_probe(pipe, small_prompts, ProbeConfig(height=32, width=32)).mean_square).all()

@@ -1,5 +1,6 @@
 """The README: its commands run, its code blocks run, its figures are those of the shipped run."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,7 +11,8 @@ from huggingface_hub import SpaceCardData
 from huggingface_hub.repocard import RepoCard
 
 import plantain
-from plantain.paths import ROOT, RUNS
+from plantain.paths import POSEBOX, ROOT, RUNS
+from plantain.pipeline import EMBEDDED_MODELS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
@@ -34,7 +36,12 @@ def run(command, folder):
 
 
 def test_every_shell_command_is_known_to_this_test():
-    known = ("python -m plantain run ", "python -m plantain report ", "pip install -e ")
+    known = (
+        "python -m plantain run ",
+        "python -m plantain report ",
+        "python -m plantain.posebox read ",
+        "pip install -e ",
+    )
     assert all(command.startswith(known) for command in COMMANDS), COMMANDS
 
 
@@ -42,38 +49,61 @@ def test_the_shell_commands_run_in_order(folder):
     for command in COMMANDS:
         if command.startswith("python -m plantain"):
             run([sys.executable, *shlex.split(command)[1:]], folder)
-    assert (folder / "runs" / "posebox-random" / "report" / "heads.csv").exists()
+    assert (folder / "runs" / "posebox" / "report" / "heads.csv").exists()
     assert plantain.load_result(folder / "runs" / "my-pairs").complete
 
 
 @pytest.mark.parametrize("code", CODE, ids=lambda code: code.strip().splitlines()[-1][:40])
 def test_the_code_blocks_run_as_they_stand(folder, code):
-    if "runs/posebox-random" in code and not (folder / "runs" / "posebox-random" / "report").exists():
+    if "runs/posebox" in code and not (folder / "runs" / "posebox" / "report").exists():
         test_the_shell_commands_run_in_order(folder)
     printed = run([sys.executable, "-c", code], folder)
     if "abs().max()" in code:  # the notebook that recomputes t
         assert float(printed) < 1e-4
 
 
-def test_the_shipped_run_is_what_its_command_makes(folder):
+@pytest.mark.parametrize("name", EMBEDDED_MODELS)
+def test_the_shipped_runs_are_what_their_commands_make(name, folder):
     import numpy as np
 
-    if not (folder / "runs" / "posebox-random").exists():
+    if not (folder / "runs" / name).exists():
         test_the_shell_commands_run_in_order(folder)
-    shipped, fresh = (plantain.load_result(path) for path in (RUNS / "posebox-random", folder / "runs/posebox-random"))
+    shipped, fresh = (plantain.load_result(path) for path in (RUNS / name, folder / "runs" / name))
+    assert shipped.model == name
+    assert shipped.complete
     assert shipped.prompts == fresh.prompts
     assert shipped.provenance["weights_fingerprint"] == fresh.provenance["weights_fingerprint"]
     # Another machine, thread count or torch rounds differently, in float32.
     np.testing.assert_allclose(fresh.mean_square, shipped.mean_square, rtol=1e-3, atol=1e-7)
+    assert max(path.stat().st_size for path in (RUNS / name).iterdir()) <= 10e6
 
 
-def test_its_figures_are_those_of_the_shipped_run():
-    table = plantain.summarise(plantain.load_result(RUNS / "posebox-random"))
-    said = (
-        f"{table.counts[0]} of its {table.n_heads} card heads ({100 * table.shares[0]:.1f} %) lie at |t| > 3,\n"
-        f"against a null p99 of {table.null_p99[0]:.0f} (set-level p = {table.set_p[0]:.3f})"
-    )
-    assert said in README
+@pytest.mark.parametrize("name", EMBEDDED_MODELS)
+def test_its_figures_are_those_of_the_shipped_runs(name):
+    result = plantain.load_result(RUNS / name)
+    card, head = plantain.summarise(result), plantain.summarise(result, grouping="head")
+    assert (card.n_heads, head.n_heads) == (510, 75)
+    cells = [
+        name,
+        f"{card.counts[0]} ({100 * card.shares[0]:.1f} %)",
+        str(card.counts[1]),
+        f"{card.null_p99[0]:.0f}",
+        f"{card.set_p[0]:.3f}",
+        f"{card.max_abs_t:.1f}",
+        f"{card.split_half[0]:.2f}",
+        str(head.counts[0]),
+    ]
+    assert f"| {' | '.join(cells)} |" in README
+
+
+def test_its_shares_are_those_of_the_saved_proof():
+    found = json.loads((POSEBOX / "proof.json").read_text())
+    for name, label in (("dense_pose", "the 50 of `dense_pose`"), ("held_out", "{n} at random")):
+        shares = found["shares"][name]
+        cells = [f"{100 * shares[what]:.1f} %" for what in ("pose", "canonical", "setting", "clothing")]
+        assert f"| {label.format(n=shares['n'])} | {' | '.join(cells)} |" in README
+    pose, share = min(found["pose_share_by_pose"].items(), key=lambda item: item[1])
+    assert f"the least sure pose ({pose}) reaches {100 * share:.0f} %" in README.replace("\n", " ")
 
 
 def test_the_front_matter_is_a_valid_space():

@@ -14,7 +14,7 @@ from plantain.paths import RUNS
 
 @pytest.fixture(scope="module")
 def result():
-    return plantain.load_result(RUNS / "posebox-random")
+    return plantain.load_result(RUNS / "posebox")
 
 
 @pytest.fixture(scope="module")

@@ -509,7 +509,7 @@ def test_unknown_settings_are_named():
     ("key", "value"), [("versions", []), ("realised_sigmas", ["x"]), ("seconds", "soon"), ("resumed", 3)]
 )
 def test_a_damaged_provenance_is_named(tmp_path, key, value):
-    folder = load_result(RUNS / "posebox-random").save(tmp_path / "run")
+    folder = load_result(RUNS / "posebox").save(tmp_path / "run")
     description = json.loads((folder / "run.json").read_text())
     description["provenance"][key] = value
     (folder / "run.json").write_text(json.dumps(description))
@@ -518,7 +518,7 @@ def test_a_damaged_provenance_is_named(tmp_path, key, value):
 
 
 def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path):
-    result = load_result(RUNS / "posebox-random")
+    result = load_result(RUNS / "posebox")
     unsaveable = replace(result, provenance={"seconds": np.float32(1)})
     with pytest.raises(InputError, match="plain JSON values"):
         unsaveable.save(tmp_path / "run")
