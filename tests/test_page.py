@@ -221,7 +221,7 @@ def test_your_pair_shows_t_over_seeds_and_the_two_pictures(page):
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, "This is n = 1 in prompts", LOADED)
     shows(page, "Along the T-pose-to-expressive axis")
-    picture = page.locator("img[alt*='draws: a dancer leaping']")
+    picture = page.locator("img[alt*='draws: A tall thin robot in a red vest and blue jeans, leaping']")
     picture.wait_for(state="attached", timeout=LOADED)
     picture.evaluate("image => image.scrollIntoView()")  # it loads, and has a size, when it comes into view
     page.wait_for_function(
@@ -231,10 +231,11 @@ def test_your_pair_shows_t_over_seeds_and_the_two_pictures(page):
 
 def test_your_pair_over_subjects(page):
     open_tab(page, "Your pair")
-    page.get_by_label("Prompt A").fill("{subject} standing in a gym")
-    page.get_by_label("Prompt B").fill("{subject} crouching in a gym")
+    page.get_by_label("Prompt A").fill("{subject} kneeling in a gym")
+    page.get_by_label("Prompt B").fill("{subject} swimming in a gym")
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, "t over 25 subjects", LOADED)
+    shows(page, "and does not draw: swimming")
 
 
 @pytest.mark.parametrize(

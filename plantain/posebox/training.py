@@ -132,12 +132,17 @@ def save(pipe: Any, out: str | Path) -> None:
     half precision beside a transformer in float32 fails.
     """
     import copy
+    import shutil
+
+    from plantain.posebox.tokenizer import FOLDER
 
     small = copy.deepcopy(pipe).to("cpu")
     small.transformer.half()
     small.vae.half()
     small.text_encoder.float()
     small.save_pretrained(str(out))
+    # Saved again, a loaded tokenizer would also tell from where it was loaded.
+    shutil.copytree(FOLDER, Path(out) / "tokenizer", dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)

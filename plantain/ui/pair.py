@@ -12,6 +12,8 @@ import numpy as np
 
 from plantain import figures, stats
 from plantain.errors import InputError
+from plantain.pipeline import EMBEDDED_MODELS
+from plantain.posebox.vocabulary import read
 from plantain.prompts import PromptSet, check_text, load_prompts
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
@@ -27,14 +29,21 @@ DEFAULT_SEEDS = 8
 HEADERS = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Same block, cached run: max |t|"]
 EXAMPLES = [
     [
-        "a dancer standing in a T-pose with arms straight out sideways, on a wooden stage",
-        "a dancer leaping in mid-air with both arms flung up, on a wooden stage",
+        "A tall thin robot in a red vest and blue jeans, standing in a T-pose with arms straight out sideways at "
+        "shoulder height, legs together and head level, on a stage with a black piano.",
+        "A tall thin robot in a red vest and blue jeans, leaping in mid-air with straight legs split front and back, "
+        "both arms flung up into a V, on a stage with a black piano.",
     ],
     [
-        "{subject} standing in a T-pose with arms straight out sideways, in a gym",
-        "{subject} crouching in a half-crouch with both arms wrapped round knees, in a gym",
+        "{subject} standing in an A-pose with both arms straight and slanted down sideways, legs together and head "
+        "level, in a gym with a rack of weights.",
+        "{subject} sinking into a half-crouch with feet apart and knees flexed, both arms stretched forward at chest "
+        "height, in a gym with a rack of weights.",
     ],
-    ["a red sweater on a wooden chair", "a blue sweater on a wooden chair"],
+    [
+        "A nurse in a red sweater and white trousers, standing in a T-pose, in a plain studio.",
+        "A nurse in a blue sweater and white trousers, standing in a T-pose, in a plain studio.",
+    ],
 ]
 
 
@@ -138,6 +147,8 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
     reference = catalog.reference_for(result)
     plot, rows = _plot(result, d, reference, over_subjects)
     said = [_which_t(d, over_subjects), _lengths(tokens), _alignment(d, reference)]
+    if engine.model in EMBEDDED_MODELS and (unknown := _unknown(prompts)):
+        said.append(f"**Posebox does not know**, and does not draw: {', '.join(unknown)}.")
     yield ["\n\n".join(said), image(plot), gr.update(value=rows, visible=True), *nothing[:2]]
     if engine.draw is None:
         return
@@ -151,6 +162,12 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
         for picture, text in zip(drawn, (first.a, first.b), strict=True)
     ]
     yield ["\n\n".join(said), *nothing[:2], *updates]
+
+
+def _unknown(prompts: PromptSet) -> list[str]:
+    """Words that Posebox does not know, or that contradict earlier ones, in the order they come."""
+    readings = [read(text) for text in prompts.prompts]
+    return list(dict.fromkeys(word for reading in readings for word in (*reading.unknown, *reading.conflicts)))
 
 
 def _fill_subjects(a: str, b: str) -> PromptSet:
