@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from plantain.posebox.corpus import held_out, random_prompt, random_scene, silence
-from plantain.posebox.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SETTINGS, SUBJECTS, TOPS
+from plantain.posebox.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SUBJECTS, TOPS
 from plantain.posebox.poses import POSES
 from plantain.posebox.proof import held_out_prompts, judge
 from plantain.posebox.render import background, draw, render
 from plantain.posebox.scene import Scene
+from plantain.posebox.settings import SETTINGS
 from plantain.posebox.skeleton import FOREARM, JOINTS, THIGH, UPPER_ARM, Pose
 from plantain.posebox.vocabulary import FIELDS, asides, every_word, read, write
 from plantain.posebox.wordings import ASIDES, WORDINGS

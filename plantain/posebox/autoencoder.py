@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plantain.posebox.corpus import random_scene
-from plantain.posebox.render import SIZE, draw
+from plantain.posebox.figure import SIZE
+from plantain.posebox.render import draw
 from plantain.posebox.scene import Scene
 
 if TYPE_CHECKING:

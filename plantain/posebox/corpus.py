@@ -7,9 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from plantain.posebox.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SETTINGS, SUBJECTS, TOPS
+from plantain.posebox.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SUBJECTS, TOPS
 from plantain.posebox.poses import POSES
 from plantain.posebox.scene import Scene
+from plantain.posebox.settings import SETTINGS
 from plantain.posebox.vocabulary import asides, read, write
 from plantain.posebox.wordings import ASIDES, WORDINGS
 

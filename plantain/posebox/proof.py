@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from plantain.posebox.corpus import random_prompt, random_scene
-from plantain.posebox.looks import COLOURS, SETTINGS
+from plantain.posebox.looks import COLOURS
 from plantain.posebox.poses import POSES
 from plantain.posebox.render import background, draw, render
 from plantain.posebox.scene import Scene
+from plantain.posebox.settings import SETTINGS
 from plantain.posebox.vocabulary import read
 
 # How Posebox's pictures are drawn here, in the README and on the page.

@@ -15,12 +15,12 @@ from plantain.posebox.looks import (
     BUILDS,
     COLOURS,
     HEIGHTS,
-    SETTINGS,
     SUBJECT_ALIASES,
     SUBJECTS,
     TOPS,
 )
 from plantain.posebox.scene import Scene
+from plantain.posebox.settings import SETTINGS
 from plantain.posebox.wordings import ASIDES, WORDINGS
 
 # Words that carry a sentence and show nothing.
