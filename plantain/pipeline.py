@@ -70,7 +70,7 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
 
     name = name or default_model()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    _check_device(device)
+    check_device(device)
     embedded = name in EMBEDDED_MODELS
     on_cpu = torch.device(device).type == "cpu"
     wanted = _torch_dtype(dtype) or (torch.float32 if embedded or on_cpu else torch.bfloat16)
@@ -106,7 +106,7 @@ def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: 
     drawn = {}
     with torch.random.fork_rng(devices=[]):
         for component in components:
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # the CPU's alone
             old = getattr(pipe, component)
             kind = type(old)
             new = kind.from_config(old.config) if hasattr(kind, "from_config") else kind(old.config)
@@ -353,7 +353,8 @@ def _memory_sentence(name: str, device: str) -> str:
     return f"{name} does not fit into {where}; free some, use a larger machine, or use --model {EMBEDDED}."
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Refuse, with an InputError, a device that torch does not know or this machine has not."""
     import torch
 
     try:

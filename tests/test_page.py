@@ -235,7 +235,7 @@ def test_your_pair_over_subjects(page):
     page.get_by_label("Prompt B").fill("{subject} swimming in a gym")
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, "t over 25 subjects", LOADED)
-    shows(page, "and does not draw: swimming")
+    shows(page, "swimming: such words change numbers")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from plantain.paths import POSEBOX
-from plantain.pipeline import load_pipeline
+from plantain.pipeline import load_pipeline, weights_fingerprint
 from plantain.posebox.__main__ import main
 from plantain.posebox.corpus import held_out
 from plantain.posebox.poses import POSES
 from plantain.posebox.proof import REQUIRED, contact_sheet, draw_pictures, judge, prove
-from plantain.posebox.vocabulary import read
-from plantain.prompts import load_prompts
+from plantain.posebox.reading import read
+from plantain.prompts import PromptSet, load_prompts
 
 FILES = [path for path in POSEBOX.rglob("*") if path.is_file()]
 
@@ -38,8 +38,9 @@ def test_it_is_kleins_pipeline_with_kleins_scheduler():
     assert not pipe.config.is_distilled
 
 
-def test_the_saved_proof_holds():
+def test_the_saved_proof_holds(posebox):
     found = json.loads((POSEBOX / "proof.json").read_text())
+    assert found["weights_fingerprint"] == weights_fingerprint(posebox)
     assert found["holds"]
     assert found["required"] == REQUIRED
     for group in found["shares"].values():
@@ -52,7 +53,7 @@ def test_the_saved_proof_holds():
 
 
 def test_it_draws_what_it_is_told(posebox):
-    """A part of the proof, done again: ten T-poses and ten expressive poses it has never seen together."""
+    """A part of the proof, done again: nine subjects in their own settings, in a T-pose and in an expressive one."""
     pairs = load_prompts("dense_pose").pairs[::3]
     prompts = [text for pair in pairs for text in (pair.a, pair.b)]
     assert all(held_out(read(prompt).scene) for prompt in prompts)
@@ -65,21 +66,47 @@ def test_it_draws_what_it_is_told(posebox):
 @pytest.mark.parametrize("name", ["posebox-untrained", "posebox-random"])
 def test_an_untrained_twin_fails_the_proof(name, monkeypatch):
     """The proof can fail: pictures of random weights show no pose, setting or colour."""
-    few = load_prompts("dense_pose")
-    monkeypatch.setattr("plantain.prompts.load_prompts", lambda _: type(few)(few.name, few.pairs[:4]))
+    few = load_prompts("dense_pose").pairs[:4]
+    poses = {read(text).scene.pose for pair in few for text in (pair.a, pair.b)}
+    monkeypatch.setattr("plantain.prompts.load_prompts", lambda name: PromptSet(name, few))
     monkeypatch.setattr("plantain.posebox.proof.DRAW_STEPS", 2)
-    monkeypatch.setattr("plantain.posebox.proof.POSES", {name: POSES[name] for name in ("t-pose", "run-stride")})
-    monkeypatch.setattr("plantain.posebox.proof.held_out_prompts", lambda rng, n: [few.pairs[6].a, few.pairs[6].b])
+    monkeypatch.setattr("plantain.posebox.proof.POSES", {pose: POSES[pose] for pose in sorted(poses)})
+    monkeypatch.setattr("plantain.posebox.proof.held_out_prompts", lambda rng, n: [pair.b for pair in few])
     found, _, _ = prove(load_pipeline(name, device="cpu"), per_pose=1)
     assert not found["holds"]
-    assert found["shares"]["dense_pose"]["setting"] < 0.5
+    assert found["model"] == name
+    for group in found["shares"].values():
+        assert group["pose"] < 0.8
+        assert group["setting"] < 0.5
+        assert group["clothing"] < 0.5
     assert found["mistakes"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["posebox", "--per-pose", "0", "--out", "x"], "At least one held-out prompt"),
+        (["posebox", "--seed", "-1", "--out", "x"], "seed must be 0 or more"),
+        (["posebox-random"], "Give --out"),
+        (["posebox", "--out", __file__], "is a file"),
+    ],
+)
+def test_the_shell_refuses_a_proof_that_cannot_be_made(options, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["prove", *options]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_contact_sheet_shows_every_pose():
     sheet = np.asarray(Image.open(POSEBOX / "contact_sheet.png").convert("RGB"))
     rows = -(-len(POSES) // 9)
     assert sheet.shape == (rows * 256 + (rows - 1) * 6, 9 * 128, 3)
+    for i in range(len(POSES)):
+        top, left = i // 9 * 262, i % 9 * 128
+        truth, drawn = (sheet[top + k : top + k + 128, left : left + 128].astype(int) for k in (0, 128))
+        assert truth.std() > 10
+        assert 0 < np.abs(truth - drawn).mean() < 40
 
 
 def test_a_contact_sheet_has_truth_above_and_drawing_below():

@@ -13,6 +13,8 @@ from plantain.posebox.__main__ import main
 from plantain.posebox.build import build
 from plantain.posebox.corpus import random_scene
 from plantain.posebox.training import Training, train
+from plantain.posebox.vocabulary import place
+from plantain.prompts import load_prompts
 
 TINY = Training(autoencoder_steps=3, autoencoder_batch=2, decoder_steps=3, pictures=8, steps=4, batch=4)
 
@@ -52,24 +54,33 @@ def test_training_leaves_its_record_and_no_checkpoints(trained):
     assert any(line.startswith("flow: 4 of 4") for line in said)
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(trained, tmp_path):
+@pytest.mark.parametrize(
+    ("owner", "loss", "step"),
+    [(autoencoder, "autoencoder_loss", 3), (autoencoder, "decoder_loss", 3), (flow, "flow_loss", 4)],
+)
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(owner, loss, step, trained, tmp_path, monkeypatch):
+    """Stopped in the last step of a stage, after a checkpoint at its second."""
     folder, pipe, _ = trained
-    for stop_at in ("autoencoder: 3", "decoder: 3", "flow: 4"):
+    whole, calls = getattr(owner, loss), []
 
-        def stop(line, stop_at=stop_at):
-            if line.startswith(stop_at):
-                raise KeyboardInterrupt
+    def stop_once(*arguments):
+        calls.append(1)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        return whole(*arguments)
 
-        out = tmp_path / stop_at[:4]
-        with pytest.raises(KeyboardInterrupt):
-            train(out, TINY, device="cpu", report=stop, checkpoint_every=2)
-        again = train(out, TINY, device="cpu", resume=True, report=lambda line: None, checkpoint_every=2)
-        for part in ("transformer", "text_encoder", "vae"):
-            theirs = getattr(again, part).state_dict()
-            for name, value in getattr(pipe, part).state_dict().items():
-                torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-5, msg=f"{stop_at} {part}.{name}")
-        first, second = (json.loads((at / "training.json").read_text())["loss"] for at in (folder, out))
-        assert second["flow"] == pytest.approx(first["flow"], rel=1e-3)
+    monkeypatch.setattr(owner, loss, stop_once)
+    out = tmp_path / "posebox"
+    with pytest.raises(KeyboardInterrupt):
+        train(out, TINY, device="cpu", report=lambda line: None, checkpoint_every=2)
+    again = train(out, TINY, device="cpu", resume=True, report=lambda line: None, checkpoint_every=2)
+    assert len(calls) == step + (step - 2)  # from the checkpoint, not from the start
+    for part in ("transformer", "text_encoder", "vae"):
+        theirs = getattr(again, part).state_dict()
+        for name, value in getattr(pipe, part).state_dict().items():
+            torch.testing.assert_close(theirs[name], value, rtol=1e-4, atol=1e-5, msg=f"{loss} {part}.{name}")
+    first, second = (json.loads((at / "training.json").read_text())["loss"] for at in (folder, out))
+    assert second["flow"] == pytest.approx(first["flow"], rel=1e-3)
 
 
 def test_a_folder_in_use_is_not_overwritten(trained, tmp_path):
@@ -85,6 +96,30 @@ def test_a_folder_in_use_is_not_overwritten(trained, tmp_path):
         train(tmp_path / "half", TINY)
     with pytest.raises(InputError, match=r"other settings \(steps 9 then, 4 now\)"):
         train(tmp_path / "half", TINY, resume=True)
+    (checkpoints / "settings.json").write_text("{")
+    with pytest.raises(InputError, match=r"settings\.json is damaged"):
+        train(tmp_path / "half", TINY, resume=True)
+    (checkpoints / "settings.json").rename(checkpoints / "flow.pt")
+    with pytest.raises(InputError, match="unfinished training; add --resume"):
+        train(tmp_path / "half", TINY)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        train(tmp_path / "file", TINY)
+    with pytest.raises(InputError, match="Unknown device 'nonsense'"):
+        train(tmp_path / "other", TINY, device="nonsense")
+    assert not (tmp_path / "other").exists()
+
+
+def test_posebox_itself_can_be_saved_where_it_lies(trained, tmp_path, monkeypatch):
+    """Its folder holds the tokenizer that every training starts from."""
+    import shutil
+
+    from plantain.posebox import tokenizer, training
+
+    shutil.copytree(tokenizer.FOLDER, tmp_path / "tokenizer")
+    monkeypatch.setattr(tokenizer, "FOLDER", tmp_path / "tokenizer")
+    training.save(trained[1], tmp_path)
+    assert load_pipeline(str(tmp_path), device="cpu").tokenizer.model_max_length == 96
 
 
 @pytest.mark.parametrize("options", [["--steps", "0"], ["--rate", "-1"], ["--seed", "-1"]])
@@ -95,7 +130,7 @@ def test_impossible_settings_are_refused_with_their_name(options, tmp_path, caps
 
 
 def test_the_losses_fall():
-    """Forty steps on one small batch: too few to draw, enough to see that gradients point downhill."""
+    """A few steps on one small batch: too few to draw, enough to see that gradients point downhill."""
     pipe = build()
     _, pictures, figures = autoencoder.random_pictures(np.random.default_rng(0), 2)
     pixels, where = torch.from_numpy(pictures), torch.from_numpy(figures)
@@ -161,8 +196,19 @@ def test_resuming_needs_no_pickle(tmp_path):
     checkpoints.mkdir(parents=True)
     (checkpoints / "settings.json").write_text(json.dumps(vars(TINY)))
     torch.save({"modules": random_scene}, checkpoints / "autoencoder.pt")
-    with pytest.raises(Exception, match=r"[Ww]eights"):
+    with pytest.raises(InputError, match="is no checkpoint of this training") as refused:
         train(out, TINY, device="cpu", resume=True, report=lambda line: None)
+    assert "Weights only load failed" in str(refused.value.__cause__)
+
+
+def test_training_pictures_are_of_no_held_out_pairing():
+    """By another rule than the corpus's own: the subjects and settings that the prompt file puts together."""
+    scenes, _, _ = autoencoder.random_pictures(np.random.default_rng(0), 400)
+    own = {(pair.tags["subject"], pair.tags["setting"]) for pair in load_prompts("dense_pose").pairs}
+    shown = {(scene.subject, place(scene.setting)) for scene in scenes}
+    assert len(own) == 25
+    assert not own & shown
+    assert {subject for subject, _ in own} <= {subject for subject, _ in shown}
 
 
 def test_the_shell_trains_and_what_it_saved_can_be_probed(tmp_path, small_prompts):

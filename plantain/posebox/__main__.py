@@ -34,25 +34,30 @@ def _train(options: argparse.Namespace) -> int:
     chosen = {field.name: getattr(options, field.name) for field in fields(Training)}
     settings = Training(**{name: value for name, value in chosen.items() if value is not None})
     train(options.out, settings, options.device, options.resume, report=_say)
-    print(f"Saved in {options.out}. What it draws: python -m plantain.posebox prove {options.out}")
+    print(f"Saved in {options.out}. What it draws: python -m plantain.posebox prove {options.out} --out {options.out}")
     return 0
 
 
 def _prove(options: argparse.Namespace) -> int:
     from PIL import Image
 
-    from plantain.pipeline import load_pipeline
+    from plantain.pipeline import EMBEDDED, load_pipeline
     from plantain.posebox.proof import contact_sheet, prove
 
+    if options.out is None and options.model != EMBEDDED:
+        raise InputError(f"Give --out: a folder for the proof of {options.model}. Only {EMBEDDED}'s is kept with it.")
+    out: Path = options.out or POSEBOX
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for proof.json and contact_sheet.png.")
     pipe = load_pipeline(options.model, device=options.device)
     found, verdicts, pictures = prove(
         pipe, options.per_pose, options.seed, lambda done, total: _say(f"drawn: {done} of {total}")
     )
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "proof.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "proof.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     n_dense = int(found["shares"]["dense_pose"]["n"])
     sheet = contact_sheet(verdicts[n_dense:], pictures[n_dense:])
-    Image.fromarray(np.ascontiguousarray(sheet)).quantize(256).save(options.out / "contact_sheet.png", optimize=True)
+    Image.fromarray(np.ascontiguousarray(sheet)).quantize(256).save(out / "contact_sheet.png", optimize=True)
     for name, shares in found["shares"].items():
         told = ", ".join(f"{what} {100 * share:.1f} %" for what, share in shares.items() if what != "n")
         print(f"{name}, {shares['n']} prompts: {told}")
@@ -72,7 +77,7 @@ def _tokenizer(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
-    from plantain.posebox.vocabulary import read
+    from plantain.posebox.reading import read
 
     reading = read(options.prompt)
     skeleton = reading.scene.skeleton
@@ -108,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
     prove = commands.add_parser("prove", help="draw held-out prompts and measure them against rendered truth")
     prove.add_argument("model", nargs="?", default="posebox", help="embedded model or folder; default: posebox")
-    prove.add_argument("--out", type=Path, default=POSEBOX, help="folder for proof.json and contact_sheet.png")
+    prove.add_argument("--out", type=Path, help="folder for proof.json and contact_sheet.png; default: posebox's own")
     prove.add_argument("--per-pose", type=int, default=10, help="held-out prompts of each pose; default: 10")
     prove.add_argument("--seed", type=int, default=0)
     prove.add_argument("--device")

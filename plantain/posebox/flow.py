@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # Noise levels are drawn logit-normal, towards the noisy end where the pose is decided and where the
 # probe looks; some are pure noise, which is what a one-step probe sees.
-_SIGMA_MEAN, _SIGMA_SD, _PURE_NOISE = 0.6, 1.2, 0.05
-_FIGURE_WEIGHT = 2.0
+_SIGMA_MEAN, _SIGMA_SD, _PURE_NOISE = 1.0, 1.2, 0.05
+# Settings are learned in a thousand steps and figures in several; weighed up they come sooner.
+_FIGURE_WEIGHT = 8.0
 
 
 @dataclass

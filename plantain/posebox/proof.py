@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from plantain.errors import InputError
 from plantain.posebox.corpus import random_prompt, random_scene
+from plantain.posebox.figure import SIZE
 from plantain.posebox.looks import COLOURS
 from plantain.posebox.poses import POSES
+from plantain.posebox.reading import read
 from plantain.posebox.render import background, draw, render
 from plantain.posebox.scene import Scene
 from plantain.posebox.settings import SETTINGS
-from plantain.posebox.vocabulary import read
 
 # How Posebox's pictures are drawn here, in the README and on the page.
 DRAW_STEPS, DRAW_GUIDANCE = 12, 1.5
@@ -126,10 +128,24 @@ def prove(
     >>> found, verdicts, pictures = prove(plantain.load_pipeline("posebox"))
 
     ``found`` holds the shares that are right in each group, for each pose, what is required, whether
-    it holds, and the mistakes.
+    it holds, and the mistakes. Not measured: subject, height, build, kinds of garment, and a hat where none
+    is said.
+
+    Raises
+    ------
+    InputError
+        The pipeline draws at another size, ``per_pose`` is below 1, or the seed is negative.
     """
+    from plantain.pipeline import describe
     from plantain.prompts import load_prompts
 
+    size = pipe.vae.config.sample_size
+    if size != SIZE:
+        raise InputError(f"Posebox's world is drawn at {SIZE} pixels a side, and this pipeline draws at {size}.")
+    if per_pose < 1:
+        raise InputError(f"At least one held-out prompt of each pose is needed; got {per_pose}.")
+    if seed < 0:
+        raise InputError(f"The seed must be 0 or more; got {seed}.")
     groups = {
         "dense_pose": load_prompts("dense_pose").prompts,
         "held_out": held_out_prompts(np.random.default_rng(seed), per_pose),
@@ -148,7 +164,10 @@ def prove(
         all(share >= REQUIRED[what] for group in shares.values() for what, share in group.items() if what in REQUIRED)
         and min(by_pose.values()) >= REQUIRED["each pose"]
     )
+    known = describe(pipe)
     found = {
+        "model": known["model"],
+        "weights_fingerprint": known["weights_fingerprint"],
         "draw": {"num_inference_steps": DRAW_STEPS, "guidance_scale": DRAW_GUIDANCE, "seed": seed},
         "required": REQUIRED,
         "holds": holds,

@@ -75,7 +75,9 @@ class Pose:
                 _angle(self._direction(self.right_leg[0], -1), -UP),
                 _angle(*(self._direction(part, +1) for part in self.left_leg)),
                 _angle(*(self._direction(part, -1) for part in self.right_leg)),
-                max(_angle(self._lean(self.lower_trunk), UP), _angle(self._lean(self.upper_trunk), UP), self.twist),
+                max(
+                    _angle(self._lean(self.lower_trunk), UP), _angle(self._lean(self.upper_trunk), UP), abs(self.twist)
+                ),
             ]
         )
 

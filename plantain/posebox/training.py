@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 
 
+_SETTINGS = "settings.json"  # beside the checkpoints, while there are any
+
+
 @dataclass(frozen=True)
 class Training:
     """Everything that a training run depends on, beside the world itself."""
@@ -66,15 +69,16 @@ def train(
     """
     import torch
 
-    from plantain.pipeline import call_arguments
+    from plantain.pipeline import call_arguments, check_device
     from plantain.posebox import autoencoder, flow
     from plantain.posebox.build import POSEBOX, build
 
     settings = settings or Training()
     out = Path(out)
     checkpoints = out / "checkpoints"
-    _prepare(out, checkpoints, settings, resume)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    check_device(device)
+    _prepare(out, checkpoints, settings, resume)
     pipe = build(POSEBOX, settings.seed).to(device)
     for component in ("vae", "text_encoder", "transformer"):
         getattr(pipe, component).float()
@@ -119,7 +123,7 @@ def train(
         "loss": {name: [round(value, 5) for value in _thin(losses)] for name, losses in curve.items()},
     }
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    for file in checkpoints.glob("*"):
+    for file in sorted(checkpoints.glob("*"), key=lambda file: file.name == _SETTINGS):  # the settings last
         file.unlink()
     checkpoints.rmdir()
     return pipe
@@ -142,7 +146,8 @@ def save(pipe: Any, out: str | Path) -> None:
     small.text_encoder.float()
     small.save_pretrained(str(out))
     # Saved again, a loaded tokenizer would also tell from where it was loaded.
-    shutil.copytree(FOLDER, Path(out) / "tokenizer", dirs_exist_ok=True)
+    if (Path(out) / "tokenizer").resolve() != FOLDER:
+        shutil.copytree(FOLDER, Path(out) / "tokenizer", dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)
@@ -200,11 +205,14 @@ class _Loop:
         file = self.folder / f"{name}.pt"
         if not file.exists():
             return []
-        state = torch.load(file, map_location=self.device, weights_only=True)
-        for key, module in modules.items():
-            module.load_state_dict(state["modules"][key])
-        optimizer.load_state_dict(state["optimizer"])
-        return list(state["losses"])
+        try:
+            state = torch.load(file, map_location=self.device, weights_only=True)
+            for key, module in modules.items():
+                module.load_state_dict(state["modules"][key])
+            optimizer.load_state_dict(state["optimizer"])
+            return list(state["losses"])
+        except Exception as error:  # cut short, of other sizes, or no checkpoint: no common type
+            raise InputError(f"{file} is no checkpoint of this training; delete it to do its stage again.") from error
 
     def _save(self, name: str, modules: dict[str, Any], optimizer: Any, losses: list[float]) -> None:
         import torch
@@ -249,17 +257,21 @@ def _schedule(step: int, n_steps: int) -> float:
 
 
 def _prepare(out: Path, checkpoints: Path, settings: Training, resume: bool) -> None:
-    file = checkpoints / "settings.json"
-    if file.exists() and not resume:
-        raise InputError(
-            f"{out} holds an unfinished training; add --resume to go on with it, or choose another folder."
-        )
-    if resume and not file.exists():
-        raise InputError(f"{out} holds no unfinished training to go on with; leave --resume out to start one.")
-    if not resume and (out / "model_index.json").exists():
+    """Make the folder, or find there what is to be resumed; refuse what would overwrite or mix runs."""
+    file = checkpoints / _SETTINGS
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the trained pipeline.")
+    if not resume and checkpoints.exists() and any(checkpoints.iterdir()):
+        raise InputError(f"{out} holds an unfinished training; add --resume to go on with it, or name another folder.")
+    if not resume and (out / "transformer").exists():
         raise InputError(f"{out} holds a trained pipeline already; choose another folder, or delete it first.")
     if resume:
-        before = json.loads(file.read_text(encoding="utf-8"))
+        if not file.exists():
+            raise InputError(f"{out} holds no unfinished training to go on with; leave --resume out to start one.")
+        try:
+            before = dict(json.loads(file.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise InputError(f"{file} is damaged; delete {checkpoints} and start again.") from error
         differing = sorted(key for key, value in asdict(settings).items() if before.get(key) != value)
         if differing:
             told = ", ".join(f"{key} {before.get(key)} then, {asdict(settings)[key]} now" for key in differing)

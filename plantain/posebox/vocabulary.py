@@ -1,12 +1,8 @@
-"""Posebox's language: words into a scene, and a scene into words. What it does not know, it says."""
+"""A scene into words: the sentence of the shipped prompts, and every word that can stand in it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -30,60 +26,7 @@ GLUE = frozenset(
 # On or in: how a setting is entered.
 _ON = {"pier", "beach", "drawing table", "moon", "rooftop", "lawn", "stage", "building site", "ship deck", "snow field"}
 
-FIELDS = ("subject", "body", "clothes", "pose", "setting")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What Posebox makes of a prompt.
-
-    ``said`` names the parts that the words give; the others are the scene's defaults. ``unknown`` are
-    words that Posebox does not know and ``conflicts`` those that contradict earlier ones; neither has
-    any part in the scene.
-    """
-
-    scene: Scene
-    said: frozenset[str]
-    unknown: tuple[str, ...]
-    conflicts: tuple[str, ...]
-
-    @property
-    def unsaid(self) -> tuple[str, ...]:
-        """Parts of ``FIELDS`` that are drawn with their defaults."""
-        return tuple(part for part in FIELDS if part not in self.said)
-
-
-def read(text: str) -> Reading:
-    """Turn a prompt into a scene.
-
-    >>> reading = read("A tall thin robot kneeling on a green lawn, smiling")
-    >>> reading.scene.pose, reading.scene.skeleton.bent_joints(), reading.unknown
-    ('kneel-raise', ('left shoulder', 'right shoulder', 'left hip', 'left knee', 'right knee'), ('smiling',))
-
-    The longest known phrase wins. Nothing is guessed from a word that is not known.
-    """
-    words = _words(text)
-    lexicon, longest = _lexicon()
-    found: dict[str, Any] = {}
-    unknown: list[str] = []
-    conflicts: list[str] = []
-    at = 0
-    while at < len(words):
-        for length in range(min(longest, len(words) - at), 0, -1):
-            phrase = words[at : at + length]
-            if phrase in lexicon:
-                for field, value in lexicon[phrase].items():
-                    if found.setdefault(field, value) != value:
-                        conflicts.append(" ".join(phrase))
-                        break
-                at += length
-                break
-        else:
-            if words[at] not in GLUE and words[at] not in _aside_words():
-                unknown.append(words[at])
-            at += 1
-    said = frozenset(_PART_OF.get(field, field) for field in found)
-    return Reading(replace(Scene(), **found), said, tuple(unknown), tuple(conflicts))
+PARTS = ("subject", "body", "clothes", "pose", "setting")
 
 
 def write(
@@ -99,7 +42,7 @@ def write(
     'A robot of average height and slender build in a grey shirt and black trousers, standing in …'
 
     ``pose`` and ``setting`` choose a wording (None: the first); ``leave_out`` names parts of
-    ``FIELDS`` to be silent about; ``aside`` is a remark without a look, put after the pose.
+    ``PARTS`` to be silent about; ``aside`` is a remark without a look, put after the pose.
     """
     subject = scene.subject if "subject" not in leave_out else "person"
     if "body" in leave_out:
@@ -130,7 +73,7 @@ def clothes(scene: Scene) -> str:
 
 
 def place(name: str, words: str | None = None) -> str:
-    """ "on a wooden pier by the sea"; the lawn and the pier are stood on, the others are stood in."""
+    """ "on a wooden pier by the sea", "in a gym"."""
     words = words or SETTINGS[name].words[0]
     return f"{'on' if name in _ON else 'in'} {_article(words)} {words}"
 
@@ -151,60 +94,5 @@ def every_word() -> list[str]:
     return [form for text in texts for form in (f" {text},", text[0].upper() + text[1:] + ".")]
 
 
-_PART_OF = {
-    "height": "body",
-    "build": "body",
-    "top": "clothes",
-    "top_colour": "clothes",
-    "bottom": "clothes",
-    "bottom_colour": "clothes",
-    "hat": "clothes",
-}
-
-
-def _words(text: str) -> tuple[str, ...]:
-    found = (word.strip("-'") for word in re.findall(r"[\w'-]+", text.lower().replace("’", "'")))
-    return tuple(word for word in found if word)
-
-
 def _article(words: str) -> str:
     return "an" if words[0] in "aeiou" else "a"
-
-
-@cache
-def _lexicon() -> tuple[dict[tuple[str, ...], Mapping[str, str]], int]:
-    """Every phrase that says something, with the parts of a scene it sets; and the longest one's length."""
-    entries: dict[tuple[str, ...], Mapping[str, str]] = {}
-
-    def add(phrase: str, **sets: str) -> None:
-        words = _words(phrase)
-        if words in entries:
-            raise ValueError(f"{phrase!r} names two things: {entries[words]} and {sets}")
-        entries[words] = sets
-
-    for subject in SUBJECTS:
-        add(subject, subject=subject)
-    for alias, subject in SUBJECT_ALIASES.items():
-        add(alias, subject=subject)
-    for height in HEIGHTS:
-        add(height, height=height)
-    for build in BUILDS:
-        add(build, build=build)
-    for colour in COLOURS:
-        for top in TOPS:
-            add(f"{colour} {top}", top=top, top_colour=colour)
-        for bottom in BOTTOMS:
-            add(f"{colour} {bottom}", bottom=bottom, bottom_colour=colour)
-        add(f"{colour} hat", hat=colour)
-    for pose, wordings in WORDINGS.items():
-        for wording in wordings:
-            add(wording, pose=pose)
-    for name, setting in SETTINGS.items():
-        for words in setting.words:
-            add(words, setting=name)
-    return entries, max(map(len, entries))
-
-
-@cache
-def _aside_words() -> frozenset[str]:
-    return frozenset(word for aside in ASIDES.values() for word in _words(re.sub(r"[{}|]", " ", aside)))

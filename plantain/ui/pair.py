@@ -13,7 +13,7 @@ import numpy as np
 from plantain import figures, stats
 from plantain.errors import InputError
 from plantain.pipeline import EMBEDDED_MODELS
-from plantain.posebox.vocabulary import read
+from plantain.posebox.reading import read
 from plantain.prompts import PromptSet, check_text, load_prompts
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
@@ -147,8 +147,8 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
     reference = catalog.reference_for(result)
     plot, rows = _plot(result, d, reference, over_subjects)
     said = [_which_t(d, over_subjects), _lengths(tokens), _alignment(d, reference)]
-    if engine.model in EMBEDDED_MODELS and (unknown := _unknown(prompts)):
-        said.append(f"**Posebox does not know**, and does not draw: {', '.join(unknown)}.")
+    if engine.model in EMBEDDED_MODELS:
+        said += _not_understood(prompts)
     yield ["\n\n".join(said), image(plot), gr.update(value=rows, visible=True), *nothing[:2]]
     if engine.draw is None:
         return
@@ -164,10 +164,18 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
     yield ["\n\n".join(said), *nothing[:2], *updates]
 
 
-def _unknown(prompts: PromptSet) -> list[str]:
-    """Words that Posebox does not know, or that contradict earlier ones, in the order they come."""
+def _not_understood(prompts: PromptSet) -> list[str]:
+    """Sentences on words that Posebox was not trained on, or that contradict earlier ones."""
     readings = [read(text) for text in prompts.prompts]
-    return list(dict.fromkeys(word for reading in readings for word in (*reading.unknown, *reading.conflicts)))
+    said = []
+    if unknown := dict.fromkeys(word for reading in readings for word in reading.unknown):
+        said.append(
+            f"**Posebox was not trained on** {', '.join(unknown)}: such words change numbers and pictures in ways that "
+            "mean nothing."
+        )
+    if conflicts := dict.fromkeys(phrase for reading in readings for phrase in reading.conflicts):
+        said.append(f"**Contradicts what is said before it:** {'; '.join(conflicts)}.")
+    return said
 
 
 def _fill_subjects(a: str, b: str) -> PromptSet:
