@@ -27,7 +27,9 @@ class Sizes:
     text_mlp_width: int = 288
     text_heads: int = 6
     text_head_width: int = 16
-    latent_channels: int = 16
+    # As few as draw well: every channel is scaled to unit variance, so one that holds little detail would
+    # weigh as much in training as one that holds the figure, and a block 96 channels wide must carry them all.
+    latent_channels: int = 8
     vae_channels: tuple[int, ...] = (16, 32, 64, 96)
     norm_groups: int = 8
     image_size: int | tuple[int, int] = 128

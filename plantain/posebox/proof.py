@@ -20,7 +20,7 @@ from plantain.posebox.settings import SETTINGS
 
 # How Posebox's pictures are drawn here, in the README and on the page.
 DRAW_STEPS, DRAW_GUIDANCE = 12, 1.5
-# A figure may stand some pixels off the middle, as it did in training.
+# A figure drawn in the right pose, but some pixels off its place, is not in a wrong pose.
 MAX_SHIFT = 4
 # A garment of which fewer pixels can be seen has no colour to measure.
 _MIN_PIXELS = 12

@@ -34,7 +34,7 @@ class Training:
     decoder_steps: int = 1200
     decoder_rate: float = 1e-3
     pictures: int = 16_384
-    steps: int = 5200
+    steps: int = 6000
     batch: int = 32
     rate: float = 1.2e-3
 
