@@ -128,7 +128,7 @@ def test_the_shell_says_what_posebox_makes_of_a_prompt(capsys):
     said = capsys.readouterr().out
     assert "pose           kneel-raise" in said
     assert "unknown        smiling" in said
-    assert "not said       clothes" in said
+    assert "not said       build, top, bottom" in said
 
 
 def test_the_shell_refuses_a_model_it_does_not_know(tmp_path, capsys):

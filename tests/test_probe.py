@@ -355,7 +355,7 @@ def test_the_chosen_batch_follows_free_gpu_memory(monkeypatch):
 def test_a_planted_head_is_found_in_its_block_and_nothing_before_it_moves():
     """16 channels entering single[6]'s projection are half as large again for the second prompt of a pair."""
     prompts = plantain.load_prompts("dense_pose")
-    pipe = plantain.load_pipeline("posebox", device="cpu")
+    pipe = plantain.load_pipeline("posebox-random", device="cpu")
     channels = slice(96 + 80, 96 + 96)  # the sixth MLP run, after 96 channels of attention
     plain = run_probe(pipe, prompts)
 
