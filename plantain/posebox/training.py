@@ -34,9 +34,10 @@ class Training:
     decoder_steps: int = 1200
     decoder_rate: float = 1e-3
     pictures: int = 16_384
-    steps: int = 6000
+    steps: int = 4000
     batch: int = 32
     rate: float = 1.2e-3
+    muon_rate: float = 3e-3  # of the matrices inside blocks; there are none in the autoencoder
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -78,6 +79,10 @@ def train(
     checkpoints = out / "checkpoints"
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
+    if not hasattr(torch.optim, "Muon"):
+        raise InputError(
+            f"Training needs torch 2.9 or newer, for its optimizer Muon; this is torch {torch.__version__}."
+        )
     _prepare(out, checkpoints, settings, resume)
     pipe = build(POSEBOX, settings.seed).to(device)
     for component in ("vae", "text_encoder", "transformer"):
@@ -95,7 +100,7 @@ def train(
         torch.manual_seed(int(rng.integers(2**62)))
         return autoencoder.decoder_loss(pipe.vae, pixels, where)
 
-    loop = _Loop(settings.seed, device, checkpoints, checkpoint_every, report)
+    loop = _Loop(settings.seed, device, checkpoints, checkpoint_every, settings.muon_rate, report)
     curve = {}
     modules: dict[str, Any] = {"vae": pipe.vae}
     curve["autoencoder"] = loop.run(
@@ -158,6 +163,7 @@ class _Loop:
     device: str
     folder: Path  # of the checkpoints
     every: int  # steps between two checkpoints
+    muon_rate: float
     report: Callable[[str], None]
 
     def run(
@@ -168,37 +174,39 @@ class _Loop:
         n_steps: int,
         rate: float,
     ) -> list[float]:
-        """AdamW with warm-up and cosine; the modules are trained in place. Returns the loss of every step."""
+        """Train modules in place, with warm-up and cosine. Returns the loss of every step."""
         import torch
 
         parameters = [parameter for module in modules.values() for parameter in module.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
-        losses = self._load(name, modules, optimizer)
+        optimizers = _optimizers(modules, rate, self.muon_rate)
+        losses = self._load(name, modules, optimizers)
         progress = _Progress(name, self.report, len(losses))
         for module in modules.values():
             module.train()
         for step in range(len(losses), n_steps):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * _schedule(step, n_steps)
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * _schedule(step, n_steps)
             # Batches depend on the seed and the step alone, so a resumed run sees the same.
             rng = np.random.default_rng((self.seed, len(name), step))
             with torch.autocast(torch.device(self.device).type, torch.bfloat16), _fast_attention(self.device):
                 loss = loss_of(rng)
-            optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             losses.append(float(loss.detach()))
             if not math.isfinite(losses[-1]):
                 raise InputError(f"The loss of {name} is {losses[-1]} at step {step + 1}; train with a smaller rate.")
             if (step + 1) % self.every == 0 or step + 1 == n_steps:
-                self._save(name, modules, optimizer, losses)
+                self._save(name, modules, optimizers, losses)
             progress(step + 1, n_steps, f"loss {np.mean(losses[-50:]):.4f}")
         for module in modules.values():
             module.eval()
         return losses
 
-    def _load(self, name: str, modules: dict[str, Any], optimizer: Any) -> list[float]:
+    def _load(self, name: str, modules: dict[str, Any], optimizers: list[Any]) -> list[float]:
         """Go back to the last checkpoint, if there is one: the losses until there."""
         import torch
 
@@ -209,22 +217,50 @@ class _Loop:
             state = torch.load(file, map_location=self.device, weights_only=True)
             for key, module in modules.items():
                 module.load_state_dict(state["modules"][key])
-            optimizer.load_state_dict(state["optimizer"])
+            for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
             return list(state["losses"])
         except Exception as error:  # cut short, of other sizes, or no checkpoint: no common type
             raise InputError(f"{file} is no checkpoint of this training; delete it to do its stage again.") from error
 
-    def _save(self, name: str, modules: dict[str, Any], optimizer: Any, losses: list[float]) -> None:
+    def _save(self, name: str, modules: dict[str, Any], optimizers: list[Any], losses: list[float]) -> None:
         import torch
 
         state = {
             "modules": {key: module.state_dict() for key, module in modules.items()},
-            "optimizer": optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
             "losses": losses,
         }
         file = self.folder / f"{name}.pt"
         torch.save(state, file.with_suffix(".tmp"))
         os.replace(file.with_suffix(".tmp"), file)
+
+
+def _optimizers(modules: dict[str, Any], rate: float, muon_rate: float) -> list[Any]:
+    """Muon for the matrices inside the blocks; AdamW for embeddings, convolutions, norms, first and last layers.
+
+    On a small world of one figure in 36 poses, 240 steps with Muon brought the figure's error at pure noise from
+    1.96 (AdamW alone) to 0.28, in the same time a step; 120 steps, to 2.02, and to 1.29 at a rate of 3e-3.
+    """
+    import torch
+
+    named = [item for module in modules.values() for item in module.named_parameters()]
+    outer = ("embed", "proj_out", "lm_head")
+    matrices = [value for name, value in named if value.ndim == 2 and not any(part in name for part in outer)]
+    inside = {id(value) for value in matrices}
+    others = [value for _, value in named if id(value) not in inside]
+    optimizers: list[Any] = [torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)]
+    if matrices:
+        if not hasattr(torch.optim, "Muon"):
+            raise InputError(
+                "Training needs torch 2.9 or newer, for torch.optim.Muon; this is " + torch.__version__ + "."
+            )
+        # Updates of AdamW's size, so that rates can be compared.
+        optimizers.append(torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers
 
 
 @contextmanager
