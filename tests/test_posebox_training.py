@@ -157,6 +157,32 @@ def test_the_losses_fall():
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_muon_steps_convolutions_and_matrices_in_place():
+    from plantain.posebox.muon import optimizers
+
+    torch.manual_seed(0)
+    network = torch.nn.ModuleDict(
+        {"conv": torch.nn.Conv2d(3, 4, 3), "block": torch.nn.Linear(5, 6), "embedder": torch.nn.Linear(5, 6)}
+    )
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    adam, muon = optimizers(network.named_parameters(), rate=1e-3, muon_rate=2e-3)
+    assert sum(p.numel() for group in muon.param_groups for p in group["params"]) == 3 * 4 * 9 + 5 * 6
+    for p in network.parameters():
+        p.grad = torch.randn_like(p)
+    gradient = network["conv"].weight.grad.flatten(1).clone()
+    adam.step()
+    muon.step()
+    for name, value in network.state_dict().items():
+        assert not torch.equal(value, before[name]), name
+    # An orthogonal update: all its singular values are alike, and it points against the gradient.
+    update = (network["conv"].weight.detach() - before["conv.weight"]).flatten(1)
+    values = torch.linalg.svdvals(update)
+    assert values.min() > 0.4 * values.max()
+    assert (update * gradient).sum() < 0
+    muon.zero_grad()
+    assert network["conv"].weight.grad is None
+
+
 def test_a_decoder_learns_alone():
     pipe = build()
     _, pictures, figures = autoencoder.random_pictures(np.random.default_rng(0), 2)
