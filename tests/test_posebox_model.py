@@ -38,7 +38,6 @@ def test_it_is_kleins_pipeline_with_kleins_scheduler():
     assert not pipe.config.is_distilled
 
 
-@pytest.mark.xfail(reason="the shipped weights are an early stage of training: they do not draw poses yet", strict=True)
 def test_the_saved_proof_holds(posebox):
     found = json.loads((POSEBOX / "proof.json").read_text())
     assert found["weights_fingerprint"] == weights_fingerprint(posebox)
@@ -53,7 +52,6 @@ def test_the_saved_proof_holds(posebox):
     assert min(found["pose_share_by_pose"].values()) >= REQUIRED["each pose"]
 
 
-@pytest.mark.xfail(reason="the shipped weights are an early stage of training: they do not draw poses yet", strict=True)
 def test_it_draws_what_it_is_told(posebox):
     """A part of the proof, done again: nine subjects in their own settings, in a T-pose and in an expressive one."""
     pairs = load_prompts("dense_pose").pairs[::3]

@@ -102,8 +102,8 @@ def test_its_shares_are_those_of_the_saved_proof():
         shares = found["shares"][name]
         cells = [f"{100 * shares[what]:.1f} %" for what in ("pose", "canonical", "setting", "clothing")]
         assert f"| {label.format(n=shares['n'])} | {' | '.join(cells)} |" in README
-    pose, share = min(found["pose_share_by_pose"].items(), key=lambda item: item[1])
-    assert f"the least sure pose ({pose}) reaches {100 * share:.0f} %" in README.replace("\n", " ")
+    share = min(found["pose_share_by_pose"].values())
+    assert f"the least sure pose reaches {100 * share:.0f} %" in README.replace("\n", " ")
 
 
 def test_the_front_matter_is_a_valid_space():
