@@ -6,10 +6,12 @@ import spaces  # first: on ZeroGPU it must patch torch before anything imports i
 
 import argparse
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,9 @@ from plantain.pipeline import (
 from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.probe import Progress, iter_probe
 from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig
+from plantain.result import ProbeConfig, ProbeResult
+from plantain.results_repo import default_repo, push_run, run_name
+from plantain.ui import catalog, theme
 from plantain.ui.engine import Engine
 from plantain.ui.page import build_page
 
@@ -62,9 +66,9 @@ def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any)
 
 
 @spaces.GPU(duration=_seconds)
-def probe(prompts: PromptSet, config: ProbeConfig) -> Iterator[Progress]:
+def probe(prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = None) -> Iterator[Progress]:
     """``iter_probe`` on the borrowed GPU, a batch at a time."""
-    steps = iter_probe(pipeline(), prompts, config)
+    steps = iter_probe(pipeline(), prompts, config, resume)
     while True:
         with _probe_lock:
             progress = next(steps, None)
@@ -91,10 +95,32 @@ def tokens(prompts: Sequence[str]) -> np.ndarray:
         return text_mask(pipe, prompts).sum(axis=1)
 
 
+def keep(result: ProbeResult) -> str | None:
+    """Push a finished run to the results dataset, where one is set and does not hold it; where it lies then."""
+    repo = default_repo()
+    if repo is None:
+        return None
+    there = catalog.fetched_folder() / run_name(result)
+    if there.exists():
+        return None
+    address = push_run(result, repo)
+    result.save(there)
+    return address
+
+
 def build() -> Any:
     """The page around the chosen model."""
-    small = _model.startswith("posebox")
-    return build_page(Engine(_model, probe, draw if small else None, tokens))
+    small = _model in EMBEDDED_MODELS
+    return build_page(
+        Engine(
+            _model,
+            probe,
+            draw if small else None,
+            tokens,
+            gpu_seconds=_seconds if ON_ZEROGPU else None,
+            keep=keep,
+        )
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,17 +133,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     _model = options.model
     os.environ["GRADIO_SSR_MODE"] = "false"
+    # A polite kill leaves by the ordinary door, through which temporary folders are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if ON_ZEROGPU or _model not in EMBEDDED_MODELS:
             # On ZeroGPU weights must wait in the main process before a GPU is lent; anywhere, gigabytes
             # are fetched and a wrong name is told before the page opens, not under the first click.
             pipeline()
+        catalog.fetch_in_background()
         page = build()
     except InputError as error:
         print(f"plantain: {error}", file=sys.stderr)
         return 2
     page.queue(max_size=20)
-    page.launch(server_name=options.host, server_port=options.port, ssr_mode=False, show_error=True)
+    page.launch(
+        server_name=options.host,
+        server_port=options.port,
+        ssr_mode=False,
+        show_error=True,
+        theme=theme.theme(),
+        head=theme.HEAD,
+        # gradio refuses to start with it where its extra is not installed.
+        mcp_server=find_spec("mcp") is not None,
+        footer_links=["api", "gradio"],
+    )
     return 0
 
 

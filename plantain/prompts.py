@@ -153,7 +153,7 @@ def load_prompts(source: str | Path) -> PromptSet:
     except OSError as error:
         raise InputError(f"Cannot read the prompt file {str(source)!r}: {error.strerror or error}.") from error
     if path.suffix.lower() == ".csv":
-        return _from_csv(text, path)
+        return parse_csv(text, path.stem, path.name)
     try:
         data = json.loads(text)
         # NaN, infinity and lone surrogates pass json.loads, and would fail when the run is saved.
@@ -162,6 +162,31 @@ def load_prompts(source: str | Path) -> PromptSet:
         where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"{path.name} is not valid JSON{where}; mend it or save the pairs as CSV.") from error
     return PromptSet.from_dict(data, name=path.stem)
+
+
+def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
+    """Build a set from the text of a CSV file with the columns ``a`` and ``b``; ``source`` stands in errors.
+
+    >>> parse_csv("a,b\\na cat standing,a cat sitting\\n", "cats")
+    """
+    if len(text) > MAX_FILE_BYTES:
+        raise InputError(f"{source} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        columns = reader.fieldnames or []
+        rows = list(reader)
+    except csv.Error as error:
+        raise InputError(f"{source} is not readable as CSV ({error}); save it again as plain CSV.") from error
+    if not {"a", "b"} <= set(columns):
+        found = ", ".join(repr(column) for column in columns) or "none"
+        raise InputError(f"{source} needs the columns 'a' and 'b' in its first line; it has {found}.")
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        raise InputError(f"{source} has the column {twice[0]!r} twice; give every column a name of its own.")
+    for line, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise InputError(f"Row {line} of {source} has not {len(columns)} columns; quote texts that hold commas.")
+    return PromptSet(name=name, pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(rows, 1)))
 
 
 def shipped_prompts() -> list[str]:
@@ -192,25 +217,6 @@ def check_text(text: str, name: str) -> None:
         raise InputError(
             f"{name} has {word_count(text):,} words; a pipeline reads at most {MAX_WORDS} tokens, so shorten it."
         )
-
-
-def _from_csv(text: str, path: Path) -> PromptSet:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        columns = reader.fieldnames or []
-        rows = list(reader)
-    except csv.Error as error:
-        raise InputError(f"{path.name} is not readable as CSV ({error}); save it again as plain CSV.") from error
-    if not {"a", "b"} <= set(columns):
-        found = ", ".join(repr(column) for column in columns) or "none"
-        raise InputError(f"{path.name} needs the columns 'a' and 'b' in its first line; it has {found}.")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
-    if twice:
-        raise InputError(f"{path.name} has the column {twice[0]!r} twice; give every column a name of its own.")
-    for line, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise InputError(f"Row {line} of {path.name} has not {len(columns)} columns; quote texts that hold commas.")
-    return PromptSet(name=path.stem, pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(rows, 1)))
 
 
 def _pair_from_dict(row: Any, index: int) -> PromptPair:

@@ -57,3 +57,28 @@ def klein():
             in_channels=128,
             guidance_embeds=False,
         )
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; tests that need it are left out where there is none, unless PLANTAIN_REQUIRE_BROWSER is set."""
+    import browser as chromium
+
+    if chromium.CHROMIUM is None:
+        pytest.skip("no Chromium here; install it to click through the page")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=chromium.FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The page in an empty folder, as a visitor of a fresh machine meets it: (address, folder)."""
+    from browser import serve
+
+    folder = tmp_path_factory.mktemp("server")
+    with serve(folder) as url:
+        yield url, folder

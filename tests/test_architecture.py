@@ -22,9 +22,15 @@ ORDER = [
     "posebox",
     "capture",
     "result",
+    "results_repo",
     "probe",
+    "estimate",
     "summary",
+    "curve",
+    "picture",
     "figures",
+    "reproduce",
+    "typed_pair",
     "report",
     "cli",
     "__main__",
@@ -37,7 +43,7 @@ ALLOWED = {
     "transformers": {"posebox"},
     "gradio": {"ui"},
     "spaces": set(),
-    "matplotlib": {"figures"},
+    "matplotlib": {"picture", "figures"},
 }
 
 

@@ -1,7 +1,13 @@
-"""The runs one can look at: the published card, the shipped runs, and those saved here."""
+"""The runs one can look at: the published card, the results dataset, the shipped runs, and those saved here."""
 
 from __future__ import annotations
 
+import atexit
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +15,8 @@ from typing import Any
 
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.result import ProbeResult, load_result
+from plantain.result import ProbeResult, is_untrained_twin, load_result
+from plantain.results_repo import default_repo, fetch_runs
 from plantain.summary import Summary, summarise
 
 PUBLISHED = "published"
@@ -19,6 +26,7 @@ COUNTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "card-attention": ("Card heads: attention only", {"grouping": "card", "part": "attention"}),
     "head": ("Attention heads: the model's own", {"grouping": "head", "part": "all"}),
 }
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,43 +38,128 @@ class Entry:
     folder: Path | None
 
 
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
+class Counted:
+    """A run with its summaries: in the chosen counting, and in the two that stand beside every headline."""
+
+    result: ProbeResult
+    counting: str
+    chosen: Summary
+    card: Summary
+    head: Summary
+    step: int = 0
+
+
 def saved_folder() -> Path:
     """Where runs made here are saved: ``runs`` under the folder the page was started in."""
     return Path("runs").resolve()
 
 
+@lru_cache(maxsize=1)
+def fetched_folder() -> Path:
+    """Where runs of the results dataset lie; a Space has no disk that lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="plantain-runs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def fetch_in_background() -> threading.Thread | None:
+    """Begin to fetch the runs of the results dataset, if one is set; the page does not wait for them."""
+    repo = default_repo()
+    if repo is None:
+        return None
+    into = fetched_folder()
+
+    def fetch() -> None:
+        try:
+            found = fetch_runs(repo, into)
+            _LOG.info("fetched %d runs from %s", len(found), repo)
+        except InputError as error:
+            _LOG.warning("the shipped runs are shown alone: %s", error)
+
+    thread = threading.Thread(target=fetch, name="fetch-runs", daemon=True)
+    thread.start()
+    return thread
+
+
 def entries() -> dict[str, Entry]:
     """All runs by key. Keys come from here and are looked up here: none is ever used as a path."""
-    found = {PUBLISHED: Entry(PUBLISHED, "Model card, FLUX.2 Klein base 4B (published figures)", None)}
-    for origin, root in (("shipped", RUNS), ("saved here", saved_folder())):
-        for path in sorted(root.glob("*/run.json")):
-            folder = path.parent
-            try:
-                result = load(folder)
-            except InputError:
-                continue  # a damaged folder must not keep the page from opening; the shell names it
-            partial = "" if result.complete else f", {result.n_pairs} of {len(result.prompts)} pairs"
-            label = f"{result.model}, {result.prompts.name}{partial} ({origin}: {folder.name})"
-            found[f"{origin}/{folder.name}"] = Entry(f"{origin}/{folder.name}", label, folder)
+    found = {}
+    for origin, folder in _folders():
+        try:
+            result = load(folder)
+        except (InputError, OSError):
+            continue  # a damaged folder must not keep the page from opening; the shell names it
+        partial = "" if result.complete else f", {result.n_pairs} of {len(result.prompts)} pairs"
+        name = "" if origin == "shipped" else f": {folder.name}"
+        label = f"{result.model}, {result.prompts.name}{partial} ({origin}{name})"
+        key = f"{origin.replace(' ', '-')}/{folder.name}"
+        found[key] = Entry(key, label, folder)
+    found[PUBLISHED] = Entry(PUBLISHED, "FLUX.2 Klein base 4B, the model card's published figures", None)
     return found
 
 
 def default_key() -> str:
-    """The first shipped run; the published card where none is shipped."""
-    return next((key for key, entry in entries().items() if entry.folder is not None), PUBLISHED)
+    """The first run at hand; the published card where there is none."""
+    return next(iter(entries()))
+
+
+def entry(key: str) -> Entry:
+    """The run of a key; raises InputError for one that is not (any more) in the list."""
+    known = entries()
+    if key not in known:
+        raise InputError(f"There is no run {str(key)[:80]!r} here any more; choose one from the list.")
+    return known[key]
+
+
+def choices() -> list[tuple[str, str]]:
+    """(label, key) of every run, for a dropdown."""
+    return [(known.label, key) for key, known in entries().items()]
 
 
 def load(folder: Path) -> ProbeResult:
     """``load_result``, kept in memory until the folder changes."""
-    return _load(folder, (folder / "run.json").stat().st_mtime_ns)
+    return _load(folder, _changed(folder))
+
+
+def counted(result: ProbeResult, counting: str = "card", step: int = 0, n_flips: int = 1000) -> Counted:
+    """Summarise a run in the chosen counting and in the two of the headline."""
+    check_counting(counting)
+    made = {
+        key: summarise(result, **COUNTINGS[key][1], step=step, n_flips=n_flips) for key in {counting, "card", "head"}
+    }
+    return Counted(result, counting, made[counting], made["card"], made["head"], step)
+
+
+def counted_in(folder: Path, counting: str = "card", step: int = 0) -> Counted:
+    """``counted`` for a saved run, kept in memory until the folder changes."""
+    return _counted(folder, _changed(folder), counting, step)
+
+
+def check_counting(counting: str) -> None:
+    """Raise InputError for a counting that is not offered."""
+    if counting not in COUNTINGS:
+        raise InputError(f"There is no counting {str(counting)[:40]!r}; choose one of {', '.join(COUNTINGS)}.")
+
+
+def twin_of(result: ProbeResult, counting: str = "card", step: int = 0) -> Counted | None:
+    """The same run on the untrained twin of its model, if it is at hand."""
+    for _, folder in _folders():
+        try:
+            if is_untrained_twin(load(folder), result):
+                return counted_in(folder, counting, step)
+        except (InputError, OSError):
+            continue
+    return None
 
 
 def reference_for(result: ProbeResult) -> ProbeResult | None:
     """A complete cached ``dense_pose`` run of the same weights and settings, to lay a new pair over."""
-    for entry in entries().values():
-        if entry.folder is None:
+    for _, folder in _folders():
+        try:
+            other = load(folder)
+        except (InputError, OSError):
             continue
-        other = load(entry.folder)
         alike = other.head_map == result.head_map and all(
             other.provenance.get(key) == result.provenance.get(key)
             for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype")
@@ -76,12 +169,34 @@ def reference_for(result: ProbeResult) -> ProbeResult | None:
     return None
 
 
+def cached_of(model: str) -> ProbeResult | None:
+    """A complete cached run of a model, by name: what its speed is guessed from."""
+    for _, folder in _folders():
+        try:
+            found = load(folder)
+        except (InputError, OSError):
+            continue
+        if found.complete and found.model == model:
+            return found
+    return None
+
+
+def _folders() -> Iterator[tuple[str, Path]]:
+    # The owner's own results first, the shipped ones as fallback.
+    for origin, root in (("results dataset", fetched_folder()), ("shipped", RUNS), ("saved here", saved_folder())):
+        for path in sorted(root.glob("*/run.json")):
+            yield origin, path.parent
+
+
+def _changed(folder: Path) -> int:
+    return (folder / "run.json").stat().st_mtime_ns
+
+
 @lru_cache(maxsize=64)
-def summary_of(folder: Path, changed: int, counting: str) -> Summary:
-    """The default summary of a saved run in one counting; ``changed`` is the time of its ``run.json``."""
-    return summarise(_load(folder, changed), **COUNTINGS[counting][1])
+def _counted(folder: Path, changed: int, counting: str, step: int) -> Counted:
+    return counted(_load(folder, changed), counting, step)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _load(folder: Path, changed: int) -> ProbeResult:
     return load_result(folder)

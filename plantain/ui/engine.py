@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 from plantain.probe import Progress
 from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig
+from plantain.result import ProbeConfig, ProbeResult
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,16 @@ class Engine:
     Attributes
     ----------
     model : name of the model, as ``load_pipeline`` takes it
-    probe : prompts and settings in, progress after every batch out
+    probe : prompts, settings and a partial run to go on with (or None) in, progress after every batch out
     draw : prompts and a seed in, a picture for each out; None where drawing takes minutes
     tokens : real tokens of each prompt; raises InputError for a prompt too long
+    gpu_seconds : seconds of a borrowed GPU that a probe asks for; None where the machine is one's own
+    keep : a finished run in, where it was put for good out, or None; raises InputError when that fails
     """
 
     model: str
-    probe: Callable[[PromptSet, ProbeConfig], Iterator[Progress]]
+    probe: Callable[[PromptSet, ProbeConfig, ProbeResult | None], Iterator[Progress]]
     draw: Callable[[Sequence[str], int], list[Image]] | None
     tokens: Callable[[Sequence[str]], np.ndarray]
+    gpu_seconds: Callable[[PromptSet, ProbeConfig], int] | None = None
+    keep: Callable[[ProbeResult], str | None] | None = None

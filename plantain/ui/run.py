@@ -6,35 +6,50 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from plantain.errors import InputError
 from plantain.prompts import PromptSet, load_prompts, shipped_prompts
+from plantain.reproduce import is_shipped
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
-from plantain.summary import summarise
-from plantain.ui.catalog import COUNTINGS, saved_folder
+from plantain.ui import catalog
+from plantain.ui.catalog import saved_folder
+from plantain.ui.compare import compare
 from plantain.ui.engine import Engine
+from plantain.ui.estimate import sentence
 from plantain.ui.fields import verdicts, whole_number
-from plantain.ui.view import RunView, blank, counting_choice, show, show_live
+from plantain.ui.view import RunView, blank, counting_choice, show, show_live, step_choices
 
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
 MAX_SEEDS = 16
+MAX_STEPS = 8
+OWN_SIZE = "the model's own, at most 512"
+SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
+_N_OUTPUTS = 7  # of a RunView
 # One entry for each visitor whose probe is running, by gradio's session.
 _stop_of: dict[str, threading.Event] = {}
 _LOG = logging.getLogger(__name__)
 
 
-def build(engine: Engine) -> None:
+@dataclass(frozen=True)
+class RunTab:
+    """What a link sets."""
+
+    seed: gr.Number
+
+
+def build(engine: Engine) -> RunTab:
     """Lay the tab out."""
     gr.Markdown(
-        f"Runs prompt pairs through **{engine.model}**: one denoising step at pure noise, guidance 1, the same noise "
-        "for all prompts; several noise seeds are averaged."
+        f"Runs prompt pairs through **{engine.model}** at guidance 1, with the same noise for all prompts; several "
+        "noise seeds are averaged. The model card took one step, at pure noise."
     )
     with gr.Row():
         prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set")
@@ -44,51 +59,127 @@ def build(engine: Engine) -> None:
             height=120,
         )
     with gr.Row():
-        seed = gr.Number(0, label="First noise seed")
-        n_seeds = gr.Slider(1, MAX_SEEDS, value=1, step=1, label="Noise seeds")
+        seed = gr.Number(0, label="First noise seed", min_width=120)
+        n_seeds = gr.Slider(1, MAX_SEEDS, value=1, step=1, label="Noise seeds", min_width=120)
+        steps = gr.Slider(1, MAX_STEPS, value=1, step=1, label="Denoising steps", min_width=120)
+        size = gr.Dropdown(SIZES, value=OWN_SIZE, label="Pixels a side", min_width=120)
     counting = counting_choice()
+    settings = [prompts, upload, seed, n_seeds, steps, size]
+    estimate = gr.Markdown(_estimate(engine, "dense_pose", None, 0, 1, 1, OWN_SIZE), elem_classes=["plantain-muted"])
     with gr.Row():
         start = gr.Button("Run the probe", variant="primary")
         stop = gr.Button("Stop, and keep the pairs done", interactive=False)
+        go_on = gr.Button("Go on with the rest", interactive=False)
         # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
         save = gr.Button("Save this run", interactive=False, visible=not os.environ.get("SPACE_ID"))
-    status = gr.Markdown()
+    status = gr.Markdown(elem_id="plantain-run-status")
+    step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
     view = RunView()
+    with gr.Accordion("Compare with a cached run", open=False):
+        other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
+        comparison = gr.HTML()
     state = gr.State(None)  # ProbeResult | None: what is done so far
 
-    outputs = [status, state, start, stop, save, counting, *view.outputs]
+    controls = [start, stop, go_on, save, counting, step]
+    outputs = [status, state, *controls, *view.outputs]
 
     def run(
-        prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str, request: gr.Request
+        prompts: str,
+        upload: str | None,
+        seed: float,
+        n_seeds: float,
+        steps: float,
+        size: str,
+        counting: str,
+        last: ProbeResult | None,
+        request: gr.Request,
     ) -> Iterator[list[Any]]:
+        job = lambda: (load_prompts(upload or prompts), _config(seed, n_seeds, steps, size))  # noqa: E731
         with _stoppable(request) as stopping:
-            yield from _run(engine, stopping, prompts, upload, seed, n_seeds, counting)
+            yield from _run(engine, stopping, job, counting, last, None)
 
-    start.click(
-        run,
-        [prompts, upload, seed, n_seeds, counting],
-        outputs,
-        validator=_validate,
-        concurrency_limit=1,
-        concurrency_id="model",
+    def resume(result: ProbeResult | None, counting: str, request: gr.Request) -> Iterator[list[Any]]:
+        with _stoppable(request) as stopping:
+            yield from _run(engine, stopping, lambda: _unfinished(result), counting, result, result)
+
+    heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    start.click(run, [*settings, counting, state], outputs, validator=_validate, **heavy).then(
+        compare, [state, other, counting], comparison, **quiet
+    )
+    go_on.click(resume, [state, counting], outputs, **heavy).then(
+        compare, [state, other, counting], comparison, **quiet
+    )
+    stop.click(_stop, None, stop, **quiet)
+    gr.on(
+        [counting.input, step.input],
+        _recount,
+        [state, counting, step],
+        view.outputs,
+        queue=False,
         api_visibility="private",
     )
-    stop.click(_stop, None, stop, queue=False, show_progress="hidden", api_visibility="private")
-    counting.input(_recount, [state, counting], view.outputs, queue=False, api_visibility="private")
     save.click(_save, state, [status, save], queue=False, api_visibility="private")
+    for component in settings:
+        component.change(
+            lambda *values: _estimate(engine, *values), settings, estimate, trigger_mode="always_last", **quiet
+        )
+    gr.on([other.change, counting.input], compare, [state, other, counting], comparison, **quiet)
+    other.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, other, **quiet)
+    return RunTab(seed)
 
 
-def _validate(prompts: str, upload: str | None, seed: float, n_seeds: float, counting: str) -> list[Any]:
+def _config(seed: float, n_seeds: float, steps: float, size: str) -> ProbeConfig:
+    pixels = None if size == OWN_SIZE else int(size)
+    return ProbeConfig(
+        seed=whole_number(seed),
+        n_seeds=whole_number(n_seeds),
+        num_inference_steps=whole_number(steps),
+        height=pixels,
+        width=pixels,
+    )
+
+
+def _unfinished(result: ProbeResult | None) -> tuple[PromptSet, ProbeConfig]:
+    """Prompts and settings of a stopped run, whatever the fields say by now."""
+    if result is None or result.complete:
+        raise InputError("There is no stopped run to go on with; press Run the probe.")
+    return result.prompts, result.config
+
+
+def _validate(
+    prompts: str,
+    upload: str | None,
+    seed: float,
+    n_seeds: float,
+    steps: float,
+    size: str,
+    counting: str,
+    last: ProbeResult | None,
+) -> list[Any]:
     """A sentence beside each field that cannot be used; nothing is queued then."""
     return verdicts(
         [
             lambda: None if upload else _enough(load_prompts(prompts)),
             lambda: _enough(load_prompts(upload)) if upload else None,
             lambda: ProbeConfig(seed=whole_number(seed)),
-            lambda: ProbeConfig(n_seeds=whole_number(n_seeds)),
-            lambda: _known(counting),
+            lambda: _between("noise seeds", whole_number(n_seeds), MAX_SEEDS),
+            lambda: _between("denoising steps", whole_number(steps), MAX_STEPS),
+            lambda: _offered(size),
+            lambda: catalog.check_counting(counting),
+            lambda: None,
         ]
     )
+
+
+def _estimate(
+    engine: Engine, prompts: str, upload: str | None, seed: float, n_seeds: float, steps: float, size: str
+) -> str:
+    """What a run of these settings costs, before anybody presses; empty while a field is wrong."""
+    try:
+        return sentence(engine, load_prompts(upload or prompts), _config(0, n_seeds, steps, size))
+    except (InputError, ValueError):
+        return ""
 
 
 @contextmanager
@@ -117,66 +208,81 @@ def _stop(request: gr.Request) -> Any:
 def _run(
     engine: Engine,
     stopping: threading.Event,
-    prompts: str,
-    upload: str | None,
-    seed: float,
-    n_seeds: float,
+    job: Callable[[], tuple[PromptSet, ProbeConfig]],
     counting: str,
+    last: ProbeResult | None,
+    resume: ProbeResult | None,
 ) -> Iterator[list[Any]]:
     # Until the new run is sure to start, the last one, perhaps unsaved, stays as it is.
-    kept = [gr.skip() for _ in range(8)]
+    kept = [gr.skip() for _ in range(_N_OUTPUTS)]
     yield ["Loading the model, if this is its first run …", gr.skip(), *_controls(running=True), *kept]
     try:
-        pairs = load_prompts(upload or prompts)
-        config = ProbeConfig(seed=whole_number(seed), n_seeds=whole_number(n_seeds))
-        engine.tokens(pairs.prompts)  # refuses a prompt too long before a GPU is asked for
+        prompts, config = job()
+        engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
     except Exception as error:
-        yield [_failure("Not run.", error), gr.skip(), *_controls(running=False), *kept]
+        yield [_failure("Not run.", error), gr.skip(), *_controls(running=False, result=last, known=True), *kept]
         return
-    result: ProbeResult | None = None
+    result = resume
     drawn_at = 0.0
-    yield ["Waiting for the first pairs …", None, *_controls(running=True, savable=False), *blank()]
+    view = kept if resume is not None else blank()
+    yield ["Waiting for the first pairs …", resume, *_controls(running=True, result=resume), *view]
     try:
-        for progress in engine.probe(pairs, config):
-            if stopping.is_set():
-                yield _stopped(progress.result, counting)
-                return
+        for progress in engine.probe(prompts, config, resume):
             news = progress.result is not result
             result = progress.result
+            if stopping.is_set():
+                yield _stopped(result, counting)
+                return
             said = f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left."
             shown = kept
-            if news and result is not None and result.n_pairs >= MIN_PAIRS:
+            if news and result is not None and result.n_pairs >= MIN_PAIRS and not result.complete:
                 draw = time.monotonic() - drawn_at > _FIGURE_EVERY_SECONDS
-                shown = show_live(result, summarise(result, **COUNTINGS[counting][1], n_flips=200), draw)
+                shown = show_live(result, counting, draw)
                 drawn_at = time.monotonic() if draw else drawn_at
-            yield [said, result, *_controls(running=True, savable=False), *shown]
+            yield [said, result, *_controls(running=True, result=result), *shown]
     except Exception as error:
         n = 0 if result is None else result.n_pairs
-        said = _failure(f"Stopped by an error after {n} of {len(pairs)} pairs.", error)
+        said = _failure(f"Stopped by an error after {n} of {len(prompts)} pairs.", error)
         yield [said, *_settled(result, counting)]
         return
     assert result is not None
-    yield [f"Done: {result.n_pairs} pairs in {result.provenance['seconds']:.1f} s.", *_settled(result, counting)]
+    said = f"Done: {result.n_pairs} pairs in {result.provenance['seconds']:.1f} s."
+    yield [f"{said}{_keep(engine, result)}", *_settled(result, counting)]
+
+
+def _keep(engine: Engine, result: ProbeResult) -> str:
+    """Hand a finished run of a shipped set at default settings to its owner's dataset; say where it is.
+
+    Only these: strangers' prompts and settings are not published in the owner's name.
+    """
+    if engine.keep is None or not (result.complete and result.config == ProbeConfig() and is_shipped(result)):
+        return ""
+    try:
+        where = engine.keep(result)
+    except InputError as error:
+        return f" **Not kept in the results dataset:** {error}"
+    return f" Kept in [the results dataset]({where})." if where else ""
 
 
 def _stopped(result: ProbeResult | None, counting: str) -> list[Any]:
     """After a stop the pairs done are a partial run like any other."""
     n = 0 if result is None else result.n_pairs
     if result is None or n < MIN_PAIRS:
-        return [f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. Run again.", *_settled(result, counting)]
-    return [f"Stopped after {n} of {len(result.prompts)} pairs; they are kept below.", *_settled(result, counting)]
+        said = f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. Go on with the rest, or run again."
+        return [said, *_settled(result, counting)]
+    said = f"Stopped after {n} of {len(result.prompts)} pairs; they are kept below. Go on with the rest at any time."
+    return [said, *_settled(result, counting)]
 
 
 def _settled(result: ProbeResult | None, counting: str) -> list[Any]:
     """State, controls and view once nothing runs any more."""
-    enough = result is not None and result.n_pairs >= MIN_PAIRS
-    return [result, *_controls(running=False, savable=enough), *_recount(result, counting)]
+    return [result, *_controls(running=False, result=result, known=True), *_recount(result, counting)]
 
 
-def _recount(result: ProbeResult | None, counting: str) -> list[Any]:
+def _recount(result: ProbeResult | None, counting: str, step: int = 0) -> list[Any]:
     if result is None or result.n_pairs < MIN_PAIRS:
         return blank()
-    return show(result, summarise(result, **COUNTINGS[counting][1]))
+    return show(result, counting, step if step < result.config.num_inference_steps else 0)
 
 
 def _failure(what: str, error: Exception) -> str:
@@ -197,18 +303,32 @@ def _save(result: ProbeResult | None) -> tuple[str, Any]:
     folder = saved_folder() / "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
     if folder.exists():
         return f"{folder.name} exists already; press again in a second.", gr.skip()
-    result.save(folder)
+    try:
+        result.save(folder)
+    except OSError as error:
+        return f"**Not saved:** {error.strerror or error}. Download the run below instead.", gr.skip()
     return f"Saved to `{folder}`; it is in the list of the Results tab now.", gr.Button(interactive=False)
 
 
-def _controls(running: bool, savable: bool | None = None) -> list[Any]:
-    """Start, stop, save and counting; ``savable`` None leaves the save button as it is."""
+def _controls(running: bool, result: ProbeResult | None = None, known: bool = False) -> list[Any]:
+    """Start, stop, go on, save, counting and step; what depends on a run stays as it is until it is ``known``."""
+    unfinished = savable = step = gr.skip()
+    if running:
+        unfinished = gr.Button(interactive=False)
+        savable = gr.Button(interactive=False) if result is not None else gr.skip()
+    elif known:
+        unfinished = gr.Button(interactive=result is not None and not result.complete)
+        savable = gr.Button(interactive=result is not None and result.n_pairs >= MIN_PAIRS)
+        choices = [("1", 0)] if result is None else step_choices(result)
+        step = gr.Radio(choices=choices, value=0, visible=len(choices) > 1)
     return [
         gr.Button(interactive=not running),
         gr.Button(interactive=running),
-        gr.skip() if savable is None else gr.Button(interactive=savable),
+        unfinished,
+        savable,
         # While a run goes on its counting is fixed: the table and the choice must agree.
         gr.Radio(interactive=not running),
+        step,
     ]
 
 
@@ -217,6 +337,11 @@ def _enough(prompts: PromptSet) -> None:
         raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; this set has {len(prompts)}. Add pairs.")
 
 
-def _known(counting: str) -> None:
-    if counting not in COUNTINGS:
-        raise InputError("Choose one of the listed countings.")
+def _between(what: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise InputError(f"Expected 1 to {most} {what}; got {value}.")
+
+
+def _offered(size: str) -> None:
+    if size not in SIZES:
+        raise InputError(f"Expected one of the listed sizes; got {str(size)[:20]!r}.")

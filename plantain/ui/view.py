@@ -1,177 +1,192 @@
-"""The view of one run that several tabs share: table, figures, blocks, files."""
+"""The view of one run that several tabs share: claim, figures, tables, how to make it again, files."""
 
 from __future__ import annotations
 
-import io
+import atexit
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from plantain import figures, report
+from plantain.curve import count_curve
 from plantain.paths import ASSETS
+from plantain.picture import Picture, page_figure
+from plantain.reproduce import is_shipped, shell_command
 from plantain.result import ProbeResult
-from plantain.summary import CardTable, Summary, summarise
-from plantain.ui.catalog import COUNTINGS
+from plantain.summary import load_published
+from plantain.ui import catalog, headline
+from plantain.ui.catalog import COUNTINGS, Counted
 
-TABLE_HEADERS = ["Metric", "Value", "Significance"]
-BLOCK_HEADERS = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Median |d|"]
-EXPLAINED = (
-    "|t|: paired t of a head over the pairs. *k× empirical null p99*: the observed count over the 99th percentile of "
-    "that count when the pairs' labels are flipped. |d|: mean over standard deviation of the differences. *Split-half "
-    "r*: how alike the t maps of two random halves of the pairs are, median and quartiles (IQR). *joint*, *single*: "
-    "the model's double-stream and single-stream blocks."
-)
-PUBLISHED_NOTE = (
-    "**Published figures of the model card.** Its per-head data were not released, so there is no head map, and the "
-    "null's p99 counts (about 1,333 and 7) are derived from the printed ratios."
-)
-
-
-_downloads = tempfile.TemporaryDirectory(prefix="plantain-")
+_downloads = Path(tempfile.mkdtemp(prefix="plantain-"))
+atexit.register(shutil.rmtree, _downloads, ignore_errors=True)
 _recent: deque[Path] = deque()
+# Folders of runs that are not saved; those of cached runs are made once and stay.
 _KEPT_DOWNLOADS = 32
+# The split-half figure takes a third of the row on a wide page, the whole row on a phone.
+_HALF = 0.5
 
 
-def counting_choice() -> gr.Radio:
+def counting_choice(**settings: Any) -> gr.Radio:
     """Which heads are counted: the page says it wherever a count stands."""
     choices = [(label, key) for key, (label, _) in COUNTINGS.items()]
-    return gr.Radio(choices, value="card", label="What counts as a head")
+    return gr.Radio(choices, value="card", label="What counts as a head", **settings)
+
+
+def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
+    """(label, index) of a run's captured steps."""
+    sigmas = result.provenance.get("realised_sigmas", [])
+    n = result.config.num_inference_steps
+    levels = [f", noise level {sigmas[i]:.3g}" if i < len(sigmas) else "" for i in range(n)]
+    return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
 
 class RunView:
-    """Components of one run, laid out where it is made; ``show`` gives values for ``outputs``.
+    """Components of one run, laid out where it is made; ``show`` and its like give values for ``outputs``.
 
     First values travel with the page, so that a cached run is there at first paint.
     """
 
-    def __init__(self, first: Sequence[Any] | None = None) -> None:
-        values = list(first) if first is not None else [None] * 8
-        self.about = gr.Markdown(values[0])
-        self.table = gr.Dataframe(
-            values[1], headers=TABLE_HEADERS, interactive=False, wrap=True, label="The card's table"
-        )
-        gr.Markdown(EXPLAINED)
-        self.beyond = gr.Markdown(values[2])
-        self.overview = _picture(values[3])
-        with gr.Row():
-            self.null = _picture(values[4], scale=2, buttons=[])
-            self.split_half = _picture(values[5], scale=1, buttons=[])
-        self.blocks = gr.Dataframe(values[6], headers=BLOCK_HEADERS, interactive=False, label="Blocks by max |t|")
-        self.files = gr.File(values[7], label="Download", file_count="multiple", interactive=False)
+    def __init__(self, first: Sequence[Any] | None = None, compact: bool = False) -> None:
+        values = list(first) if first is not None else blank()
+        full = {"elem_classes": ["plantain-full"]}
+        self.headline = gr.HTML(values[0], **full)
+        self.overview = gr.HTML(values[1], **full)
+        self.half = gr.HTML(values[2], **full)
+        self.table = gr.HTML(values[3], **full)
+        with gr.Accordion("Reproduce this", open=False, **full):
+            self.reproduce = gr.HTML(values[4])
+        with gr.Accordion("Download: tables, figures, a section for a model card, the run itself", open=False, **full):
+            self.files = gr.File(values[5], show_label=False, file_count="multiple", interactive=False)
+        self.compact = gr.HTML(values[6], elem_classes=["plantain-compact"], visible=compact)
 
     @property
     def outputs(self) -> list[Any]:
-        return [
-            self.about,
-            self.table,
-            self.beyond,
-            self.overview,
-            self.null,
-            self.split_half,
-            self.blocks,
-            self.files,
-        ]
+        return [self.headline, self.overview, self.half, self.table, self.reproduce, self.files, self.compact]
 
 
-def show(result: ProbeResult, summary: Summary, folder: Path | None = None) -> list[Any]:
-    """Values for ``RunView.outputs``; ``folder`` is the saved run whose tensor file is offered too."""
-    return [
-        _about(result, summary),
-        [list(row) for row in summary.rows[1:]],
-        "\n\n".join([*summary.beyond, report.CAVEAT]),
-        image(report.overview(result, summary)),
-        image(figures.null_counts(summary)),
-        image(figures.split_half(summary)),
-        block_rows(summary),
-        _files(result, folder),
-    ]
+def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> list[Any]:
+    """Values for ``RunView.outputs`` of a run in the list; made once for each state of its folder."""
+    if entry.folder is None:
+        return _published(counting)
+    counted = catalog.counted_in(entry.folder, counting, step)
+    return list(_cached(entry.key, counted, catalog.twin_of(counted.result, counting, step)))
 
 
-def show_live(result: ProbeResult, summary: Summary, with_figure: bool) -> list[Any]:
-    """The same while a run goes on: the table each time, the map when asked, the rest at the end."""
-    overview = image(report.overview(result, summary)) if with_figure else gr.skip()
-    table = [list(row) for row in summary.rows[1:]]
-    return [
-        _about(result, summary),
-        table,
-        "*Provisional: the run goes on.*",
-        overview,
-        gr.skip(),
-        gr.skip(),
-        block_rows(summary),
-        gr.skip(),
-    ]
+def show(result: ProbeResult, counting: str, step: int = 0) -> list[Any]:
+    """The same for a run that is not saved."""
+    counted = catalog.counted(result, counting, step)
+    return _values(counted, catalog.twin_of(result, counting, step), "", _files(counted, None, _new_folder()))
+
+
+def show_live(result: ProbeResult, counting: str, with_figure: bool) -> list[Any]:
+    """The same while a run goes on: claim and table each time, the map when asked, the rest at the end."""
+    counted = catalog.counted(result, counting, n_flips=200)
+    overview = _overview(counted, None) if with_figure else gr.skip()
+    provisional = '<p class="plantain-muted">Provisional: the run goes on, and its null is of 200 flips.</p>'
+    table = provisional + headline.card_table(counted.chosen)
+    return [headline.headline(counted, None), overview, gr.skip(), table, gr.skip(), gr.skip(), gr.skip()]
 
 
 def blank(said: str = "") -> list[Any]:
     """Empty the view, with a sentence in its place: old numbers must not stand under a new name."""
-    hidden = gr.update(value=None, visible=False)
-    return [said, [], "", hidden, hidden, hidden, [], None]
+    return [said, "", "", "", "", None, said]
 
 
-def show_published(table: CardTable, counting: str) -> list[Any]:
-    """The same for a card of which only the printed figures are known."""
-    other = "" if counting == "card" else " It gives card heads only: the choice above does not apply to it."
-    hidden = gr.update(visible=False)
+def problem(said: str) -> list[Any]:
+    """The empty view of a run that cannot be shown, with the reason."""
+    return blank(f'<p class="plantain-error" role="alert"><strong>Not shown.</strong> {escape(said)}</p>')
+
+
+@lru_cache(maxsize=48)
+def _cached(key: str, counted: Counted, twin: Counted | None) -> tuple[Any, ...]:
+    folder = catalog.entry(key).folder
+    target = Path(tempfile.mkdtemp(dir=_downloads))
+    return tuple(_values(counted, twin, key, _files(counted, folder, target, twin)))
+
+
+def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) -> list[Any]:
+    curve = count_curve(counted.result, counted.chosen)
+    twin_curve = count_curve(twin.result, twin.chosen) if twin is not None else None
+    chosen_twin = twin.chosen if twin is not None else None
+    null = page_figure(lambda width: figures.null_counts(curve, twin_curve, width))
+    halves = page_figure(lambda width: figures.split_half(counted.chosen, chosen_twin, width * _HALF))
+    small = page_figure(lambda width: figures.null_counts(curve, twin_curve, width))
     return [
-        PUBLISHED_NOTE + other,
-        [list(row) for row in table.rows[1:]],
-        report.CAVEAT,
-        image(figures.block_maxima(table, "Published: the five blocks the card names")),
-        hidden,
-        hidden,
-        block_rows(table),
-        [_copied(ASSETS / "published.json", _new_folder())],
+        headline.headline(counted, twin),
+        _overview(counted, twin),
+        f'<div class="plantain-half">{null}{halves}</div>',
+        headline.card_table(counted.chosen, chosen_twin),
+        _reproduce(counted.result),
+        files,
+        headline.compact(counted, twin, small, key),
     ]
 
 
-def image(picture: figures.Picture) -> dict[str, Any]:
-    """A picture as an update of an image component, with its real alternative text."""
-    drawn = Image.open(io.BytesIO(picture.to_bytes("png", dpi=130)))
-    return gr.update(value=drawn, alt_text=picture.alt, visible=True)
+def _overview(counted: Counted, twin: Counted | None) -> str:
+    twin_summary = twin.chosen if twin is not None else None
+
+    def draw(width: float) -> Picture:
+        return figures.overview(counted.chosen, counted.result.head_map, "", twin_summary, width)
+
+    return page_figure(draw, headline.block_table(counted.chosen, twin_summary))
 
 
-def block_rows(table: CardTable) -> list[list[Any]]:
-    return [
-        [block.name, f"{block.max_abs_t:.2f}", block.n_above, block.n_heads, f"{block.median_abs_d:.2f}"]
-        for block in table.blocks
-    ]
+@lru_cache(maxsize=4)
+def _published_once(counting: str) -> tuple[Any, ...]:
+    table = load_published()
+    target = Path(tempfile.mkdtemp(dir=_downloads))
+    title = "Published: the five blocks the card names"
+    return (
+        headline.published_headline(counting),
+        page_figure(lambda width: figures.block_maxima(table, title, width), headline.block_table(table)),
+        "",
+        headline.card_table(table),
+        "<p>The card's 25 prompts, its resolution, dtype and seed were not published. The README's section "
+        "<em>Your own Space</em> says how to run our prompts through Klein.</p>",
+        [_copied(ASSETS / "published.json", target)],
+        headline.compact_published(),
+    )
 
 
-def _picture(first: dict[str, Any] | None, scale: int | None = None, buttons: Any = ("fullscreen",)) -> gr.Image:
-    settings = {key: value for key, value in (first or {"visible": False}).items() if key != "__type__"}
-    # A label would be laid over the figure, which carries its own title; buttons would hide a legend.
-    return gr.Image(show_label=False, interactive=False, format="png", buttons=list(buttons), scale=scale, **settings)
+def _published(counting: str) -> list[Any]:
+    catalog.check_counting(counting)
+    return list(_published_once(counting))
 
 
-def _about(result: ProbeResult, summary: Summary) -> str:
-    a, b = result.prompts.conditions
-    known = report.describe_run(result)
-    lines = [
-        f"**{result.model}**, {known['prompts']}. A: {a}; B: {b}; t of B − A over pairs. "
-        f"Counted: **{report.counting(result, summary)}**."
-    ]
-    if note := report.about_model(result.model):
-        lines.append(note)
-    lines.append("; ".join(f"{key}: {value}" for key, value in known.items() if key not in ("model", "prompts")) + ".")
-    return "\n\n".join(lines)
+def _reproduce(result: ProbeResult) -> str:
+    command = shell_command(result)
+    note = "" if is_shipped(result) else "<p><code>prompts.json</code> is among the files below.</p>"
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(key)}</th><td>{escape(value)}</td></tr>"
+        for key, value in report.describe_run(result).items()
+    )
+    return (
+        f'<div class="plantain-command"><pre><code>{escape(command)}</code></pre>'
+        f'<button type="button" class="plantain-button" data-copy="{escape(command)}">Copy the command</button></div>'
+        f'{note}<div class="plantain-scroll"><table class="plantain-table"><tbody>{rows}</tbody></table></div>'
+    )
 
 
-def _files(result: ProbeResult, folder: Path | None) -> list[str]:
+def _files(counted: Counted, folder: Path | None, target: Path, twin: Counted | None = None) -> list[str]:
     """Write what can be downloaded, always in both countings; gradio copies the files when it serves them."""
-    target = _new_folder()
-    card = summarise(result)
-    texts = report.texts(result, card, summarise(result, "head"))
+    result = counted.result
+    beside = (twin.card, twin.head) if twin is not None else (None, None)
+    texts = report.texts(result, counted.card, counted.head, *beside)
+    if not is_shipped(result):
+        texts["prompts.json"] = report.prompts_json(result)
     for name, text in texts.items():
         (target / name).write_text(text, encoding="utf-8", newline="")
-    (target / "overview.svg").write_bytes(report.overview(result, card).to_bytes("svg"))
-    files = [str(target / name) for name in (*texts, "overview.svg")]
+    picture = report.overview(result, counted.card, beside[0])
+    for kind in ("svg", "pdf"):
+        (target / f"overview.{kind}").write_bytes(picture.to_bytes(kind))
+    files = [str(target / name) for name in (*texts, "overview.svg", "overview.pdf")]
     if folder is None:
         result.save(target)
     else:
@@ -183,7 +198,7 @@ def _files(result: ProbeResult, folder: Path | None) -> list[str]:
 
 def _new_folder() -> Path:
     """A folder for downloads under this process's temporary one; the oldest go, long since copied."""
-    folder = Path(tempfile.mkdtemp(dir=_downloads.name))
+    folder = Path(tempfile.mkdtemp(dir=_downloads))
     _recent.append(folder)
     while len(_recent) > _KEPT_DOWNLOADS:
         shutil.rmtree(_recent.popleft(), ignore_errors=True)

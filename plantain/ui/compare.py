@@ -1,0 +1,83 @@
+"""Two runs side by side: their tables, and whether the same heads respond in both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from plantain import figures
+from plantain.errors import InputError
+from plantain.picture import html_table, page_figure
+from plantain.result import ProbeResult
+from plantain.summary import CardTable, Summary, load_published
+from plantain.ui import catalog
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: a name, a table, and the run itself where its data are known."""
+
+    label: str
+    table: CardTable
+    result: ProbeResult | None
+
+
+def side_of(entry: catalog.Entry, counting: str, step: int = 0) -> Side:
+    """A run of the list."""
+    if entry.folder is None:
+        return Side(entry.label, load_published(), None)
+    counted = catalog.counted_in(entry.folder, counting, step)
+    return Side(entry.label, counted.chosen, counted.result)
+
+
+def compare(left: str | ProbeResult, right: str | None, counting: str) -> str:
+    """The comparison as HTML; ``left`` is a key of the list or a run of one's own, ``right`` a key or nothing."""
+    if not right:
+        return ""
+    try:
+        catalog.check_counting(counting)
+        entries = [catalog.entry(key) for key in (left, right) if isinstance(key, str)]
+        if any(entry.folder is None for entry in entries):
+            counting = "card"  # the only one that the published card has
+        sides = [side_of(entry, counting) for entry in entries]
+        if isinstance(left, ProbeResult):
+            sides.insert(0, Side("This run", catalog.counted(left, counting).chosen, left))
+        return _sides(sides[0], sides[1], counting)
+    except (InputError, OSError) as error:
+        return f'<p class="plantain-error" role="alert"><strong>Not compared.</strong> {escape(str(error))}</p>'
+
+
+def _sides(a: Side, b: Side, counting: str) -> str:
+    rows = [[x[0], _cell(x), _cell(y)] for x, y in zip(a.table.rows[1:], b.table.rows[1:], strict=True)]
+    table = html_table(["Metric", a.label, b.label], rows, f"Counted: {catalog.COUNTINGS[counting][0]}")
+    return f'<div class="plantain-page">{table}{_t_maps(a, b)}</div>'
+
+
+def _t_maps(a: Side, b: Side) -> str:
+    """Whether the same heads respond in both runs, where the heads are the same ones."""
+    if a.result is None or b.result is None:
+        return "<p>The card's per-head data were not released: only the table can be compared.</p>"
+    if a.result.head_map != b.result.head_map:
+        return "<p>The two models have different heads: only the tables can be compared.</p>"
+    assert isinstance(a.table, Summary)
+    assert isinstance(b.table, Summary)
+    left, right = a.table.t, b.table.t
+    finite = np.isfinite(left) & np.isfinite(right)
+    if finite.sum() < 3 or left[finite].std() == 0 or right[finite].std() == 0:
+        return "<p>The t maps have no variance to correlate.</p>"
+    r = float(np.corrcoef(left[finite], right[finite])[0, 1])
+    same = a.result.provenance.get("weights_fingerprint") == b.result.provenance.get("weights_fingerprint")
+    # Heads of two separate draws of weights share no more than their place.
+    what = "" if same else " Heads of different weights share no more than their place in the network."
+    said = f"Pearson r between the two t maps, over {int(finite.sum()):,} heads: {figures.signed(r, 3)}.{what}"
+    figure = page_figure(lambda width: figures.t_against_t(left, right, a.label, b.label, width * _SQUARE))
+    return f'<p>{said}</p><div class="plantain-square">{figure}</div>'
+
+
+_SQUARE = 0.6  # of a full row: the figure is square
+
+
+def _cell(row: tuple[str, str, str]) -> str:
+    return row[1] if row[2] == "—" else f"{row[1]} · {row[2]}"

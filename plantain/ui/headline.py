@@ -1,0 +1,201 @@
+"""What a visitor sees first of a run: one claim, bars beside their untrained twin and their null, the card's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import quote
+
+from plantain import report
+from plantain.picture import html_table
+from plantain.pipeline import EMBEDDED_MODELS, KLEIN
+from plantain.summary import CardTable, Summary, load_published
+from plantain.ui.catalog import PUBLISHED, Counted
+
+EXPLAINED = (
+    "<strong>|t|</strong>: paired t of a head over the pairs. <strong>k× empirical null p99</strong>: the observed "
+    "count over the 99th percentile of that count when the pairs' labels are flipped. <strong>|d|</strong>: mean over "
+    "standard deviation of the differences. <strong>Split-half r</strong>: how alike the t maps of two random halves "
+    "of the pairs are, median and quartiles (IQR). <strong>joint</strong>, <strong>single</strong>: the model's "
+    "double-stream and single-stream blocks. <strong>MLP</strong>: the channels of a single block that are not "
+    "attention."
+)
+NO_TWIN = "An untrained twin of this model has not been run: how much of this count was learned is unknown."
+PUBLISHED_NOTE = (
+    "Its per-head data were not released, so there is no head map, and the null's p99 counts (about 1,333 and 7) are "
+    "derived from the printed ratios."
+)
+
+
+def headline(counted: Counted, twin: Counted | None) -> str:
+    """The claim and the bars of a run, as HTML."""
+    return (
+        f'<section class="plantain-page"><p class="plantain-claim">{_claim(counted, twin)}</p>'
+        f"{_bars(counted, twin)}{_about(counted)}</section>"
+    )
+
+
+def published_headline(counting: str = "card") -> str:
+    """The same for the model card, of which only the printed figures are known."""
+    table = load_published()
+    other = "" if counting == "card" else " It gives card heads only, so the choice of counting does not apply to it."
+    claim = (
+        f"<strong>{table.counts[0]:,} of {table.n_heads:,} card heads ({_share(table)}) respond</strong> at |t| > 3, "
+        f"as published. {NO_TWIN}"
+    )
+    rows = [("FLUX.2 Klein, as published", "run", table.counts[0], table.n_heads)]
+    rows.append(("99 % of sign flips", "null", table.null_p99[0], table.n_heads))
+    return (
+        f'<section class="plantain-page"><p class="plantain-claim">{claim}</p>'
+        f"{_bar_table(f'Card heads at |t| &gt; 3, of {table.n_heads:,}', rows)}"
+        f'<p class="plantain-note">{PUBLISHED_NOTE}{other}</p></section>'
+    )
+
+
+def compact(counted: Counted, twin: Counted | None, figure: str, key: str) -> str:
+    """The embedded view: title, bars, one figure, and where the rest is."""
+    result = counted.result
+    title = f"Which heads of {escape(result.model)} respond when a body leaves the T-pose?"
+    if result.prompts.name != "dense_pose":
+        title = f"{escape(result.prompts.title or result.prompts.name)}: {escape(result.model)}"
+    about = "Numbers of Posebox, a small stand-in, not of FLUX.2 Klein. " if result.model in EMBEDDED_MODELS else ""
+    missing = "" if twin is not None or result.model.endswith(("-untrained", "-random")) else f"{NO_TWIN} "
+    note = f"{about}{missing}To respond to the change is not yet to stand for pose."
+    return _compact(title, _bars(counted, twin), note, figure, key)
+
+
+def compact_published() -> str:
+    """The embedded view of the published card."""
+    table = load_published()
+    rows = [
+        ("as published", "run", table.counts[0], table.n_heads),
+        ("99 % of sign flips", "null", table.null_p99[0], table.n_heads),
+    ]
+    bars = _bar_table(f"Card heads at |t| &gt; 3, of {table.n_heads:,}", rows)
+    title = "Which heads of FLUX.2 Klein respond when a body leaves the T-pose?"
+    return _compact(title, bars, f"{NO_TWIN} {PUBLISHED_NOTE}", "", PUBLISHED)
+
+
+def card_table(table: CardTable, twin: CardTable | None = None) -> str:
+    """The card's table, with the untrained twin's values in a column of their own where there is one."""
+    head, *body = table.rows
+    if twin is not None:
+        beside = [row[1] if row[2] == "—" else f"{row[1]}, {row[2]}" for row in twin.rows[1:]]
+        head, body = (*head, "Untrained twin"), [(*row, cell) for row, cell in zip(body, beside, strict=True)]
+    beyond = table.beyond if isinstance(table, Summary) else []
+    lines = "".join(f"<li>{escape(line)}</li>" for line in beyond)
+    return (
+        f"{html_table(head, body, 'The card’s table')}"
+        f'<div class="plantain-prose"><ul>{lines}</ul>'
+        f'<p class="plantain-note">{escape(report.CAVEAT)}</p>'
+        f"<details><summary>What these words mean</summary><p>{EXPLAINED}</p></details></div>"
+    )
+
+
+def block_table(table: CardTable, twin: CardTable | None = None) -> str:
+    """Blocks by falling max |t|, beside the same block of the twin."""
+    header = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Median |d|"]
+    beside = {block.name: block for block in twin.blocks} if twin is not None else {}
+    if beside:
+        header += ["Twin: max |t|", "Twin: heads at |t| > 3"]
+    rows = []
+    for block in table.blocks:
+        row: list[object] = [
+            block.name,
+            f"{block.max_abs_t:.2f}",
+            block.n_above,
+            block.n_heads,
+            f"{block.median_abs_d:.2f}",
+        ]
+        if beside:
+            row += [f"{beside[block.name].max_abs_t:.2f}", beside[block.name].n_above]
+        rows.append(row)
+    return html_table(header, rows, "Blocks by max |t|")
+
+
+def _claim(counted: Counted, twin: Counted | None) -> str:
+    result, card = counted.result, counted.card
+    what = (
+        "when the body leaves the T-pose" if result.prompts.name == "dense_pose" else "to the difference of the prompts"
+    )
+    if not result.complete:
+        what += f", over the {result.n_pairs} of {len(result.prompts)} pairs done"
+    count = f"{card.counts[0]:,} of {card.n_heads:,} card heads ({_share(card)})"
+    if result.model.endswith(("-untrained", "-random")):
+        return (
+            f"This network has learned nothing, and <strong>{count} respond</strong> {what}, where 99 % of sign flips "
+            f"give at most {card.null_p99[0]:,.0f}."
+        )
+    said = f"<strong>{count} respond</strong> {what}. "
+    if twin is None:
+        return said + NO_TWIN
+    return said + (
+        f"With a transformer that has learned nothing, <strong>{twin.card.counts[0]:,} ({_share(twin.card)})</strong> "
+        "do. The count alone does not tell what was learned."
+    )
+
+
+def _about(counted: Counted) -> str:
+    result = counted.result
+    a, b = result.prompts.conditions
+    known = report.describe_run(result)
+    rest = "; ".join(f"{key}: {value}" for key, value in known.items() if key in ("noise seeds", "steps", "picture"))
+    note = report.about_model(result.model)
+    lines = [
+        f"<strong>{escape(result.model)}</strong>, {escape(known['prompts'])}. A: {escape(a)}; B: {escape(b)}; "
+        f"t of B − A over pairs. Below, counted: <strong>{escape(report.counting(result, counted.chosen))}</strong>. "
+        f"{escape(rest[:1].upper() + rest[1:])}."
+    ]
+    if note:
+        lines.insert(0, escape(note))
+    return "".join(f'<p class="plantain-muted plantain-prose">{line}</p>' for line in lines)
+
+
+def _bars(counted: Counted, twin: Counted | None) -> str:
+    groups = []
+    for what, name in (("card", "Card heads"), ("head", "Attention heads")):
+        table: Summary = getattr(counted, what)
+        rows: list[tuple[str, str, float, int]] = [
+            (_short(counted.result.model), "run", table.counts[0], table.n_heads)
+        ]
+        if twin is not None:
+            beside: Summary = getattr(twin, what)
+            rows.append(("untrained twin", "twin", beside.counts[0], beside.n_heads))
+        rows.append(("99 % of sign flips", "null", table.null_p99[0], table.n_heads))
+        groups.append(_bar_table(f"{name} at |t| &gt; 3, of {table.n_heads:,}", rows))
+    if counted.result.model in EMBEDDED_MODELS:
+        published = load_published()
+        groups.append(
+            '<p class="plantain-muted plantain-full">For comparison, the model card of FLUX.2 Klein: '
+            f"{published.counts[0]:,} of {published.n_heads:,} card heads ({_share(published)}); its untrained twin "
+            "has not been run.</p>"
+        )
+    return "".join(groups)
+
+
+def _bar_table(caption: str, rows: Sequence[tuple[str, str, float, int]]) -> str:
+    body = "".join(
+        f'<tr><th scope="row">{escape(label)}</th>'
+        f'<td><span class="plantain-track" aria-hidden="true"><span class="plantain-bar is-{kind}" '
+        f'style="width:{100 * count / n_heads:.1f}%"></span></span></td>'
+        f'<td class="plantain-number">{count:,.0f} ({100 * count / n_heads:.1f} %)</td></tr>'
+        for label, kind, count, n_heads in rows
+    )
+    return f'<table class="plantain-bars"><caption>{caption}</caption><tbody>{body}</tbody></table>'
+
+
+def _compact(title: str, bars: str, note: str, figure: str, key: str) -> str:
+    return (
+        f"<h2>{title}</h2>"
+        f'<div class="plantain-columns"><div>{bars}<p class="plantain-muted">{note}</p>'
+        f'<p><a href="?run={quote(key)}" target="_blank" rel="noopener">Open the full page</a></p></div>'
+        f"<div>{figure}</div></div>"
+    )
+
+
+def _share(table: CardTable) -> str:
+    return f"{100 * table.shares[0]:.1f} %"
+
+
+def _short(model: str) -> str:
+    return "FLUX.2 Klein base 4B" if model == KLEIN else model.rsplit("/", 1)[-1]

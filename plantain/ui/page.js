@@ -1,0 +1,14 @@
+// The compact view is the same page with most of it hidden: one link, one cache, one thing to test. The class is set
+// before the first paint, so that the full page never flashes up in a small frame.
+if (new URLSearchParams(location.search).get("embed") === "1") document.documentElement.classList.add("plantain-embed");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const before = button.textContent;
+  try { await navigator.clipboard.writeText(button.dataset.copy); button.textContent = "Copied"; }
+  catch (error) {  // no permission in this frame: select it, so that one key copies it
+    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    button.textContent = "Selected: press Ctrl+C";
+  }
+  setTimeout(() => { button.textContent = before; }, 2000);
+});

@@ -1,0 +1,109 @@
+"""The real server and a real browser, for every test that clicks through the page."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+from plantain.paths import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# A first click loads torch and diffusers; generous, since a machine that runs tests is busy.
+LOADED = 120_000
+
+if CHROMIUM is None and os.environ.get("PLANTAIN_REQUIRE_BROWSER"):
+    raise RuntimeError("PLANTAIN_REQUIRE_BROWSER is set, but there is no chromium; install Debian's package chromium.")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serve(folder, **variables):
+    """``python app.py`` with the embedded model, started in ``folder``; yields its address. No traceback is allowed."""
+    port = free_port()
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox", **variables}
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
+    log_path = folder / "server.log"
+    with log_path.open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(600):
+            assert process.poll() is None, log_path.read_text()
+            try:
+                urllib.request.urlopen(url, timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+    assert "Traceback" not in log_path.read_text(), log_path.read_text()
+
+
+@contextmanager
+def open_page(browser, url, query="", width=1280, height=900, dark=False):
+    """The opened page; at the end: no script error, nothing red on the console, no request to another host."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, accept_downloads=True, color_scheme="dark" if dark else "light"
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    errors, hosts = [], set()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
+    page.goto(url + query, wait_until="domcontentloaded")
+    page.locator(".plantain-claim, .plantain-compact h2").first.wait_for(state="attached")
+    try:
+        yield page
+    finally:
+        context.close()
+    # A field that refuses its value answers with 422, which the browser itself prints in red.
+    assert [error for error in errors if "422" not in error] == []
+    assert hosts == {url.split("/")[2]}
+
+
+def shows(page, text, timeout=15_000):
+    page.get_by_text(text).filter(visible=True).first.wait_for(timeout=timeout)
+
+
+def open_tab(page, name):
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def choose(page, label, option):
+    page.get_by_label(label, exact=True).filter(visible=True).click()
+    page.get_by_role("option", name=option).first.click()
+
+
+def upload(page, path):
+    """Hand a file to the upload field; a second time if the page was still busy laying the field out."""
+    from playwright.sync_api import TimeoutError
+
+    field = page.locator("input[accept='.json, .csv']")
+    field.set_input_files(path)
+    try:
+        shows(page, path.name)
+    except TimeoutError:
+        field.set_input_files(path)
+        shows(page, path.name)

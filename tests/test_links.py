@@ -1,0 +1,94 @@
+"""Links that open the page in a state, and the embedded view, in a real browser."""
+
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from browser import open_page, open_tab, shows
+
+from plantain.paths import RUNS
+from plantain.result import load_result
+from plantain.summary import summarise
+from plantain.ui import links
+
+
+def head_summary(name):
+    return summarise(load_result(RUNS / name), "head")
+
+
+def test_a_link_restores_run_and_counting(server, browser):
+    with open_page(browser, server[0], "?tab=results&run=shipped/posebox-random&counting=head") as page:
+        shows(page, head_summary("posebox-random").rows[1][1])
+        shows(page, "This network has learned nothing")
+
+
+def test_a_link_opens_the_pair_tab_with_its_prompts_and_seed(server, browser):
+    a, b = "A nurse kneeling, in a gym & <b>", 'A "nurse" leaping'
+    with open_page(browser, server[0], f"?tab=pair&a={quote(a)}&b={quote(b)}&seed=7") as page:
+        page.get_by_label("Prompt A").wait_for()
+        page.wait_for_function("a => [...document.querySelectorAll('textarea')].some(t => t.value === a)", arg=a)
+        assert page.get_by_label("Prompt B").input_value() == b
+        assert page.get_by_label("First noise seed").filter(visible=True).input_value() == "7"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?run=../../etc", "There is no run"),
+        ("?tab=nowhere", "there is no tab"),
+        ("?tab=pair&seed=-1", "expected a whole number"),
+        ("?counting=all", "There is no counting"),
+        ("?tab=pair&a=" + "word%20" * 600, "has 600 words"),
+    ],
+    ids=["run", "tab", "seed", "counting", "prompt"],
+)
+def test_a_wrong_link_is_a_sentence_and_the_page_still_opens(server, browser, query, sentence):
+    with open_page(browser, server[0], query) as page:
+        shows(page, sentence)
+        open_tab(page, "Results")
+        page.locator(".plantain-claim").filter(visible=True).first.wait_for()
+
+
+@pytest.mark.parametrize("tab", ["Results", "Run the probe", "Your pair", "Method"])
+def test_a_copied_link_opens_the_same_state(server, browser, tab):
+    with open_page(browser, server[0]) as page:
+        if tab == "Results":
+            page.get_by_text("Attention heads: the model's own").first.click()
+            shows(page, head_summary("posebox").rows[1][1])
+        open_tab(page, tab)
+        if tab == "Your pair":
+            page.get_by_label("Prompt A").fill("A nurse kneeling & waving")
+        page.get_by_role("button", name="Copy a link to this view").click()
+        shows(page, "Copied:")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator("#plantain-link").get_attribute("href")
+        assert urlsplit(page.url).query == urlsplit(copied).query
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(copied).query).items()}
+    assert links.TABS[asked["tab"]] == tab
+    with open_page(browser, copied) as page:
+        page.get_by_role("tab", name=tab, exact=True, selected=True).wait_for()
+        if tab == "Results":
+            shows(page, head_summary("posebox").rows[1][1])
+        if tab == "Your pair":
+            page.wait_for_function(
+                "a => [...document.querySelectorAll('textarea')].some(t => t.value === a)",
+                arg="A nurse kneeling & waving",
+            )
+
+
+@pytest.mark.parametrize(("width", "height"), [(400, 600), (850, 450)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_embedded_view_fits_its_frame(server, browser, width, height, dark):
+    with open_page(browser, server[0], "?embed=1", width, height, dark) as page:
+        page.locator(".plantain-compact h2").wait_for()
+        shows(page, "untrained twin")
+        page.locator(".plantain-compact svg").filter(visible=True).first.wait_for()
+        assert page.get_by_role("tab").filter(visible=True).count() == 0
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+        assert page.get_by_role("link", name="Open the full page").get_attribute("href").startswith("?run=")
+
+
+def test_an_embedded_link_shows_the_run_it_names(server, browser):
+    with open_page(browser, server[0], "?embed=1&run=published", 400, 600) as page:
+        shows(page, "8,263")
