@@ -22,6 +22,7 @@ ORDER = [
     "posebox",
     "capture",
     "result",
+    "results_repo",
     "probe",
     "summary",
     "figures",
@@ -36,6 +37,7 @@ ALLOWED = {
     "diffusers": {"pipeline", "posebox"},
     "transformers": {"posebox"},
     "gradio": {"ui"},
+    "huggingface_hub": {"pipeline", "results_repo"},
     "spaces": set(),
     "matplotlib": {"figures"},
 }
