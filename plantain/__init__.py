@@ -37,6 +37,7 @@ __all__ = [
 
 _MODULES = (
     "capture",
+    "estimate",
     "figures",
     "heads",
     "pipeline",

@@ -24,6 +24,7 @@ ORDER = [
     "result",
     "results_repo",
     "probe",
+    "estimate",
     "summary",
     "figures",
     "report",
@@ -33,7 +34,7 @@ ORDER = [
 ]
 # Which modules may import a library at all, also inside functions.
 ALLOWED = {
-    "torch": {"pipeline", "posebox", "capture", "probe"},
+    "torch": {"pipeline", "posebox", "capture", "probe", "estimate"},
     "diffusers": {"pipeline", "posebox"},
     "transformers": {"posebox"},
     "gradio": {"ui"},
