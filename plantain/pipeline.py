@@ -41,10 +41,17 @@ def default_model() -> str:
     return KLEIN if torch.cuda.is_available() else EMBEDDED
 
 
-def load_pipeline(name: str | None = None, device: str | None = None, dtype: str | torch.dtype | None = None) -> Any:
+def load_pipeline(
+    name: str | None = None,
+    device: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    untrained: bool = False,
+    weights_seed: int = 0,
+) -> Any:
     """Load a ``Flux2KleinPipeline``, ready to be probed.
 
     >>> pipe = plantain.load_pipeline("posebox")
+    >>> pipe = plantain.load_pipeline("posebox", untrained=True)                  # = "posebox-untrained"
     >>> pipe = plantain.load_pipeline("black-forest-labs/FLUX.2-klein-base-4B", device="cuda")
     >>> pipe = plantain.load_pipeline("path/to/a/saved/pipeline")
 
@@ -59,16 +66,24 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
         "cuda", "cpu", …; None: a GPU where there is one.
     dtype : torch.dtype or its name, optional
         None: float32 on a CPU and for embedded models, bfloat16 otherwise.
+    untrained : bool
+        Load the untrained twin: the same pipeline with the weights of its transformer drawn anew, as
+        ``reinitialise`` draws them, and ``-untrained`` at the end of its name. They are drawn in main memory in
+        float32, and the trained ones are not read: Klein 4B needs about 16 GB of it there, 9B about 36 GB.
+    weights_seed : int
+        Seed of that draw, from 0; the provenance of a run names it.
 
     Raises
     ------
     InputError
         Unknown or unreachable name, gated model, folder that is no such pipeline, unknown device or
-        dtype, or too little memory; each in one sentence that says what to do.
+        dtype, too little memory, or the untrained twin of a model without trained weights; each in one
+        sentence that says what to do.
     """
     import torch
 
     name = name or default_model()
+    check_untrained(name, untrained, weights_seed)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     embedded = name in EMBEDDED_MODELS
@@ -76,20 +91,29 @@ def load_pipeline(name: str | None = None, device: str | None = None, dtype: str
     wanted = _torch_dtype(dtype) or (torch.float32 if embedded or on_cpu else torch.bfloat16)
     if embedded:
         # In float32 first: weights are drawn in it, so that a seed means the same in every dtype.
-        pipe, revision = reinitialise(_from_folder(POSEBOX, torch.float32), _REINITIALISED[name]), None
+        pipe, revision = _from_folder(POSEBOX, torch.float32), None
+        pipe = reinitialise(pipe, ("transformer",) if untrained else _REINITIALISED[name], weights_seed)
         if wanted != torch.float32:
             pipe = pipe.to(dtype=wanted)
     else:
         folder, revision = _locate(name)
         _check_memory(folder, device, wanted)
-        pipe = _from_folder(folder, wanted)
+        parts = {"transformer": _untrained_transformer(folder, wanted, weights_seed)} if untrained else {}
+        pipe = _from_folder(folder, wanted, **parts)
     try:
         pipe = pipe.to(device)
     except torch.cuda.OutOfMemoryError as error:
         raise InputError(_memory_sentence(name, device)) from error
     pipe.set_progress_bar_config(disable=True)
-    pipe.plantain_source = {"model": name, "revision": revision}
+    pipe.plantain_source = {"model": model_name(name, untrained), "revision": revision}
+    if untrained or _REINITIALISED.get(name):
+        pipe.plantain_source["weights_seed"] = weights_seed
     return pipe
+
+
+def model_name(name: str, untrained: bool = False) -> str:
+    """The name under which a model, or its untrained twin, enters a run's provenance."""
+    return f"{name}-untrained" if untrained else name
 
 
 def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: int = 0) -> Any:
@@ -106,14 +130,19 @@ def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: 
     drawn = {}
     with torch.random.fork_rng(devices=[]):
         for component in components:
-            torch.default_generator.manual_seed(seed)  # the CPU's alone
             old = getattr(pipe, component)
-            kind = type(old)
-            new = kind.from_config(old.config) if hasattr(kind, "from_config") else kind(old.config)
-            drawn[component] = new.to(device=old.device, dtype=old.dtype).eval()
+            drawn[component] = _draw(type(old), old.config, seed).to(device=old.device, dtype=old.dtype).eval()
     twin = type(pipe)(**{**pipe.components, "is_distilled": pipe.config.is_distilled, **drawn})
     twin.set_progress_bar_config(disable=True)
     return twin
+
+
+def _draw(kind: Any, config: Any, seed: int) -> Any:
+    """A new component in float32, its weights drawn on the CPU; the caller keeps the random state."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)  # the CPU's alone
+    return kind.from_config(config) if hasattr(kind, "from_config") else kind(config)
 
 
 def call_arguments(pipe: Any) -> dict[str, Any]:
@@ -307,11 +336,46 @@ def _check_model_index(path: Path, name: str) -> None:
         raise InputError(f"{name!r} holds a {found}; plantain probes a Flux2KleinPipeline, such as {KLEIN}.")
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
+def check_untrained(name: str, untrained: bool, weights_seed: int) -> None:
+    """Refuse, with an InputError, the untrained twin of what has no trained weights, or a seed without one."""
+    if isinstance(weights_seed, bool) or not isinstance(weights_seed, int) or not 0 <= weights_seed < 2**63:
+        raise InputError(f"weights_seed must be a whole number from 0 to 2**63 - 1; got {weights_seed!r}.")
+    if untrained and _REINITIALISED.get(name):
+        raise InputError(
+            f"{name} has random weights already; its own name is enough, or use the untrained twin of {EMBEDDED}."
+        )
+    if weights_seed and not untrained:
+        raise InputError(f"A weights seed of {weights_seed} says how an untrained twin is drawn; ask for one as well.")
+
+
+def _untrained_transformer(folder: Path, dtype: torch.dtype, seed: int) -> Any:
+    """The transformer that ``reinitialise`` would draw for a saved pipeline, without reading the trained one."""
+    import psutil
+    import torch
+    from diffusers import Flux2Transformer2DModel
+
+    needed = 4 * sum(_n_values(file) for file in folder.glob("transformer/*.safetensors"))
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"Drawing the untrained weights of {folder} takes {needed / 1e9:.1f} GB of main memory, and "
+            f"{free / 1e9:.1f} GB are free; free some, or use a larger machine."
+        )
+    try:
+        config = Flux2Transformer2DModel.load_config(str(folder / "transformer"))
+        with torch.random.fork_rng(devices=[]):
+            return _draw(Flux2Transformer2DModel, config, seed).to(dtype=dtype).eval()
+    except Exception as error:  # a folder may be broken in any way; the cause stays attached
+        why = _shorten(str(error))
+        raise InputError(f"The pipeline in {folder} cannot be loaded ({why}); save or download it again.") from error
+
+
+def _from_folder(folder: Path, dtype: torch.dtype, **parts: Any) -> Any:
+    """The pipeline saved in a folder; components given as ``parts`` are taken as they are, not read."""
     from diffusers import Flux2KleinPipeline
 
     try:
-        pipe = Flux2KleinPipeline.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+        pipe = Flux2KleinPipeline.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **parts)
     except MemoryError as error:
         raise InputError(_memory_sentence(str(folder), "cpu")) from error
     except Exception as error:  # a folder may be broken in any way; the cause stays attached

@@ -74,12 +74,12 @@ def iter_probe(
     """
     config = config or ProbeConfig()
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
-    height, width = _picture_size(pipe, config)
+    height, width = picture_size(pipe, config)
     masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)  # (P, 2, T_text)
     multiple = pipe.vae_scale_factor * 2
     n_image = (height // multiple) * (width // multiple)
     chosen = resume.provenance.get("batch_size") if resume is not None else None
-    batch_size = config.batch_size or chosen or _choose_batch_size(pipe, head_map, n_image + masks.shape[2])
+    batch_size = config.batch_size or chosen or choose_batch_size(pipe, head_map, n_image + masks.shape[2])
     provenance = {
         **describe(pipe),
         "height": height,
@@ -201,7 +201,7 @@ def _noise(pipe: Any, seed: int, height: int, width: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))
 
 
-def _picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
+def picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
     arguments = call_arguments(pipe)
     multiple = pipe.vae_scale_factor * 2
     size = []
@@ -213,7 +213,7 @@ def _picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def _choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
+def choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
     """An even number of prompts that keeps the device busy and its memory free."""
     device = execution_device(pipe)
     if device.type == "cuda":

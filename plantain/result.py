@@ -23,9 +23,9 @@ from plantain.prompts import PromptSet
 
 SCHEMA_VERSION = 1
 RESULT_STREAMS = ("card", "image", "text", "padding")
-_TENSOR_NAME = re.compile(r"mean_square-[0-9a-f]{12}\.safetensors")
+TENSOR_NAME = re.compile(r"mean_square-[0-9a-f]{12}\.safetensors")
 # run.json of 25 pairs is about 20 kB; a file far larger is not one.
-_MAX_JSON_BYTES = 20 * 1024**2
+MAX_JSON_BYTES = 20 * 1024**2
 _MAX_SEED = 2**63 - 1
 
 
@@ -238,14 +238,14 @@ class ProbeResult:
             "prompts": self.prompts.to_dict(),
         }
         try:
-            text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+            text = (json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
         except (TypeError, ValueError) as error:
             raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
         folder.mkdir(parents=True, exist_ok=True)
         _write_atomically(folder / name, content)
-        _write_atomically(folder / "run.json", text.encode())
+        _write_atomically(folder / "run.json", text)
         for stale in folder.glob("mean_square-*.safetensors"):
-            if _TENSOR_NAME.fullmatch(stale.name) and stale.name != name:
+            if TENSOR_NAME.fullmatch(stale.name) and stale.name != name:
                 stale.unlink()
         return folder
 
@@ -280,7 +280,7 @@ def load_result(folder: str | Path) -> ProbeResult:
     except (AttributeError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{path} is damaged ({error}); restore the folder or run the probe again.") from error
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
-    if not isinstance(name, str) or not _TENSOR_NAME.fullmatch(name):
+    if not isinstance(name, str) or not TENSOR_NAME.fullmatch(name):
         raise InputError(f"{path} names no valid tensor file; restore the folder or run the probe again.")
     tensors = _read_tensors(folder / name, digest)
     mean_square, token_counts = tensors["mean_square"], tensors["token_counts"]
@@ -317,7 +317,7 @@ def _check_provenance(provenance: Any) -> None:
 
 def _read_json(path: Path) -> Any:
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
+        if path.stat().st_size > MAX_JSON_BYTES:
             raise InputError(f"{path} is too large to be the description of a run; point to a folder written by a run.")
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -38,10 +38,11 @@ ORDER = [
 ]
 # Which modules may import a library at all, also inside functions.
 ALLOWED = {
-    "torch": {"pipeline", "posebox", "capture", "probe"},
+    "torch": {"pipeline", "posebox", "capture", "probe", "estimate"},
     "diffusers": {"pipeline", "posebox"},
     "transformers": {"posebox"},
     "gradio": {"ui"},
+    "huggingface_hub": {"pipeline", "results_repo"},
     "spaces": set(),
     "matplotlib": {"picture", "figures"},
 }

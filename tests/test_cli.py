@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 
+import hub
 import numpy as np
 import pytest
 
 import plantain
 from plantain import cli
 from plantain.paths import RUNS
+from plantain.results_repo import VARIABLE, run_name
 
 PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} sitting\n" for who in ("cat", "dog", "fox", "hen"))
 
@@ -139,6 +141,19 @@ BAD = {
     "device": (["run", "--model", "posebox", "--device", "tpu", "--out", "x"], "Unknown device 'tpu'"),
     "dtype": (["run", "--model", "posebox", "--dtype", "int8", "--out", "x"], "Unknown dtype 'int8'"),
     "no run": (["report", "nowhere"], "holds no run"),
+    "no run to push": (["push", "nowhere", "--to", "acme/results"], "holds no run"),
+    "nowhere to push": (["push", str(RUNS / "posebox")], "No dataset to push to; give one as --to OWNER/NAME"),
+    "nowhere to push a run": (["run", "--push", "--out", "x"], "No dataset to push to; give one as --push OWNER/NAME"),
+    "no dataset id": (["run", "--model", "posebux", "--push", "results", "--out", "x"], "no valid id of a Hub dataset"),
+    "no token": (["run", "--model", "posebux", "--push", "acme/results", "--out", "x"], "needs a token"),
+    "private nothing": (["run", "--private", "--out", "x"], "give --push as well"),
+    "no price": (["run", "--price-per-hour", "0", "--out", "x"], "must be a number above 0"),
+    "untrained random": (["run", "--model", "posebox-random", "--untrained", "--out", "x"], "random weights already"),
+    "seed of no twin": (["run", "--model", "posebox", "--weights-seed", "0", "--out", "x"], "give --untrained as well"),
+    "negative seed of weights": (
+        ["run", "--model", "posebox", "--untrained", "--weights-seed", "-1", "--out", "x"],
+        "weights_seed must be",
+    ),
     "nothing to resume": (["run", "--out", "nowhere", "--resume"], "holds no run"),
 }
 
@@ -146,6 +161,9 @@ BAD = {
 @pytest.mark.parametrize(("arguments", "sentence"), BAD.values(), ids=BAD)
 def test_bad_input_is_one_sentence_and_status_2(capsys, tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
     status, printed, said = run_cli(capsys, *arguments)
     assert status == cli.EXIT_BAD_INPUT
     assert sentence in said
@@ -199,3 +217,88 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(capsys, cs
         status, _, said = run_cli(capsys, *command, "--out", tmp_path / "file" / "run")
         assert status == cli.EXIT_BAD_INPUT
         assert "Give another --out" in said
+
+
+def test_an_untrained_twin_has_a_name_and_a_folder_of_its_own(capsys, csv_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["run", "--model", "posebox", "--prompts", csv_file]
+    assert run_cli(capsys, *arguments, "--untrained", "--weights-seed", 2)[0] == 0
+    result = plantain.load_result(tmp_path / "runs" / "pairs-posebox-untrained")
+    assert (result.model, result.provenance["weights_seed"]) == ("posebox-untrained", 2)
+    # The trained run goes elsewhere, and one cannot go on as the other.
+    assert run_cli(capsys, *arguments)[0] == 0
+    status, _, said = run_cli(capsys, *arguments, "--untrained", "--resume", "--out", "runs/pairs-posebox")
+    assert status == cli.EXIT_BAD_INPUT
+    assert "Cannot resume: the saved run has weights_fingerprint" in said
+
+
+def test_time_and_cost_are_told_before_during_and_after(capsys, csv_file, tmp_path):
+    arguments = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2, "--out", tmp_path / "run"]
+    status, printed, said = run_cli(capsys, *arguments, "--price-per-hour", 36_000)
+    assert status == 0
+    for start in ("Expected: ", "By the first 1 of 4 pairs: ", "Measured: "):
+        (line,) = [line for line in said.replace("\r", "\n").splitlines() if line.strip().startswith(start)]
+        assert " for the probe, " in line
+        assert line.rstrip().endswith(" at 36000 an hour.")
+    assert said.index("Expected: ") < said.index("By the first") < said.index("Measured: ")
+    assert "an hour" not in printed
+    said = run_cli(capsys, *arguments[:-1], tmp_path / "other")[2]
+    assert "an hour" not in said
+
+
+# -- a dataset on the Hub, on loopback -------------------------------------------------------------
+
+# The Hub's address is read when huggingface_hub is imported, so these run in processes of their own.
+
+
+@pytest.fixture
+def shell(tmp_path):
+    with hub.serve_datasets() as datasets:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "PROXY" not in k.upper()}
+        # Without the library's own storage protocol, which needs servers of its own.
+        ours = {"HF_ENDPOINT": datasets.address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+
+        def run(*arguments, **environment):
+            command = [sys.executable, "-m", "plantain", *map(str, arguments)]
+            settings = {**kept, **ours, "HF_TOKEN": hub.WRITER, "PYTHONWARNINGS": "ignore", **environment}
+            done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+            assert "Traceback" not in done.stderr
+            return done
+
+        yield datasets, run
+
+
+def test_a_finished_run_is_pushed(shell, csv_file, tmp_path):
+    datasets, run = shell
+    arguments = ["run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run"]
+    done = run(*arguments, "--push", PLANTAIN_RESULTS_REPO="acme/results")
+    assert done.returncode == 0, done.stderr
+    name = run_name(plantain.load_result(tmp_path / "run"))
+    assert f"Pushed to {datasets.address}/datasets/acme/results/tree/main/{name}" in done.stderr
+    assert f"{name}/run.json" in datasets.repos["acme/results"].files
+    # Later, and to another place: the address alone on stdout.
+    done = run("push", tmp_path / "run", "--to", "acme/others", "--private")
+    assert (done.returncode, done.stdout) == (0, f"{datasets.address}/datasets/acme/others/tree/main/{name}\n")
+    assert datasets.repos["acme/others"].private
+
+
+def test_a_push_that_cannot_be_is_refused_before_the_model_loads(shell, tmp_path):
+    _, run = shell
+    done = run("run", "--model", "posebox", "--push", "other/results", "--out", tmp_path / "run")
+    assert done.returncode == cli.EXIT_BAD_INPUT
+    assert "This token may not write to the dataset other/results" in done.stderr
+    assert "Loading" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_safe_when_the_hub_fails_at_its_end(shell, csv_file, tmp_path):
+    datasets, run = shell
+    datasets.faults = [("POST", "/commit/", 500, 100)]
+    out = tmp_path / "run"
+    done = run("run", "--model", "posebox", "--prompts", csv_file, "--out", out, "--push", "acme/results")
+    assert done.returncode == cli.EXIT_BAD_INPUT
+    assert "Heads with |t| > 3" in done.stdout
+    assert f"push it later: python -m plantain push {out} --to acme/results" in done.stderr
+    assert plantain.load_result(out).complete
+    datasets.faults = []
+    assert run("push", out, "--to", "acme/results").returncode == 0

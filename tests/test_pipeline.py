@@ -98,6 +98,84 @@ def test_reinitialising_leaves_the_pipeline_and_the_random_state_alone(odd_pipel
     assert weights_fingerprint(reinitialise(odd_pipeline, seed=1)) != weights_fingerprint(reinitialise(odd_pipeline))
 
 
+def test_the_untrained_twin_of_posebox_is_the_embedded_one(posebox):
+    twin = load_pipeline("posebox", device="cpu", untrained=True)
+    embedded = load_pipeline("posebox-untrained", device="cpu")
+    assert describe(twin) == describe(embedded)
+    assert (describe(twin)["model"], describe(twin)["weights_seed"]) == ("posebox-untrained", 0)
+    assert weights_fingerprint(twin) != weights_fingerprint(posebox)
+    assert "weights_seed" not in describe(posebox)
+    other = describe(load_pipeline("posebox", device="cpu", untrained=True, weights_seed=1))
+    assert (other["model"], other["weights_seed"]) == ("posebox-untrained", 1)
+    assert other["weights_fingerprint"] != weights_fingerprint(twin)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_any_saved_pipeline_has_an_untrained_twin(saved, dtype, monkeypatch):
+    """The same as ``reinitialise`` makes of it, though the trained transformer is never read."""
+    trained = load_pipeline(str(saved), device="cpu", dtype=dtype)
+    state = torch.get_rng_state()
+    twin = load_pipeline(str(saved), device="cpu", dtype=dtype, untrained=True, weights_seed=3)
+    assert torch.equal(state, torch.get_rng_state())
+    expected = reinitialise(trained, seed=3)
+    assert weights_fingerprint(twin) == weights_fingerprint(expected) != weights_fingerprint(trained)
+    assert same_values(twin.transformer, expected.transformer)
+    assert same_values(twin.text_encoder, trained.text_encoder)
+    assert same_values(twin.vae, trained.vae)
+    assert not twin.transformer.training
+    assert twin.transformer.dtype == trained.transformer.dtype
+    found = describe(twin)
+    assert (found["model"], found["revision"], found["weights_seed"]) == (f"{saved}-untrained", None, 3)
+
+
+def test_an_untrained_twin_keeps_the_revision(saved, monkeypatch):
+    monkeypatch.setattr("plantain.pipeline._locate", lambda name: (saved, hub.COMMIT))
+    found = describe(load_pipeline(hub.GOOD, device="cpu", untrained=True))
+    assert (found["model"], found["revision"]) == (f"{hub.GOOD}-untrained", hub.COMMIT)
+
+
+def test_an_untrained_twin_is_probed_like_any_model(saved, small_prompts):
+    twin = load_pipeline(str(saved), device="cpu", untrained=True)
+    result = run_probe(twin, small_prompts)
+    assert result.provenance["weights_seed"] == 0
+    assert result.model == f"{saved}-untrained"
+    assert not np.array_equal(result.mean_square, run_probe(load_pipeline(str(saved)), small_prompts).mean_square)
+
+
+@pytest.mark.parametrize("name", ["posebox-random", "posebox-untrained"])
+def test_what_is_random_already_has_no_untrained_twin(name):
+    with pytest.raises(InputError, match=f"{name} has random weights already"):
+        load_pipeline(name, device="cpu", untrained=True)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, True, "0"])
+def test_a_weights_seed_that_is_none_is_refused(seed):
+    with pytest.raises(InputError, match="weights_seed must be a whole number"):
+        load_pipeline("posebox", device="cpu", untrained=True, weights_seed=seed)
+
+
+def test_a_weights_seed_without_a_twin_is_refused():
+    with pytest.raises(InputError, match="ask for one as well"):
+        load_pipeline("posebox", device="cpu", weights_seed=1)
+
+
+def test_memory_for_drawing_is_asked_for_before_anything_is_drawn(saved, odd_pipeline, monkeypatch):
+    """Four bytes a value, whatever the dtype, and whatever device the pipeline goes to."""
+    values = sum(parameter.numel() for parameter in odd_pipeline.transformer.parameters())
+    memory = namedtuple("memory", "available")(4 * values - 1)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr("plantain.pipeline._check_memory", lambda *arguments: None)
+    monkeypatch.setattr("plantain.pipeline._draw", lambda *arguments: pytest.fail("weights were drawn"))
+    with pytest.raises(InputError, match=r"Drawing the untrained weights of .* of main memory"):
+        load_pipeline(str(saved), device="cpu", dtype="bfloat16", untrained=True)
+
+
+def test_a_broken_transformer_config_is_refused_for_a_twin_too(copied):
+    (copied / "transformer" / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"cannot be loaded .*; save or download it again"):
+        load_pipeline(str(copied), device="cpu", untrained=True)
+
+
 def test_building_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     assert weights_fingerprint(build(seed=1)) == weights_fingerprint(build(seed=1)) != weights_fingerprint(build())

@@ -13,7 +13,7 @@ from plantain import probe
 from plantain.errors import InputError
 from plantain.heads import HeadMap
 from plantain.pipeline import text_mask
-from plantain.probe import _choose_batch_size, iter_probe, run_probe
+from plantain.probe import choose_batch_size, iter_probe, run_probe
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig
 
@@ -332,7 +332,7 @@ KLEIN = HeadMap(n_joint=5, n_single=20, n_attention_heads=24, head_width=128, ml
 def test_the_chosen_batch_is_even(device, n_tokens):
     transformer = SimpleNamespace(device=torch.device(device), dtype=torch.float32)
     pipe = SimpleNamespace(transformer=transformer, _execution_device=transformer.device)
-    size = _choose_batch_size(pipe, KLEIN, n_tokens)
+    size = choose_batch_size(pipe, KLEIN, n_tokens)
     assert size % 2 == 0
     assert 2 <= size <= 10
 
@@ -343,7 +343,7 @@ def test_the_chosen_batch_follows_free_gpu_memory(monkeypatch):
     sizes = []
     for free_gib in (0.01, 2, 4, 60):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free_gib: (int(free * 2**30), 80 * 2**30))
-        sizes.append(_choose_batch_size(pipe, KLEIN, 1536))
+        sizes.append(choose_batch_size(pipe, KLEIN, 1536))
     assert sizes == sorted(sizes)
     assert all(size % 2 == 0 for size in sizes)
     assert (sizes[0], sizes[-1]) == (2, 10)
@@ -388,9 +388,9 @@ def test_a_planted_head_is_found_in_its_block_and_nothing_before_it_moves():
 
 
 def test_resuming_leaves_the_batch_size_as_it_was_and_says_where_it_went_on(odd_pipeline, small_prompts, monkeypatch):
-    monkeypatch.setattr(probe, "_choose_batch_size", lambda *arguments: 4)
+    monkeypatch.setattr(probe, "choose_batch_size", lambda *arguments: 4)
     first = next(iter_probe(odd_pipeline, small_prompts)).result
-    monkeypatch.setattr(probe, "_choose_batch_size", lambda *arguments: 6)  # as when other memory is free
+    monkeypatch.setattr(probe, "choose_batch_size", lambda *arguments: 6)  # as when other memory is free
     whole = run_probe(odd_pipeline, small_prompts, resume=first)
     assert whole.provenance["batch_size"] == 4
     (session,) = whole.provenance["resumed"]
