@@ -59,7 +59,7 @@ def load_pipeline(
     ----------
     name : str, optional
         An embedded model, a Hugging Face Hub id, or a folder written by ``save_pretrained``. None:
-        ``default_model()``. Embedded are "posebox" (Klein's shape, trained on a toy world),
+        ``default_model()``. ``OWNER/NAME@REVISION`` takes a branch, tag or commit of the Hub. Embedded are "posebox" (Klein's shape, trained on a toy world),
         "posebox-untrained" (the same with a re-initialised transformer) and "posebox-random" (with every
         weight random).
     device : str, optional
@@ -105,7 +105,8 @@ def load_pipeline(
     except torch.cuda.OutOfMemoryError as error:
         raise InputError(_memory_sentence(name, device)) from error
     pipe.set_progress_bar_config(disable=True)
-    pipe.plantain_source = {"model": model_name(name, untrained), "revision": revision}
+    pipe.plantain_source = {"model": model_name(name if revision is None else _hub_id(name)[0], untrained)}
+    pipe.plantain_source["revision"] = revision
     if untrained or _REINITIALISED.get(name):
         pipe.plantain_source["weights_seed"] = weights_seed
     return pipe
@@ -280,10 +281,16 @@ def _locate(name: str) -> tuple[Path, str | None]:
             f"Unknown model {name!r}: expected {', '.join(EMBEDDED_MODELS)}, a Hub id such as {KLEIN}, "
             "or an existing folder with a saved pipeline."
         )
-    return _download(name)
+    return _download(*_hub_id(name))
 
 
-def _download(name: str) -> tuple[Path, str | None]:
+def _hub_id(name: str) -> tuple[str, str | None]:
+    """``OWNER/NAME@REVISION`` in its two parts; no revision means the newest."""
+    name, _, revision = name.partition("@")
+    return name, revision or None
+
+
+def _download(name: str, wanted: str | None = None) -> tuple[Path, str | None]:
     from diffusers import Flux2KleinPipeline
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
@@ -292,12 +299,13 @@ def _download(name: str) -> tuple[Path, str | None]:
         HFValidationError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     try:
         # The small index first: whatever is wrong shows here, before gigabytes are fetched.
-        _check_model_index(Path(hf_hub_download(name, "model_index.json")), name)
-        folder = Path(Flux2KleinPipeline.download(name))
+        _check_model_index(Path(hf_hub_download(name, "model_index.json", revision=wanted)), name)
+        folder = Path(Flux2KleinPipeline.download(name, revision=wanted))
     except InputError:
         raise
     except GatedRepoError as error:
@@ -305,6 +313,8 @@ def _download(name: str) -> tuple[Path, str | None]:
             f"{name} is gated: accept its terms on https://huggingface.co/{name}, then log in with `hf auth login` "
             "or set HF_TOKEN."
         ) from error
+    except RevisionNotFoundError as error:
+        raise InputError(f"{name} has no revision {wanted!r}; give a branch, a tag or a commit of it.") from error
     except RepositoryNotFoundError as error:
         raise InputError(
             f"The Hub has no model {name!r} that you may read; check the spelling, or log in with `hf auth login` "

@@ -6,6 +6,7 @@ import re
 import shlex
 
 from plantain.paths import PROMPTS
+from plantain.pipeline import EMBEDDED_MODELS
 from plantain.prompts import load_prompts, shipped_prompts
 from plantain.result import ProbeConfig, ProbeResult
 
@@ -23,6 +24,8 @@ def shell_command(result: ProbeResult) -> str:
     words = ["python", "-m", "plantain", "run", "--model", model]
     if untrained:
         words += ["--untrained"]
+    if weights_seed := result.provenance.get("weights_seed"):
+        words += ["--weights-seed", str(weights_seed)]
     words += ["--prompts", result.prompts.name if is_shipped(result) else "prompts.json"]
     options = {**known, "steps": known["num_inference_steps"] if known["sigmas"] is None else None}
     for option in ("seed", "n_seeds", "steps", "sigmas", "guidance_scale", "height", "width", "channels_per_head"):
@@ -47,7 +50,7 @@ def is_shipped(result: ProbeResult) -> bool:
 def _model(result: ProbeResult) -> tuple[str, bool]:
     """The name that ``--model`` takes, at the revision of the run, and whether the transformer was drawn anew."""
     revision = result.provenance.get("revision")
-    name, untrained = result.model, False
-    if revision and name.endswith("-untrained"):
-        name, untrained = name.removesuffix("-untrained"), True
+    name, untrained = result.model, "weights_seed" in result.provenance and result.model not in EMBEDDED_MODELS
+    if untrained:
+        name = name.removesuffix("-untrained")
     return (f"{name}@{revision}" if revision else name), untrained

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GOOD = "acme/tiny"
+REVISIONS = ("main", "v1", COMMIT)
 # Repository -> (status, X-Error-Code) of every answer about it.
 FAILING = {
     "acme/gated": (403, "GatedRepo"),
@@ -77,6 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(*FAILING[name])
         if name not in (GOOD, EMPTY, GATED_WEIGHTS):
             return self._send(404, "RepoNotFound")
+        revision = rest[1] if rest[:1] in (["resolve"], ["revision"], ["tree"]) else "main"
+        if revision not in REVISIONS:
+            return self._send(404, "RevisionNotFound")
         files = {} if name == EMPTY else self._files()
         if api and rest[:1] == ["tree"]:
             rows = [{"type": "file", "path": path, "size": len(data), "oid": oid(data)} for path, data in files.items()]

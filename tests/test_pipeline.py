@@ -465,7 +465,8 @@ def hub_answers(saved, tmp_path_factory):
     """What loading each repository says: with the Hub up, down, and switched off."""
     cache, empty = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("empty")
     with hub.serve(saved) as address:
-        names = [hub.GOOD, *hub.FAILING, hub.EMPTY, hub.GATED_WEIGHTS]
+        tagged = [f"{hub.GOOD}@v1", f"{hub.GOOD}@v2"]
+        names = [hub.GOOD, *tagged, *hub.FAILING, hub.EMPTY, hub.GATED_WEIGHTS]
         up = answers_of(start_loading(names, cache, HF_ENDPOINT=address))
     down = start_loading([hub.GOOD, "acme/other"], cache, HF_ENDPOINT=address)
     off = start_loading([hub.GOOD], empty, HF_ENDPOINT=address, HF_HUB_OFFLINE="1")
@@ -476,6 +477,13 @@ def test_a_pipeline_comes_from_the_hub_with_its_commit(hub_answers, odd_pipeline
     found = hub_answers["up"][hub.GOOD]
     assert (found["model"], found["revision"]) == (hub.GOOD, hub.COMMIT)
     assert found["weights_fingerprint"] == weights_fingerprint(odd_pipeline)
+
+
+def test_a_revision_is_asked_for_behind_an_at_sign(hub_answers):
+    assert hub_answers["up"][f"{hub.GOOD}@v1"] == hub_answers["up"][hub.GOOD]
+    assert hub_answers["up"][f"{hub.GOOD}@v2"] == (
+        f"{hub.GOOD} has no revision 'v2'; give a branch, a tag or a commit of it."
+    )
 
 
 def test_a_cached_pipeline_loads_while_the_hub_is_down(hub_answers):

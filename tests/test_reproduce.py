@@ -56,9 +56,9 @@ def test_every_setting_comes_back(result, settings):
 def test_a_model_of_the_hub_is_named_at_its_revision_and_its_twin_by_the_option(result):
     known = {**result.provenance, "model": "acme/klein", "revision": "abc123"}
     assert options_of(reproduce.shell_command(replace(result, provenance=known))).model == "acme/klein@abc123"
-    twin = replace(result, provenance={**known, "model": "acme/klein-untrained"})
+    twin = replace(result, provenance={**known, "model": "acme/klein-untrained", "weights_seed": 3})
     options = options_of(reproduce.shell_command(twin))
-    assert (options.model, options.untrained) == ("acme/klein@abc123", True)
+    assert (options.model, options.untrained, options.weights_seed) == ("acme/klein@abc123", True, 3)
 
 
 def test_altered_prompts_of_a_shipped_name_are_read_from_the_file_beside_the_run(result):
