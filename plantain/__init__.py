@@ -35,7 +35,20 @@ __all__ = [
     "summarise",
 ]
 
-_MODULES = ("capture", "figures", "heads", "pipeline", "probe", "prompts", "report", "result", "stats", "summary")
+_MODULES = (
+    "capture",
+    "curve",
+    "figures",
+    "heads",
+    "picture",
+    "pipeline",
+    "probe",
+    "prompts",
+    "report",
+    "result",
+    "stats",
+    "summary",
+)
 _HOMES = {
     "HeadCapture": "capture",
     "InputError": "errors",

@@ -24,6 +24,8 @@ ORDER = [
     "result",
     "probe",
     "summary",
+    "curve",
+    "picture",
     "figures",
     "report",
     "cli",
@@ -37,7 +39,7 @@ ALLOWED = {
     "transformers": {"posebox"},
     "gradio": {"ui"},
     "spaces": set(),
-    "matplotlib": {"figures"},
+    "matplotlib": {"picture", "figures"},
 }
 
 
