@@ -37,17 +37,21 @@ __all__ = [
 
 _MODULES = (
     "capture",
+    "curve",
     "estimate",
     "figures",
     "heads",
+    "picture",
     "pipeline",
     "probe",
     "prompts",
     "report",
+    "reproduce",
     "result",
     "results_repo",
     "stats",
     "summary",
+    "typed_pair",
 )
 _HOMES = {
     "HeadCapture": "capture",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from plantain import figures
+from plantain.curve import count_curve
 from plantain.result import ProbeResult
 from plantain.summary import Summary, summarise
 
@@ -63,22 +64,25 @@ def write_report(result: ProbeResult, folder: str | Path, n_flips: int = 1000, s
     card = summarise(result, "card", n_flips=n_flips, seed=seed)
     pictures = {
         "overview": overview(result, card),
-        "null": figures.null_counts(card),
+        "null": figures.null_counts(count_curve(result, card)),
         "split_half": figures.split_half(card),
     }
     for name, picture in pictures.items():
-        for kind in ("svg", "png"):
+        for kind in ("svg", "pdf", "png"):
             (folder / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
     for name, text in texts(result, card, summarise(result, "head", n_flips=n_flips, seed=seed)).items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
     return folder
 
 
-def overview(result: ProbeResult, summary: Summary) -> figures.Picture:
-    """``figures.overview`` under the run's name, its pairs and its counting."""
+def overview(
+    result: ProbeResult, summary: Summary, twin: Summary | None = None, width: float = figures.WIDE
+) -> figures.Picture:
+    """``figures.overview`` under the run's name, its pairs, its counting and its two sides."""
     pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
     title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, summary)}"
-    return figures.overview(summary, result.head_map, title)
+    a, b = result.prompts.conditions
+    return figures.overview(summary, result.head_map, f"{title}\nA: {a}; B: {b}", twin, width)
 
 
 def counting(result: ProbeResult, summary: Summary) -> str:

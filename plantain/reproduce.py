@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
@@ -39,6 +40,11 @@ def shell_command(result: ProbeResult) -> str:
     words += ["--dtype", str(result.provenance.get("dtype", "float32"))]
     words += ["--out", f"runs/{re.sub(r'[^A-Za-z0-9._-]+', '-', f'{result.prompts.name}-{result.model}').strip('-.')}"]
     return shlex.join(words)
+
+
+def prompts_json(result: ProbeResult) -> str:
+    """The run's prompt set as ``--prompts`` reads it."""
+    return json.dumps(result.prompts.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
 
 def is_shipped(result: ProbeResult) -> bool:

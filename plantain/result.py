@@ -298,6 +298,18 @@ def load_result(folder: str | Path) -> ProbeResult:
     return result
 
 
+def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
+    """Whether ``twin`` is the whole same run on the same architecture with an untrained transformer.
+
+    >>> is_untrained_twin(load_result("assets/runs/posebox-untrained"), load_result("assets/runs/posebox"))
+    True
+
+    Models are told by name: ``MODEL-untrained`` beside ``MODEL``.
+    """
+    same = (twin.prompts, twin.config, twin.head_map) == (of.prompts, of.config, of.head_map)
+    return same and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
+
+
 def _check_provenance(provenance: Any) -> None:
     """What reports read from it must have the type they expect; everything else is passed on as it is."""
     wanted: dict[str, type | tuple[type, ...]] = {

@@ -17,8 +17,8 @@ import gradio as gr
 from plantain import figures, report
 from plantain.curve import count_curve
 from plantain.paths import ASSETS
-from plantain.picture import Picture, page_figure
-from plantain.reproduce import is_shipped, shell_command
+from plantain.picture import NARROW, Picture, page_figure
+from plantain.reproduce import is_shipped, prompts_json, shell_command
 from plantain.result import ProbeResult
 from plantain.summary import load_published
 from plantain.ui import catalog, headline
@@ -117,7 +117,7 @@ def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) 
     chosen_twin = twin.chosen if twin is not None else None
     null = page_figure(lambda width: figures.null_counts(curve, twin_curve, width))
     halves = page_figure(lambda width: figures.split_half(counted.chosen, chosen_twin, width * _HALF))
-    small = page_figure(lambda width: figures.null_counts(curve, twin_curve, width))
+    small = figures.null_counts(curve, twin_curve, NARROW).to_svg("compact")
     return [
         headline.headline(counted, twin),
         _overview(counted, twin),
@@ -178,9 +178,9 @@ def _files(counted: Counted, folder: Path | None, target: Path, twin: Counted | 
     """Write what can be downloaded, always in both countings; gradio copies the files when it serves them."""
     result = counted.result
     beside = (twin.card, twin.head) if twin is not None else (None, None)
-    texts = report.texts(result, counted.card, counted.head, *beside)
+    texts = report.texts(result, counted.card, counted.head)
     if not is_shipped(result):
-        texts["prompts.json"] = report.prompts_json(result)
+        texts["prompts.json"] = prompts_json(result)
     for name, text in texts.items():
         (target / name).write_text(text, encoding="utf-8", newline="")
     picture = report.overview(result, counted.card, beside[0])
