@@ -170,7 +170,7 @@ def _reproduce(result: ProbeResult) -> str:
     return (
         f'<div class="plantain-command"><pre><code>{escape(command)}</code></pre>'
         f'<button type="button" class="plantain-button" data-copy="{escape(command)}">Copy the command</button></div>'
-        f'{note}<div class="plantain-scroll"><table class="plantain-table"><tbody>{rows}</tbody></table></div>'
+        f'{note}<div class="plantain-scroll"><table><tbody>{rows}</tbody></table></div>'
     )
 
 
