@@ -11,8 +11,10 @@ from huggingface_hub import SpaceCardData
 from huggingface_hub.repocard import RepoCard
 
 import plantain
+from plantain import cli
 from plantain.paths import POSEBOX, ROOT, RUNS
 from plantain.pipeline import EMBEDDED_MODELS
+from plantain.results_repo import VARIABLE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
@@ -51,6 +53,17 @@ def test_the_shell_commands_run_in_order(folder):
             run([sys.executable, *shlex.split(command)[1:]], folder)
     assert (folder / "runs" / "posebox" / "report" / "heads.csv").exists()
     assert plantain.load_result(folder / "runs" / "my-pairs").complete
+
+
+def test_commands_that_cannot_run_here_are_understood():
+    """They need Klein, a token or the Hub, so they are only read; the defaults the text names are the real ones."""
+    lines = re.findall(r"^ *python -m plantain ((?:run|push|report) .*)$", README, flags=re.MULTILINE)
+    elsewhere = [line for line in lines if f"python -m plantain {line}" not in COMMANDS]
+    assert len(elsewhere) == 3
+    read = [cli._parser().parse_args(shlex.split(line)) for line in elsewhere]
+    assert [options.command.__name__ for options in read] == ["_run", "_run", "_push"]
+    assert read[2].run == str(cli._default_out("dense_pose", read[0].model, read[0].untrained))
+    assert VARIABLE in README
 
 
 @pytest.mark.parametrize("code", CODE, ids=lambda code: code.strip().splitlines()[-1][:40])
