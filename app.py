@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from plantain import results_repo
 from plantain.errors import InputError
 from plantain.pipeline import (
     EMBEDDED_MODELS,
@@ -29,7 +30,6 @@ from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.probe import Progress, iter_probe
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig, ProbeResult
-from plantain.results_repo import default_repo, push_run, run_name
 from plantain.ui import catalog, theme
 from plantain.ui.engine import Engine
 from plantain.ui.page import build_page
@@ -96,15 +96,10 @@ def tokens(prompts: Sequence[str]) -> np.ndarray:
 
 
 def keep(result: ProbeResult) -> str | None:
-    """Push a finished run to the results dataset, where one is set and does not hold it; where it lies then."""
-    repo = default_repo()
-    if repo is None:
-        return None
-    there = catalog.fetched_folder() / run_name(result)
-    if there.exists():
-        return None
-    address = push_run(result, repo)
-    result.save(there)
+    """Push a finished run to the results dataset where it belongs there; its address, or None."""
+    address = results_repo.keep(result)
+    if address is not None:
+        result.save(catalog.fetched_folder() / results_repo.run_name(result))  # in the list without a restart
     return address
 
 

@@ -52,7 +52,7 @@ def compare(left: str | ProbeResult, right: str | None, counting: str) -> str:
 def _sides(a: Side, b: Side, counting: str) -> str:
     rows = [[x[0], _cell(x), _cell(y)] for x, y in zip(a.table.rows[1:], b.table.rows[1:], strict=True)]
     table = html_table(["Metric", a.label, b.label], rows, f"Counted: {catalog.COUNTINGS[counting][0]}")
-    return f'<div class="plantain-page">{table}{_t_maps(a, b)}</div>'
+    return f'<div class="plantain-page plantain-left">{table}{_t_maps(a, b)}</div>'
 
 
 def _t_maps(a: Side, b: Side) -> str:
@@ -72,11 +72,11 @@ def _t_maps(a: Side, b: Side) -> str:
     # Heads of two separate draws of weights share no more than their place.
     what = "" if same else " Heads of different weights share no more than their place in the network."
     said = f"Pearson r between the two t maps, over {int(finite.sum()):,} heads: {figures.signed(r, 3)}.{what}"
-    figure = page_figure(lambda width: figures.t_against_t(left, right, a.label, b.label, width * _SQUARE))
+    figure = page_figure(lambda width: figures.t_against_t(left, right, a.label, b.label, min(width, _SQUARE)))
     return f'<p>{said}</p><div class="plantain-square">{figure}</div>'
 
 
-_SQUARE = 0.6  # of a full row: the figure is square
+_SQUARE = 5.2  # inches: the figure is about as high as wide
 
 
 def _cell(row: tuple[str, str, str]) -> str:

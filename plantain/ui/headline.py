@@ -85,7 +85,7 @@ def card_table(table: CardTable, twin: CardTable | None = None) -> str:
     beyond = table.beyond if isinstance(table, Summary) else []
     lines = "".join(f"<li>{escape(line)}</li>" for line in beyond)
     return (
-        f"{html_table(head, body, 'The card’s table')}"
+        f'<div class="plantain-left">{html_table(head, body, "The card’s table")}</div>'
         f'<div class="plantain-prose"><ul>{lines}</ul>'
         f'<p class="plantain-note">{escape(report.CAVEAT)}</p>'
         f"<details><summary>What these words mean</summary><p>{EXPLAINED}</p></details></div>"

@@ -15,7 +15,6 @@ import gradio as gr
 
 from plantain.errors import InputError
 from plantain.prompts import PromptSet, load_prompts, shipped_prompts
-from plantain.reproduce import is_shipped
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
@@ -247,18 +246,15 @@ def _run(
         return
     assert result is not None
     said = f"Done: {result.n_pairs} pairs in {result.provenance['seconds']:.1f} s."
-    yield [f"{said}{_keep(engine, result)}", *_settled(result, counting)]
+    yield [said, *_settled(result, counting)]
+    if kept_at := _keep(engine, result):
+        yield [f"{said}{kept_at}", *(gr.skip() for _ in range(_N_OUTPUTS + 7))]
 
 
 def _keep(engine: Engine, result: ProbeResult) -> str:
-    """Hand a finished run of a shipped set at default settings to its owner's dataset; say where it is.
-
-    Only these: strangers' prompts and settings are not published in the owner's name.
-    """
-    if engine.keep is None or not (result.complete and result.config == ProbeConfig() and is_shipped(result)):
-        return ""
+    """Hand a finished run to its owner's dataset, if it belongs there; say where it is."""
     try:
-        where = engine.keep(result)
+        where = engine.keep(result) if engine.keep is not None else None
     except InputError as error:
         return f" **Not kept in the results dataset:** {error}"
     return f" Kept in [the results dataset]({where})." if where else ""

@@ -29,8 +29,8 @@ atexit.register(shutil.rmtree, _downloads, ignore_errors=True)
 _recent: deque[Path] = deque()
 # Folders of runs that are not saved; those of cached runs are made once and stay.
 _KEPT_DOWNLOADS = 32
-# The split-half figure takes a third of the row on a wide page, the whole row on a phone.
-_HALF = 0.5
+# Inches of a figure that shares its row with one of a phone's width; drawn wider, its text would shrink.
+_TWO_THIRDS = 6.4
 
 
 def counting_choice(**settings: Any) -> gr.Radio:
@@ -115,8 +115,8 @@ def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) 
     curve = count_curve(counted.result, counted.chosen)
     twin_curve = count_curve(twin.result, twin.chosen) if twin is not None else None
     chosen_twin = twin.chosen if twin is not None else None
-    null = page_figure(lambda width: figures.null_counts(curve, twin_curve, width))
-    halves = page_figure(lambda width: figures.split_half(counted.chosen, chosen_twin, width * _HALF))
+    null = page_figure(lambda width: figures.null_counts(curve, twin_curve, min(width, _TWO_THIRDS)))
+    halves = page_figure(lambda width: figures.split_half(counted.chosen, chosen_twin, NARROW))
     small = figures.null_counts(curve, twin_curve, NARROW).to_svg("compact")
     return [
         headline.headline(counted, twin),
