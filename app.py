@@ -10,10 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
+import gradio as gr
 import numpy as np
 from PIL.Image import Image
 
@@ -52,11 +54,20 @@ _model = os.environ.get("PLANTAIN_MODEL") or default_model()
 
 def pipeline() -> Any:
     """The model, loaded on first use and kept."""
-    if "pipe" not in _loaded:
+    return _kept("pipe", "cuda" if ON_ZEROGPU else None)
+
+
+def _drawing_pipeline() -> Any:
+    """The model to draw with: on ZeroGPU a copy, since weights that wait for a GPU read as zeros in this process."""
+    return _kept("drawing", "cpu") if ON_ZEROGPU else pipeline()
+
+
+def _kept(key: str, device: str | None) -> Any:
+    if key not in _loaded:
         with _load_lock:
-            if "pipe" not in _loaded:
-                _loaded["pipe"] = load_pipeline(_model, device="cuda" if ON_ZEROGPU else None)
-    return _loaded["pipe"]
+            if key not in _loaded:
+                _loaded[key] = load_pipeline(_model, device=device)
+    return _loaded[key]
 
 
 def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any) -> int:
@@ -66,22 +77,61 @@ def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any)
 
 
 @spaces.GPU(duration=_seconds)
-def probe(prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = None) -> Iterator[Progress]:
-    """``iter_probe`` on the borrowed GPU, a batch at a time."""
+def _probe_on_gpu(
+    prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None
+) -> Iterator[Progress | InputError]:
+    """Steps of ``iter_probe``; on ZeroGPU they run in another process, and what they yield is pickled.
+
+    An InputError is yielded: of one that is raised, ``spaces`` hands on the name and not the sentence.
+    A result goes out once, when it is new; a step without news has none.
+    """
     steps = iter_probe(pipeline(), prompts, config, resume)
+    sent = resume
     while True:
-        with _probe_lock:
-            progress = next(steps, None)
+        try:
+            with _probe_lock:
+                progress = next(steps, None)
+        except InputError as error:
+            yield error
+            return
         if progress is None:
             return
-        yield progress
+        news = progress.result is not sent
+        sent = progress.result
+        yield progress if news else replace(progress, result=None)
+
+
+def probe(prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = None) -> Iterator[Progress]:
+    """``iter_probe`` on the borrowed GPU, a batch at a time."""
+    result = resume
+    with closing(_probe_on_gpu(prompts, config, resume)) as steps:
+        try:
+            for step in steps:
+                if isinstance(step, InputError):
+                    raise step
+                result = result if step.result is None else step.result
+                yield replace(step, result=result)
+        except gr.Error as error:
+            raise _in_sentences(error) from error
+
+
+def _in_sentences(error: gr.Error) -> gr.Error:
+    """What ``spaces`` says when it lends no GPU, or when a call on one fails: then it gives a bare class name."""
+    said = str(error.message).strip()
+    if said.isidentifier():
+        said = f"The run failed on the GPU with {said}; the log has the details"
+    if not said.endswith((".", "!", "?")):
+        said += "."
+    if error.title == "ZeroGPU illegal duration":
+        said += " Choose fewer noise seeds or fewer pairs."
+    return gr.Error(said, title=error.title, print_exception=False)
 
 
 def draw(prompts: Sequence[str], seed: int) -> list[Image]:
     """A picture for each prompt from the same noise; only for Posebox, which a CPU draws with in seconds."""
     import torch
 
-    pipe = pipeline()
+    pipe = _drawing_pipeline()
     generators = [torch.Generator("cpu").manual_seed(seed) for _ in prompts]
     arguments = call_arguments(pipe) | {"num_inference_steps": DRAW_STEPS, "guidance_scale": DRAW_GUIDANCE}
     with _use_lock:
@@ -128,18 +178,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     _model = options.model
     os.environ["GRADIO_SSR_MODE"] = "false"
-    # A polite kill leaves by the ordinary door, through which temporary folders are removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         if ON_ZEROGPU or _model not in EMBEDDED_MODELS:
             # On ZeroGPU weights must wait in the main process before a GPU is lent; anywhere, gigabytes
             # are fetched and a wrong name is told before the page opens, not under the first click.
             pipeline()
         catalog.fetch_in_background()
+        if ON_ZEROGPU and _model in EMBEDDED_MODELS:
+            _drawing_pipeline()
         page = build()
     except InputError as error:
         print(f"plantain: {error}", file=sys.stderr)
         return 2
+    # A polite kill leaves by the ordinary door, through which temporary folders are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     page.queue(max_size=20)
     page.launch(
         server_name=options.host,

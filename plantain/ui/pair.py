@@ -149,12 +149,15 @@ def _validate(a: str, b: str, n_seeds: float, seed: float) -> list[Any]:
 def _run(engine: Engine, a: str, b: str, n_seeds: float, seed: float) -> Iterator[list[Any]]:
     nothing = [gr.skip() for _ in range(4)]
     yield ["Loading the model, if this is its first run …", *nothing]
+    lent = False
     try:
-        yield from _probe_and_draw(engine, a, b, n_seeds, seed)
+        for values in _probe_and_draw(engine, a, b, n_seeds, seed):
+            lent = lent or values[1:] != nothing
+            yield values
     except InputError as error:
-        yield [f"**Not run.** {error}", *nothing]
+        yield [f"**{'Stopped' if lent else 'Not run'}.** {error}", *nothing]
     except gr.Error as error:  # a GPU that is busy or used up, say
-        yield [f"**Not run.** {error.message}", *nothing]
+        yield [f"**{'Stopped' if lent else 'Not run'}.** {error.message}", *nothing]
     except Exception as error:
         _LOG.exception("pair failed", exc_info=error)
         yield [f"**Stopped by an error:** {type(error).__name__}; the log has the details. Try again.", *nothing]
@@ -166,9 +169,11 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
     prompts, config = job(a, b, whole_number(n_seeds), whole_number(seed))
     over_subjects = len(prompts) > 1
     tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
-    yield [f"Running {config.n_seeds} noise seeds …" if not over_subjects else "Running 25 subjects …", "", "", *hidden]
+    yield [f"Running {config.n_seeds} noise seeds …" if not over_subjects else "Running 25 subjects …", *nothing]
     result = None
     for progress in engine.probe(prompts, config, None):
+        if result is None:  # the run is sure now: the last one's view may go
+            yield [gr.skip(), "", "", *hidden]
         result = progress.result
         where = f"Pair {progress.done} of {progress.total}; " if over_subjects else f"{config.n_seeds} noise seeds; "
         yield [f"{where}about {progress.seconds_left:.0f} s left.", *nothing]

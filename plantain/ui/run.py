@@ -222,11 +222,13 @@ def _run(
         yield [_failure("Not run.", error), gr.skip(), *_controls(running=False, result=last, known=True), *kept]
         return
     result = resume
-    drawn_at = 0.0
-    view = kept if resume is not None else blank()
-    yield ["Waiting for the first pairs …", resume, *_controls(running=True, result=resume), *view]
+    drawn_at, lent = 0.0, False
+    yield ["Waiting for the first pairs …", gr.skip(), *_controls(running=True), *kept]
     try:
         for progress in engine.probe(prompts, config, resume):
+            if not lent and resume is None:
+                yield [gr.skip(), None, *_controls(running=True), *blank()]
+            lent = True
             news = progress.result is not result
             result = progress.result
             if stopping.is_set():
@@ -240,6 +242,9 @@ def _run(
                 drawn_at = time.monotonic() if draw else drawn_at
             yield [said, result, *_controls(running=True, result=result), *shown]
     except Exception as error:
+        if not lent:  # no GPU was to be had, say: what stood before stands still
+            yield [_failure("Not run.", error), gr.skip(), *_controls(running=False, result=last, known=True), *kept]
+            return
         n = 0 if result is None else result.n_pairs
         said = _failure(f"Stopped by an error after {n} of {len(prompts)} pairs.", error)
         yield [said, *_settled(result, counting)]
@@ -286,9 +291,9 @@ def _failure(what: str, error: Exception) -> str:
     if isinstance(error, InputError):
         return f"**{what}** {error}"
     if isinstance(error, gr.Error):  # a GPU that is busy or used up, say
-        return f"**{what}** {error.message} Press Run again later."
+        return f"**{what}** {error.message}"
     _LOG.exception("probe failed", exc_info=error)
-    return f"**{what}** {type(error).__name__}; the log has the details. Press Run again, or save the pairs done."
+    return f"**{what}** {type(error).__name__}; the log has the details. Run again, or go on with the pairs done."
 
 
 def _save(result: ProbeResult | None) -> tuple[str, Any]:
