@@ -27,7 +27,8 @@ def main() -> None:
         if browser.CHROMIUM is not None:
             paints = _paints(browser, url)
             print(
-                f"navigation to claim, head map and table, nobody else there: median {statistics.median(paints):.2f} s, "
+                "navigation to claim, head map and table, nobody else there: "
+                f"median {statistics.median(paints):.2f} s, "
                 f"largest of {N_PAINTS} {max(paints):.2f} s ({max(paints) / LIMIT_SECONDS:.2f} of the limit)"
             )
         crowd.gather(url)  # the first probe loads the model
@@ -35,8 +36,9 @@ def main() -> None:
     p50, p95 = np.quantile(found.seconds, [0.5, 0.95])
     waits = max(max(ranks, default=0) for ranks in found.ranks)
     print(
-        f"{crowd.N_VISITORS} visitors at once, {N_VISITS} times, while {crowd.N_PROBES} probes are queued: page and its "
-        f"opening event median {p50:.2f} s, 95th percentile {p95:.2f} s ({p95 / LIMIT_SECONDS:.2f} of the limit); "
+        f"{crowd.N_VISITORS} visitors at once, {N_VISITS} times, while {crowd.N_PROBES} probes are queued: "
+        f"page and its opening event median {p50:.2f} s, "
+        f"95th percentile {p95:.2f} s ({p95 / LIMIT_SECONDS:.2f} of the limit); "
         f"none refused; last place in the queue {waits}"
     )
 

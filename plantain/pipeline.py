@@ -59,9 +59,9 @@ def load_pipeline(
     ----------
     name : str, optional
         An embedded model, a Hugging Face Hub id, or a folder written by ``save_pretrained``. None:
-        ``default_model()``. ``OWNER/NAME@REVISION`` takes a branch, tag or commit of the Hub. Embedded are "posebox" (Klein's shape, trained on a toy world),
-        "posebox-untrained" (the same with a re-initialised transformer) and "posebox-random" (with every
-        weight random).
+        ``default_model()``. ``OWNER/NAME@REVISION`` takes a branch, a tag or a commit of the Hub. Embedded are
+        "posebox" (Klein's shape, trained on a toy world), "posebox-untrained" (the same with a re-initialised
+        transformer) and "posebox-random" (with every weight random).
     device : str, optional
         "cuda", "cpu", …; None: a GPU where there is one.
     dtype : torch.dtype or its name, optional

@@ -88,7 +88,12 @@ def shows(page, text, timeout=15_000):
 
 
 def open_tab(page, name):
-    page.get_by_role("tab", name=name, exact=True).click()
+    """Click a tab; on a phone the last ones are behind gradio's "More tabs"."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.count():
+        page.get_by_role("button", name="More tabs").click()
+        tab = page.locator(".overflow-dropdown").get_by_role("button", name=name, exact=True)
+    tab.click()
 
 
 def choose(page, label, option):

@@ -150,7 +150,7 @@ def test_several_steps_can_be_looked_at_one_by_one(page):
     shows(page, "Done: 25 pairs", LOADED)
     shows(page, "Denoising step shown")
     first = page.locator(".plantain-claim").filter(visible=True).inner_text()
-    page.get_by_label(re.compile("^2, noise level")).filter(visible=True).check()
+    page.get_by_text(re.compile("2, noise level")).filter(visible=True).first.click()
     page.wait_for_function(
         "before => [...document.querySelectorAll('.plantain-claim')].every(e => e.innerText !== before || "
         "!e.checkVisibility())",
@@ -221,7 +221,7 @@ def test_your_pair_shows_t_over_seeds_its_caveat_and_the_two_pictures(page):
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, "This is n = 1 in prompts", LOADED)
     shows(page, "Along the T-pose-to-expressive axis")
-    page.locator("svg[aria-label*='typed prompts']").filter(visible=True).first.wait_for()
+    page.locator("svg[aria-label*='your prompts']").filter(visible=True).first.wait_for()
     picture = page.locator("img[alt*='draws: A tall thin robot in a red vest and blue jeans, leaping']")
     picture.wait_for(state="attached", timeout=LOADED)
     picture.evaluate("image => image.scrollIntoView()")  # it loads, and has a size, when it comes into view

@@ -1,8 +1,8 @@
 async (run, counting, runSeed, a, b, seed) => {
   // The link names what matters in the tab that is open. On a Space the address a reader knows is the hub's, whose
-  // query reaches the page on its first load. links.py fills in the two names in capitals.
+  // query reaches the page on its first load. links.py fills in the name in capitals.
   const selected = document.querySelector('[role="tab"][aria-selected="true"]');
-  const tab = __TABS__[selected ? selected.textContent.trim() : ""] || "results";
+  const tab = (selected && selected.dataset.tabId) || "results";
   const query = new URLSearchParams({tab});
   if (tab === "results") { query.set("run", run || ""); query.set("counting", counting || "card"); }
   if (tab === "run") query.set("seed", runSeed ?? 0);

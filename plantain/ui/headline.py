@@ -20,6 +20,7 @@ EXPLAINED = (
     "double-stream and single-stream blocks. <strong>MLP</strong>: the channels of a single block that are not "
     "attention."
 )
+Bar = tuple[str, str, float, int]  # label, kind ("run", "twin" or "null"), heads, of how many
 NO_TWIN = "An untrained twin of this model has not been run: how much of this count was learned is unknown."
 PUBLISHED_NOTE = (
     "Its per-head data were not released, so there is no head map, and the null's p99 counts (about 1,333 and 7) are "
@@ -43,7 +44,7 @@ def published_headline(counting: str = "card") -> str:
         f"<strong>{table.counts[0]:,} of {table.n_heads:,} card heads ({_share(table)}) respond</strong> at |t| > 3, "
         f"as published. {NO_TWIN}"
     )
-    rows = [("FLUX.2 Klein, as published", "run", table.counts[0], table.n_heads)]
+    rows: list[Bar] = [("FLUX.2 Klein, as published", "run", table.counts[0], table.n_heads)]
     rows.append(("99 % of sign flips", "null", table.null_p99[0], table.n_heads))
     return (
         f'<section class="plantain-page"><p class="plantain-claim">{claim}</p>'
@@ -78,10 +79,11 @@ def compact_published() -> str:
 
 def card_table(table: CardTable, twin: CardTable | None = None) -> str:
     """The card's table, with the untrained twin's values in a column of their own where there is one."""
-    head, *body = table.rows
+    head, *body = [list(row) for row in table.rows]
     if twin is not None:
-        beside = [row[1] if row[2] == "—" else f"{row[1]}, {row[2]}" for row in twin.rows[1:]]
-        head, body = (*head, "Untrained twin"), [(*row, cell) for row, cell in zip(body, beside, strict=True)]
+        head.append("Untrained twin")
+        for row, (_, value, beside) in zip(body, twin.rows[1:], strict=True):
+            row.append(value if beside == "—" else f"{value}, {beside}")
     beyond = table.beyond if isinstance(table, Summary) else []
     lines = "".join(f"<li>{escape(line)}</li>" for line in beyond)
     return (
@@ -155,9 +157,7 @@ def _bars(counted: Counted, twin: Counted | None) -> str:
     groups = []
     for what, name in (("card", "Card heads"), ("head", "Attention heads")):
         table: Summary = getattr(counted, what)
-        rows: list[tuple[str, str, float, int]] = [
-            (_short(counted.result.model), "run", table.counts[0], table.n_heads)
-        ]
+        rows: list[Bar] = [(_short(counted.result.model), "run", table.counts[0], table.n_heads)]
         if twin is not None:
             beside: Summary = getattr(twin, what)
             rows.append(("untrained twin", "twin", beside.counts[0], beside.n_heads))
@@ -173,7 +173,7 @@ def _bars(counted: Counted, twin: Counted | None) -> str:
     return "".join(groups)
 
 
-def _bar_table(caption: str, rows: Sequence[tuple[str, str, float, int]]) -> str:
+def _bar_table(caption: str, rows: Sequence[Bar]) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(label)}</th>'
         f'<td><span class="plantain-track" aria-hidden="true"><span class="plantain-bar is-{kind}" '

@@ -50,8 +50,7 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, bar: LinkBar, results: ResultsTab, r
         return restore(request.query_params)
 
     page.load(opened, None, restored, **quiet)
-    js = _COPY.replace("__TABS__", json.dumps({label: key for key, label in TABS.items()}))
-    js = js.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
+    js = _COPY.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
     bar.copy.click(
         None, [results.run, results.counting, run.seed, pair.a, pair.b, pair.seed], bar.shown, js=js, **quiet
     )

@@ -63,7 +63,7 @@ def build(engine: Engine) -> RunTab:
         steps = gr.Slider(1, MAX_STEPS, value=1, step=1, label="Denoising steps", min_width=120)
         size = gr.Dropdown(SIZES, value=OWN_SIZE, label="Pixels a side", min_width=120)
     counting = counting_choice()
-    settings = [prompts, upload, seed, n_seeds, steps, size]
+    settings: list[Any] = [prompts, upload, seed, n_seeds, steps, size]
     estimate = gr.Markdown(_estimate(engine, "dense_pose", None, 0, 1, 1, OWN_SIZE), elem_classes=["plantain-muted"])
     with gr.Row():
         start = gr.Button("Run the probe", variant="primary")

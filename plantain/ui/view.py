@@ -55,14 +55,16 @@ class RunView:
 
     def __init__(self, first: Sequence[Any] | None = None, compact: bool = False) -> None:
         values = list(first) if first is not None else blank()
-        full = {"elem_classes": ["plantain-full"]}
-        self.headline = gr.HTML(values[0], **full)
-        self.overview = gr.HTML(values[1], **full)
-        self.half = gr.HTML(values[2], **full)
-        self.table = gr.HTML(values[3], **full)
-        with gr.Accordion("Reproduce this", open=False, **full):
+        full = ["plantain-full"]
+        self.headline = gr.HTML(values[0], elem_classes=full)
+        self.overview = gr.HTML(values[1], elem_classes=full)
+        self.half = gr.HTML(values[2], elem_classes=full)
+        self.table = gr.HTML(values[3], elem_classes=full)
+        with gr.Accordion("Reproduce this", open=False, elem_classes=full):
             self.reproduce = gr.HTML(values[4])
-        with gr.Accordion("Download: tables, figures, a section for a model card, the run itself", open=False, **full):
+        with gr.Accordion(
+            "Download: tables, figures, a section for a model card, the run itself", open=False, elem_classes=full
+        ):
             self.files = gr.File(values[5], show_label=False, file_count="multiple", interactive=False)
         self.compact = gr.HTML(values[6], elem_classes=["plantain-compact"], visible=compact)
 
