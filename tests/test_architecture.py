@@ -26,7 +26,10 @@ ORDER = [
     "summary",
     "curve",
     "picture",
+    "drawing",
     "figures",
+    "notes",
+    "modelcard",
     "report",
     "cli",
     "__main__",
@@ -39,7 +42,7 @@ ALLOWED = {
     "transformers": {"posebox"},
     "gradio": {"ui"},
     "spaces": set(),
-    "matplotlib": {"picture", "figures"},
+    "matplotlib": {"picture", "drawing", "figures"},
 }
 
 
