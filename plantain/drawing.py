@@ -206,6 +206,20 @@ def dot_with_number(axes: Axes, x: float, y: float, colour: str, text: str, corn
     axes.annotate(text, (x, y), place, textcoords="offset points", fontsize=SMALL, color=INK, ha=align)
 
 
+def beside(axes: Axes, x: float, y: float, text: str) -> None:
+    """A muted text to the right of a point, where need be beyond the panel."""
+    axes.annotate(
+        text,
+        (x, y),
+        (5, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=SMALL,
+        color=MUTED,
+        annotation_clip=False,
+    )
+
+
 def line_key(colour: str, linewidth: float = 3.2, **settings: Any) -> Line2D:
     """A stroke for ``legend``."""
     return Line2D([], [], color=colour, linewidth=linewidth, **settings)

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from plantain import drawing
 from plantain.curve import CountCurve
 from plantain.heads import HeadMap
-from plantain.picture import GRID, MUTED, NARROW, PLUS, RUN, SMALL, TEXT, TWIN, WIDE, Picture, style
+from plantain.picture import GRID, MUTED, NARROW, PLUS, RUN, TEXT, TWIN, WIDE, Picture, style
 from plantain.summary import Block, CardTable, Summary
 
 # More points than this become a raster: as vectors they would be megabytes.
@@ -167,8 +167,8 @@ def block_maxima(table: CardTable, title: str = "", width: float = WIDE) -> Pict
         maxima = [block.max_abs_t for block in table.blocks]
         axes.barh(rows, maxima, color=RUN, height=0.62)
         for row, block in zip(rows, table.blocks, strict=True):
-            said = f" {block.n_above:,}/{block.n_heads:,} at |t|>{block.threshold:g}"
-            axes.annotate(said, (block.max_abs_t, row), va="center", fontsize=SMALL, color=MUTED, annotation_clip=False)
+            said = f"{block.n_above:,}/{block.n_heads:,} at |t|>{block.threshold:g}"
+            drawing.beside(axes, block.max_abs_t, row, said)
         axes.set_xlim(0, 1.02 * max(maxima))
         drawing.threshold_lines(axes, table.thresholds)
         drawing.block_rows(axes, [block.name for block in table.blocks], 0)
