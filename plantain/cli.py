@@ -184,17 +184,29 @@ def _probe(
 
 
 def _report(options: argparse.Namespace) -> int:
+    from plantain.paths import RUNS
     from plantain.report import write_report
-    from plantain.result import load_result
+    from plantain.result import find_untrained_twin, is_untrained_twin, load_result
 
     result = load_result(options.run)
+    twin: ProbeResult | None = None
+    if options.twin is not None:
+        twin = load_result(options.twin)
+        if not is_untrained_twin(twin, result):
+            raise InputError(
+                f"{options.twin} is not the untrained twin of {options.run}: that is a whole run of "
+                f"{result.model}-untrained with the same prompts and settings, beside a whole run."
+            )
+    elif found := find_untrained_twin(result, [Path(options.run).resolve().parent, RUNS]):
+        print(f"Beside it, its untrained twin: {found[0]}.", file=sys.stderr)
+        twin = found[1]
     folder = Path(options.out) if options.out else Path(options.run) / "report"
     _print_tables(result, options.n_flips)
     try:
-        write_report(result, folder, n_flips=options.n_flips)
+        write_report(result, folder, n_flips=options.n_flips, twin=twin)
     except OSError as error:
         raise InputError(f"Cannot write the report to {folder}: {error.strerror}. Give another --out.") from error
-    print(f"\nWrote {folder} (report.md, CSV, JSON, SVG, PNG).", file=sys.stderr)
+    print(f"\nWrote {folder} (report.md, model_card.md, CSV, JSON, SVG, PDF, PNG).", file=sys.stderr)
     return 0
 
 
@@ -320,6 +332,9 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report)
     report.add_argument("run", help="folder of a run, whole or partial")
     report.add_argument("--out", help="folder for the files (default: RUN/report)")
+    report.add_argument(
+        "--twin", help="run of the untrained twin (default: found beside RUN or among the shipped runs, if there)"
+    )
     report.add_argument("--n-flips", type=int, default=1000, help="sign flips of the null (default: 1000)")
 
     push = commands.add_parser("push", help="push a saved run to a dataset on the Hub")

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 # narrow figure shows its smallest text at 9 CSS pixels on a screen of 375.
 WIDE, NARROW = 8.6, 4.3
 TEXT, SMALL = 9.0, 8.5  # points
-_PIXELS_PER_INCH = 115  # widest an inline figure grows; beyond it text would outgrow the page's
+_PIXELS_PER_INCH = 128  # widest an inline figure grows; beyond it text would outgrow the page's
 
 # After Okabe & Ito, told apart with any colour vision (https://jfly.uni-koeln.de/color/), and chosen so
 # that each stands out from white and from near-black: rasters cannot follow the theme.
@@ -63,6 +63,9 @@ _STYLE: dict[Any, Any] = {
 } | dict.fromkeys(
     ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "patch.edgecolor"), INK
 )
+SMOOTH = "smooth"
+"""``gid`` of an image that a viewer should smooth: matplotlib's SVG asks for hard pixels everywhere."""
+_SMOOTH_IMAGE = re.compile(rb'(id="smooth"[^>]*style="image-rendering:)[^"]*')
 # Settings of matplotlib are the whole process's: two threads drawing at once would mix them.
 _lock = threading.RLock()
 
@@ -116,7 +119,8 @@ class Picture:
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
         with style():
             self.figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata, facecolor=paper)
-        return buffer.getvalue()
+        saved = buffer.getvalue()
+        return _SMOOTH_IMAGE.sub(rb"\1auto", saved) if kind == "svg" else saved
 
 
 def _themed(tag: str, prefix: str, wanted: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""A run as files that anyone can read: tables as CSV and JSON, figures as SVG and PNG, a page as Markdown."""
+"""A run as files that anyone can read: tables as CSV and JSON, figures as SVG, PDF and PNG, a page as Markdown."""
 
 from __future__ import annotations
 
@@ -12,65 +12,58 @@ import numpy as np
 
 from plantain import figures
 from plantain.curve import count_curve
-from plantain.result import ProbeResult
+from plantain.errors import InputError
+from plantain.modelcard import model_card
+from plantain.notes import CAVEAT, about_model, counting, describe_run
+from plantain.result import ProbeResult, is_untrained_twin
 from plantain.summary import Summary, summarise
 
-# What a visitor needs beside every count; "responds to" is all that a paired t can say.
-CAVEAT = (
-    "A count above the sign-flip null says that the two sides differ systematically for these heads. It does not say "
-    "that they differ because of the pose: words, length and articulation differ too, and an untrained network can "
-    "pass the same test."
-)
 
-# What the embedded models know; their numbers are about them and not about Klein.
-_EMBEDDED_NOTES = {
-    "posebox": "Posebox was trained to draw poses, and its text encoder with it.",
-    "posebox-untrained": (
-        "The transformer of posebox-untrained has learned nothing; its text encoder was trained on poses. What "
-        "responds here responds to how the text features differ."
-    ),
-    "posebox-random": (
-        "All weights of posebox-random are random: whatever responds here responds to words, not to pose."
-    ),
-}
-
-
-def about_model(name: str) -> str | None:
-    """A sentence on an embedded model, to stand beside its numbers; None for others."""
-    if name not in _EMBEDDED_NOTES:
-        return None
-    return (
-        "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein. "
-        + _EMBEDDED_NOTES[name]
-    )
-
-
-def write_report(result: ProbeResult, folder: str | Path, n_flips: int = 1000, seed: int = 0) -> Path:
-    """Write the report of a run into a folder.
+def write_report(
+    result: ProbeResult, folder: str | Path, n_flips: int = 1000, twin: ProbeResult | None = None, seed: int = 0
+) -> Path:
+    """Write the report of a run into a folder; ``twin`` is the run of its untrained twin, shown beside it.
 
     >>> report.write_report(plantain.load_result("assets/runs/posebox"), "report")
 
     Files
     -----
     report.md : the card's table in both countings, the block list, provenance, how to read it
+    model_card.md : a section for a model card (``model_card``)
     summary.json : the same figures as numbers, ``{"card": …, "head": …, "provenance": …}``
     heads.csv, attention_heads.csv : one row a card head, one row an attention head (``head_rows``)
     differences.csv : one row a card head, one column a pair: the RMS of B minus that of A
     blocks.csv : one row a block
-    overview, null, split_half : each as .svg and .png
+    overview, null, split_half : each as .svg, .pdf and .png
+
+    Raises
+    ------
+    InputError
+        ``twin`` is not the untrained twin of ``result``.
     """
+    if twin is not None and not is_untrained_twin(twin, result):
+        raise InputError(
+            f"{twin.model} on {twin.prompts.name} is not the untrained twin of {result.model}: give a whole run of "
+            f"{result.model}-untrained with the same prompts and settings."
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    card = summarise(result, "card", n_flips=n_flips, seed=seed)
+
+    def both(run: ProbeResult) -> tuple[Summary, Summary]:
+        return summarise(run, "card", n_flips=n_flips, seed=seed), summarise(run, "head", n_flips=n_flips, seed=seed)
+
+    card, head = both(result)
+    twin_card, twin_head = both(twin) if twin is not None else (None, None)
+    twin_curve = count_curve(twin, twin_card) if twin is not None and twin_card is not None else None
     pictures = {
-        "overview": overview(result, card),
-        "null": figures.null_counts(count_curve(result, card)),
-        "split_half": figures.split_half(card),
+        "overview": overview(result, card, twin_card),
+        "null": figures.null_counts(count_curve(result, card), twin_curve),
+        "split_half": figures.split_half(card, twin_card),
     }
     for name, picture in pictures.items():
         for kind in ("svg", "pdf", "png"):
             (folder / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
-    for name, text in texts(result, card, summarise(result, "head", n_flips=n_flips, seed=seed)).items():
+    for name, text in texts(result, card, head, twin_card, twin_head).items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
     return folder
 
@@ -85,18 +78,17 @@ def overview(
     return figures.overview(summary, result.head_map, f"{title}\nA: {a}; B: {b}", twin, width)
 
 
-def counting(result: ProbeResult, summary: Summary) -> str:
-    """What counts as a head in a summary, in words: "510 card heads of 16 channels, MLP among them"."""
-    if summary.view["grouping"] == "head":
-        return f"{summary.n_heads:,} attention heads"
-    parts = {"all": "MLP among them", "attention": "attention only", "mlp": "MLP only"}[summary.view["part"]]
-    return f"{summary.n_heads:,} card heads of {result.config.channels_per_head} channels, {parts}"
-
-
-def texts(result: ProbeResult, card: Summary, head: Summary) -> dict[str, str]:
+def texts(
+    result: ProbeResult,
+    card: Summary,
+    head: Summary,
+    twin_card: Summary | None = None,
+    twin_head: Summary | None = None,
+) -> dict[str, str]:
     """The report's text files by name; ``card`` and ``head`` are the run's summaries in the two countings."""
     return {
-        "report.md": markdown(result, card, head),
+        "report.md": markdown(result, card, head, twin_card),
+        "model_card.md": model_card(result, card, head, twin_card, twin_head),
         "heads.csv": heads_csv(result, card),
         "attention_heads.csv": heads_csv(result, head),
         "differences.csv": differences_csv(result),
@@ -177,7 +169,7 @@ def summary_json(result: ProbeResult, card: Summary, head: Summary) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def markdown(result: ProbeResult, card: Summary, head: Summary) -> str:
+def markdown(result: ProbeResult, card: Summary, head: Summary, twin_card: Summary | None = None) -> str:
     """The report as Markdown, with ``overview.svg`` beside it."""
     a, b = result.prompts.conditions
     state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(result.prompts)} pairs.**"
@@ -186,13 +178,16 @@ def markdown(result: ProbeResult, card: Summary, head: Summary) -> str:
         "",
         f"{result.prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A.{state}".strip(),
         "",
-        f"![{figures.alt_text(card)}](overview.svg)",
+        f"![{figures.alt_text(card, twin_card)}](overview.svg)",
         "",
         f"## Card heads: runs of {result.config.channels_per_head} channels, MLP among them",
         "",
         *_markdown_table(card.rows),
         "",
         *[f"- {line}" for line in card.beyond],
+        *([_twin_line(twin_card)] if twin_card is not None else []),
+        "",
+        "![Heads above every threshold of |t|, beside sign flips](null.svg)",
         "",
         "Blocks by max |t|:",
         "",
@@ -217,26 +212,12 @@ def markdown(result: ProbeResult, card: Summary, head: Summary) -> str:
     return "\n".join(lines)
 
 
-def describe_run(result: ProbeResult) -> dict[str, str]:
-    """What made a run, as short texts in reading order."""
-    p = result.provenance
-    versions = ", ".join(f"{name} {version}" for name, version in p.get("versions", {}).items())
-    sigmas = ", ".join(f"{sigma:g}" for sigma in p.get("realised_sigmas", []))
-    real = result.token_counts[:, :, 1]
-    return {
-        "model": f"{result.model}" + (f" at revision {p['revision']}" if p.get("revision") else ""),
-        "weights": f"fingerprint {str(p.get('weights_fingerprint', 'unknown'))[:16]}",
-        "prompts": f"{result.prompts.name}, {result.n_pairs} of {len(result.prompts)} pairs",
-        "noise seeds": ", ".join(str(seed) for seed in result.config.seeds),
-        "steps": f"{result.config.num_inference_steps}, noise level {sigmas or 'unknown'}",
-        "guidance": f"{result.config.guidance_scale:g}",
-        "picture": f"{p.get('width', '?')} × {p.get('height', '?')} pixels, {int(result.token_counts[0, 0, 0])} tokens",
-        "text": f"{real.min()} to {real.max()} real tokens of {p.get('n_text_tokens', '?')}; "
-        f"mean difference B − A {float((real[:, 1] - real[:, 0]).mean()):+.2f}",
-        "device": f"{p.get('device', 'unknown')}, {p.get('dtype', 'unknown')}",
-        "made": f"{p.get('started', 'unknown')}, {float(p.get('seconds', 0)):.1f} s",
-        "versions": versions or "unknown",
-    }
+def _twin_line(twin: Summary) -> str:
+    counts = ", ".join(
+        f"{count:,} ({100 * share:.1f} %) at |t| > {c:g}"
+        for c, count, share in zip(twin.thresholds, twin.counts, twin.shares, strict=True)
+    )
+    return f"- The untrained twin, same prompts and settings: {counts}."
 
 
 def _markdown_table(rows: list[tuple[str, str, str]]) -> list[str]:

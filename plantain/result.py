@@ -310,6 +310,28 @@ def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     return same and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
 
 
+def find_untrained_twin(result: ProbeResult, folders: Sequence[str | Path]) -> tuple[Path, ProbeResult] | None:
+    """The first run among ``folders`` and just below them, by name, that is the untrained twin of a result.
+
+    >>> find_untrained_twin(result, ["runs", "assets/runs"])
+    """
+    below = [path for folder in folders for path in (Path(folder), *sorted(Path(folder).glob("*/")))]
+    for folder in below:
+        try:
+            # The small file first: tensor files of Klein are megabytes, and most runs are of other models.
+            if not (folder / "run.json").is_file():
+                continue
+            description = _read_json(folder / "run.json")
+            if description["provenance"]["model"] != f"{result.model}-untrained":
+                continue
+            twin = load_result(folder)
+        except (InputError, LookupError, TypeError):
+            continue  # a damaged neighbour is no reason to refuse this run
+        if is_untrained_twin(twin, result):
+            return folder, twin
+    return None
+
+
 def _check_provenance(provenance: Any) -> None:
     """What reports read from it must have the type they expect; everything else is passed on as it is."""
     wanted: dict[str, type | tuple[type, ...]] = {

@@ -28,7 +28,10 @@ ORDER = [
     "summary",
     "curve",
     "picture",
+    "drawing",
     "figures",
+    "notes",
+    "modelcard",
     "reproduce",
     "typed_pair",
     "report",
@@ -44,7 +47,7 @@ ALLOWED = {
     "gradio": {"ui"},
     "huggingface_hub": {"pipeline", "results_repo"},
     "spaces": set(),
-    "matplotlib": {"picture", "figures"},
+    "matplotlib": {"picture", "drawing", "figures"},
 }
 
 

@@ -102,6 +102,30 @@ def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
     assert plantain.load_result(tmp_path / "run").n_pairs == 1
 
 
+def test_report_finds_the_untrained_twin_or_takes_the_one_named(capsys, tmp_path):
+    status, _, said = run_cli(capsys, "report", RUNS / "posebox", "--out", tmp_path / "found", "--n-flips", 50)
+    assert status == 0
+    assert f"its untrained twin: {RUNS / 'posebox-untrained'}." in said
+    named = plantain.load_result(RUNS / "posebox-untrained").save(tmp_path / "twin")
+    arguments = ["report", RUNS / "posebox", "--out", tmp_path / "named", "--n-flips", 50, "--twin", named]
+    status, _, said = run_cli(capsys, *arguments)
+    assert status == 0
+    assert "its untrained twin" not in said
+    cards = [(tmp_path / name / "model_card.md").read_text(encoding="utf-8") for name in ("found", "named")]
+    assert cards[0] == cards[1]
+    assert "167 (32.7 %)" in cards[0]
+
+
+def test_report_refuses_another_run_as_the_twin(capsys, tmp_path):
+    for wrong, sentence in ((RUNS / "posebox-random", "is not the untrained twin"), (tmp_path, "holds no run")):
+        arguments = ["report", RUNS / "posebox", "--out", tmp_path / "out", "--twin", wrong]
+        status, printed, said = run_cli(capsys, *arguments)
+        assert status == cli.EXIT_BAD_INPUT
+        assert sentence in said
+        assert printed == ""
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path, number):
     rows = "".join(

@@ -9,6 +9,7 @@ import pytest
 
 import plantain
 from plantain import figures, report
+from plantain.errors import InputError
 from plantain.paths import RUNS
 
 
@@ -75,6 +76,7 @@ def test_figures_are_real_pictures_and_the_svg_is_the_same_each_time(result, fol
     for name in ("overview", "null", "split_half"):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"<svg" in (folder / f"{name}.svg").read_bytes()
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     table = plantain.summarise(result)
     again = [figures.overview(table, result.head_map).to_bytes("svg") for _ in range(2)]
     assert again[0] == again[1]
@@ -85,6 +87,65 @@ def test_alternative_text_says_the_finding(result):
     alt = figures.overview(table, result.head_map).alt
     assert f"{table.counts[0]} of 510 heads" in alt
     assert table.blocks[0].name in alt
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return plantain.load_result(RUNS / "posebox-untrained")
+
+
+def cells_of(card, start):
+    line = next(line for line in card.splitlines() if line.startswith(f"| {start} |"))
+    return [cell.strip() for cell in line.replace("\\|", "¦").strip("|").split("|")[1:]]
+
+
+def test_the_model_card_section_holds_twin_attention_and_the_published_figures(result, twin, tmp_path):
+    folder = report.write_report(result, tmp_path, twin=twin)
+    text = (folder / "model_card.md").read_text(encoding="utf-8")
+    runs = [plantain.summarise(run, grouping) for grouping in ("card", "head") for run in (result, twin)]
+    shares = [f"{table.counts[0]} ({100 * table.shares[0]:.1f} %)" for table in runs]
+    assert shares[:2] == ["269 (52.7 %)", "167 (32.7 %)"]
+    assert cells_of(text, "\\|t\\| > 3") == [*shares, "8,263 (50.6 %)"]
+    assert cells_of(text, "null p99 at \\|t\\| > 3") == [*(f"{t.null_p99[0]:.0f}" for t in runs), "about 1,333"]
+    assert cells_of(text, "set-level p at \\|t\\| > 5") == [*(f"{t.set_p[1]:.4f}" for t in runs), "not given"]
+    assert cells_of(text, "split-half r") == [*(f"{t.split_half[0]:.3f}" for t in runs), "0.863"]
+    assert "](https://huggingface.co/spaces/phanerozoic/dense-plantain)" in text
+    assert "](overview.svg)" in text
+    assert report.CAVEAT in text
+    assert "not about FLUX.2 Klein" in text
+    assert "has not been run" not in text
+    for unsafe in ("<script", "<iframe"):
+        assert unsafe not in text
+    page = (folder / "report.md").read_text(encoding="utf-8")
+    assert "The untrained twin, same prompts and settings: 167 (32.7 %) at |t| > 3, 48 (9.4 %) at |t| > 5." in page
+    assert b"untrained twin" in (folder / "overview.svg").read_bytes()
+
+
+def test_without_a_twin_the_model_card_says_that_nothing_can_be_read_as_learned(folder):
+    text = (folder / "model_card.md").read_text(encoding="utf-8")
+    assert "An untrained twin of this model has not been run" in text
+    assert "cannot be read as learned" in text
+    assert len(cells_of(text, "heads")) == 3
+
+
+def test_an_untrained_model_needs_no_twin_and_other_prompts_no_published_column(twin):
+    from dataclasses import replace
+
+    from plantain.prompts import PromptSet
+
+    pairs = [(f"a {i}", f"b {i}") for i in range(25)]
+    other = replace(twin, prompts=PromptSet.from_pairs(pairs, name="mine"))
+    text = report.model_card(other, plantain.summarise(other), plantain.summarise(other, "head"))
+    assert "This model is itself untrained" in text
+    assert len(cells_of(text, "heads")) == 2
+    assert "16,320" not in text
+
+
+def test_a_run_that_is_not_the_twin_is_refused(result, tmp_path):
+    random = plantain.load_result(RUNS / "posebox-random")
+    with pytest.raises(InputError, match="posebox-random on dense_pose is not the untrained twin of posebox"):
+        report.write_report(result, tmp_path / "x", twin=random)
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_partial_run_is_reported_as_partial(result, tmp_path):

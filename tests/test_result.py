@@ -14,7 +14,14 @@ from plantain.errors import InputError
 from plantain.heads import HeadMap
 from plantain.paths import RUNS
 from plantain.prompts import PromptSet
-from plantain.result import RESULT_STREAMS, ProbeConfig, ProbeResult, load_result
+from plantain.result import (
+    RESULT_STREAMS,
+    ProbeConfig,
+    ProbeResult,
+    find_untrained_twin,
+    is_untrained_twin,
+    load_result,
+)
 
 HEAD_MAP = HeadMap(n_joint=2, n_single=3, n_attention_heads=2, head_width=32, mlp_width=48, channels_per_head=16)
 PROVENANCE = {"model": "made up", "sigmas": [1.0, 0.5], "note": "é"}
@@ -523,3 +530,31 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="plain JSON values"):
         unsaveable.save(tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+# -- untrained twins ---------------------------------------------------------------------------
+
+
+def test_a_twin_is_the_whole_same_run_of_the_untrained_model():
+    trained, twin, random = (load_result(RUNS / name) for name in ("posebox", "posebox-untrained", "posebox-random"))
+    assert is_untrained_twin(twin, trained)
+    assert not is_untrained_twin(trained, twin)
+    assert not is_untrained_twin(trained, trained)
+    assert not is_untrained_twin(random, trained)
+    part = replace(twin, mean_square=twin.mean_square[:5], token_counts=twin.token_counts[:5])
+    assert not is_untrained_twin(part, trained)
+    assert not is_untrained_twin(twin, replace(trained, config=replace(trained.config, seed=1)))
+
+
+def test_a_twin_is_found_beside_a_run_and_damaged_neighbours_are_passed_over(tmp_path):
+    trained, twin = load_result(RUNS / "posebox"), load_result(RUNS / "posebox-untrained")
+    assert find_untrained_twin(trained, [tmp_path]) is None
+    for name, text in (("a", "{"), ("b", "[]"), ("c", '{"provenance": {"model": "posebox-untrained"}}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    assert find_untrained_twin(trained, [tmp_path, tmp_path / "gone"]) is None
+    twin.save(tmp_path / "d")
+    twin.save(tmp_path / "e")
+    assert find_untrained_twin(trained, [tmp_path])[0] == tmp_path / "d"
+    assert find_untrained_twin(trained, [RUNS, tmp_path])[0] == RUNS / "posebox-untrained"
+    assert find_untrained_twin(twin, [RUNS, tmp_path]) is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
-from plantain import report
+from plantain import notes
 from plantain.picture import html_table
 from plantain.pipeline import EMBEDDED_MODELS, KLEIN
 from plantain.summary import CardTable, Summary, load_published
@@ -89,7 +89,7 @@ def card_table(table: CardTable, twin: CardTable | None = None) -> str:
     return (
         f'<div class="plantain-left">{html_table(head, body, "The card’s table")}</div>'
         f'<div class="plantain-prose"><ul>{lines}</ul>'
-        f'<p class="plantain-note">{escape(report.CAVEAT)}</p>'
+        f'<p class="plantain-note">{escape(notes.CAVEAT)}</p>'
         f"<details><summary>What these words mean</summary><p>{EXPLAINED}</p></details></div>"
     )
 
@@ -140,12 +140,12 @@ def _claim(counted: Counted, twin: Counted | None) -> str:
 def _about(counted: Counted) -> str:
     result = counted.result
     a, b = result.prompts.conditions
-    known = report.describe_run(result)
+    known = notes.describe_run(result)
     rest = "; ".join(f"{key}: {value}" for key, value in known.items() if key in ("noise seeds", "steps", "picture"))
-    note = report.about_model(result.model)
+    note = notes.about_model(result.model)
     lines = [
         f"<strong>{escape(result.model)}</strong>, {escape(known['prompts'])}. A: {escape(a)}; B: {escape(b)}; "
-        f"t of B − A over pairs. Below, counted: <strong>{escape(report.counting(result, counted.chosen))}</strong>. "
+        f"t of B − A over pairs. Below, counted: <strong>{escape(notes.counting(result, counted.chosen))}</strong>. "
         f"{escape(rest[:1].upper() + rest[1:])}."
     ]
     if note:

@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from plantain import figures, report
+from plantain import figures, notes, report
 from plantain.curve import count_curve
 from plantain.paths import ASSETS
 from plantain.picture import NARROW, Picture, page_figure
@@ -167,7 +167,7 @@ def _reproduce(result: ProbeResult) -> str:
     note = "" if is_shipped(result) else "<p><code>prompts.json</code> is among the files below.</p>"
     rows = "".join(
         f"<tr><th scope='row'>{escape(key)}</th><td>{escape(value)}</td></tr>"
-        for key, value in report.describe_run(result).items()
+        for key, value in notes.describe_run(result).items()
     )
     return (
         f'<div class="plantain-command"><pre><code>{escape(command)}</code></pre>'
@@ -180,7 +180,7 @@ def _files(counted: Counted, folder: Path | None, target: Path, twin: Counted | 
     """Write what can be downloaded, always in both countings; gradio copies the files when it serves them."""
     result = counted.result
     beside = (twin.card, twin.head) if twin is not None else (None, None)
-    texts = report.texts(result, counted.card, counted.head)
+    texts = report.texts(result, counted.card, counted.head, *beside)
     if not is_shipped(result):
         texts["prompts.json"] = prompts_json(result)
     for name, text in texts.items():

@@ -1,0 +1,50 @@
+"""The count at every threshold: at the summary's own it is the summary's."""
+
+import numpy as np
+import pytest
+
+import plantain
+from plantain import stats
+from plantain.curve import count_curve
+from plantain.paths import RUNS
+
+
+@pytest.fixture(scope="module")
+def result():
+    return plantain.load_result(RUNS / "posebox")
+
+
+@pytest.mark.parametrize(
+    "view", [{}, {"grouping": "head"}, {"part": "mlp", "stream": "image"}, {"thresholds": (2.9, 4)}]
+)
+def test_at_the_summarys_thresholds_it_is_the_summary(result, view):
+    table = plantain.summarise(result, n_flips=200, seed=3, **view)
+    curve = count_curve(result, table)
+    for k, threshold in enumerate(table.thresholds):
+        assert threshold in curve.thresholds
+        assert curve.at(threshold) == (table.counts[k], pytest.approx(table.null_p99[k]))
+    assert curve.n_heads == table.n_heads
+
+
+def test_it_falls_from_all_heads_to_none(result):
+    table = plantain.summarise(result, n_flips=200)
+    curve = count_curve(result, table)
+    for values in (curve.observed, curve.null_median, curve.null_p99):
+        assert len(values) == len(curve.thresholds)
+        assert (np.diff(values) <= 0).all()
+    assert (curve.null_median <= curve.null_p99).all()
+    assert curve.observed[0] > 0.9 * 510
+    assert curve.observed[-1] == 0
+    assert (np.diff(curve.thresholds) > 0).all()
+    null = stats.sign_flip_null(result.differences(), 200, curve.thresholds.tolist(), 0)
+    np.testing.assert_array_equal(curve.null_median, np.median(null.counts, axis=0))
+
+
+def test_few_thresholds_are_enough_where_t_is_huge(result):
+    from dataclasses import replace
+
+    table = replace(plantain.summarise(result, n_flips=50), t=np.linspace(0, 5000, 510))
+    curve = count_curve(result, table)
+    assert len(curve.thresholds) < 200
+    assert curve.thresholds[-1] == pytest.approx(5000.25)
+    assert curve.observed[-1] == 0
