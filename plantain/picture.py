@@ -171,10 +171,9 @@ def html_table(header: Sequence[Any], rows: Sequence[Sequence[Any]], caption: st
         "<tr>" + "".join(f"<td{_number_class(cell)}>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
+    # Reached by the keyboard, since on a phone it scrolls.
     said = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="plantain-scroll"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'<div class="plantain-scroll" tabindex="0"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _number_class(cell: Any) -> str:

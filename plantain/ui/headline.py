@@ -187,8 +187,8 @@ def _bar_table(caption: str, rows: Sequence[Bar]) -> str:
 def _compact(title: str, bars: str, note: str, figure: str, key: str) -> str:
     return (
         f"<h2>{title}</h2>"
-        f'<div class="plantain-columns"><div>{bars}<p class="plantain-muted">{note}</p>'
-        f'<p><a href="?run={quote(key)}" target="_blank" rel="noopener">Open the full page</a></p></div>'
+        f'<div class="plantain-columns"><div>{bars}<p class="plantain-muted">{note} '
+        f'<a href="?run={quote(key)}" target="_blank" rel="noopener">Open the full page</a></p></div>'
         f"<div>{figure}</div></div>"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+import zipfile
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
@@ -172,7 +173,7 @@ def _reproduce(result: ProbeResult) -> str:
     return (
         f'<div class="plantain-command"><pre><code>{escape(command)}</code></pre>'
         f'<button type="button" class="plantain-button" data-copy="{escape(command)}">Copy the command</button></div>'
-        f'{note}<div class="plantain-scroll"><table><tbody>{rows}</tbody></table></div>'
+        f'{note}<div class="plantain-scroll" tabindex="0"><table><tbody>{rows}</tbody></table></div>'
     )
 
 
@@ -195,7 +196,16 @@ def _files(counted: Counted, folder: Path | None, target: Path, twin: Counted | 
         for path in (folder / "run.json", *folder.glob("mean_square-*.safetensors")):
             _copied(path, target)
     # These two files together are the run: in a folder of their own, `load_result` reads them.
-    return [*files, str(target / "run.json"), *map(str, target.glob("*.safetensors"))]
+    files += [str(target / "run.json"), *map(str, target.glob("*.safetensors"))]
+    return [_packed(files, target / "everything.zip"), *files]
+
+
+def _packed(files: Sequence[str], path: Path) -> str:
+    """All files in one: a browser stops to ask after ten downloads in a row."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.write(file, Path(file).name)
+    return str(path)
 
 
 def _new_folder() -> Path:
