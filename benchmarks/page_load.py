@@ -55,7 +55,7 @@ def _paints(browser: object, url: str) -> list[float]:
             page = context.new_page()
             started = time.perf_counter()
             page.goto(url, wait_until="commit")
-            for what in (".plantain-claim", ".plantain-wide svg", ".plantain-scroll table"):
+            for what in (".plantain-claim", ".plantain-wide svg", ".plantain-left table"):
                 page.locator(what).first.wait_for()
             seconds.append(time.perf_counter() - started)
             context.close()

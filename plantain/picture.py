@@ -173,7 +173,8 @@ def html_table(header: Sequence[Any], rows: Sequence[Sequence[Any]], caption: st
     )
     # Reached by the keyboard, since on a phone it scrolls.
     said = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f'<div class="plantain-scroll" tabindex="0"><table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="plantain-scroll" tabindex="0">{table}</div>'
 
 
 def _number_class(cell: Any) -> str:

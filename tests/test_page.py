@@ -34,6 +34,7 @@ def test_results_are_there_at_first_paint_with_the_twin_beside_them(page):
     twin = summarise(TWIN)
     shows(page, f"{CARD.counts[0]} of 510 card heads ({100 * CARD.shares[0]:.1f} %) respond")
     shows(page, f"{twin.counts[0]} ({100 * twin.shares[0]:.1f} %)")
+    shows(page, f"do, {twin.ratios[0]:.1f} times what 99 % of sign flips allow")
     shows(page, FIRST_VALUE)
 
 

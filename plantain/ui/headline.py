@@ -80,10 +80,10 @@ def compact_published() -> str:
 def card_table(table: CardTable, twin: CardTable | None = None) -> str:
     """The card's table, with the untrained twin's values in a column of their own where there is one."""
     head, *body = [list(row) for row in table.rows]
-    if twin is not None:
-        head.append("Untrained twin")
-        for row, (_, value, beside) in zip(body, twin.rows[1:], strict=True):
-            row.append(value if beside == "—" else f"{value}, {beside}")
+    if twin is not None:  # before the last column, so that a phone shows it without scrolling
+        head.insert(2, "Untrained twin")
+        for row, (_, value, _) in zip(body, twin.rows[1:], strict=True):
+            row.insert(2, value)
     beyond = table.beyond if isinstance(table, Summary) else []
     lines = "".join(f"<li>{escape(line)}</li>" for line in beyond)
     return (
@@ -133,8 +133,13 @@ def _claim(counted: Counted, twin: Counted | None) -> str:
         return said + NO_TWIN
     return said + (
         f"With a transformer that has learned nothing, <strong>{twin.card.counts[0]:,} ({_share(twin.card)})</strong> "
-        "do. The count alone does not tell what was learned."
+        f"do{_beyond_null(twin.card)}. The count alone does not tell what was learned."
     )
+
+
+def _beyond_null(table: CardTable) -> str:
+    ratio = table.ratios[0]
+    return "" if ratio is None else f", {ratio:.1f} times what 99 % of sign flips allow"
 
 
 def _about(counted: Counted) -> str:

@@ -36,6 +36,7 @@ from plantain.ui.fields import verdicts, whole_number
 _LOG = logging.getLogger(__name__)
 DEFAULT_SEEDS = 8
 _MOST_WORDS = 12  # named one by one
+_THREE_FIFTHS = 6.0  # inches: the figure shares its row with what it means
 # Each with what it asks, so that a visitor chooses a question and not a text.
 EXAMPLES = {
     "T-pose or a leap, one robot": [
@@ -205,7 +206,7 @@ def _figure(reading: PairReading) -> str:
             reading.names,
             f"your prompts, t over {reading.over}",
             "dense_pose, t over 25 pairs",
-            width=width,
+            width=min(width, _THREE_FIFTHS),
         )
 
     return page_figure(draw, html_table(COLUMNS, reading.rows, "|t| by block"))
