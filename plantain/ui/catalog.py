@@ -76,6 +76,8 @@ def fetch_in_background() -> threading.Thread | None:
             _LOG.info("fetched %d runs from %s", len(found), repo)
         except InputError as error:
             _LOG.warning("the shipped runs are shown alone: %s", error)
+        except Exception:  # nobody waits for this thread: what ends it must be told here
+            _LOG.exception("the shipped runs are shown alone")
 
     thread = threading.Thread(target=fetch, name="fetch-runs", daemon=True)
     thread.start()

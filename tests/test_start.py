@@ -1,0 +1,94 @@
+"""How the page starts: on a machine without a home, and with a results dataset that outlives it."""
+
+import os
+import time
+from contextlib import contextmanager
+
+import hub
+import pytest
+from browser import serve
+
+from plantain.paths import RUNS
+from plantain.result import load_result
+from plantain.results_repo import run_name
+from plantain.ui.run import OWN_SIZE
+
+REPO = "acme/results"
+
+
+@contextmanager
+def client_of(url):
+    from gradio_client import Client
+
+    client = Client(url, verbose=False)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def keys(client):
+    return {row["run"] for row in client.predict(api_name="/results")["runs"]}
+
+
+def wait_for(client, key):
+    for _ in range(300):
+        if key in keys(client):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{key} never came; there are {keys(client)}")
+
+
+@pytest.fixture
+def no_home(monkeypatch):
+    """A home that nothing can be written to, also not by root, and no cache of any model."""
+    for name in [name for name in os.environ if name.startswith(("HF_", "XDG_", "HUGGING", "MPLCONFIG"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/proc/no-home")
+
+
+def test_without_a_home_a_cache_or_a_network_it_starts_and_works(no_home, tmp_path):
+    with serve(tmp_path) as url, client_of(url) as client:
+        assert "shipped/posebox" in keys(client)
+        assert client.predict(api_name="/run_probe")["summary"]["n_pairs"] == 25
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["server.log"]
+
+
+def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_there(tmp_path):
+    """Two lives of one Space: the first run of the first life is in the list of the second."""
+    name = run_name(load_result(RUNS / "posebox"))
+    with hub.serve_datasets() as datasets:
+        variables = {
+            "HF_ENDPOINT": datasets.address,
+            "HF_TOKEN": hub.WRITER,
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": str(tmp_path / "hf"),
+            "PLANTAIN_RESULTS_REPO": REPO,
+        }
+        first, second = tmp_path / "first", tmp_path / "second"
+        first.mkdir()
+        second.mkdir()
+        with serve(first, **variables) as url:
+            said = press_run(url)
+            assert f"Kept in [the results dataset]({datasets.address}/datasets/{REPO}/tree/main/{name})" in said
+            with client_of(url) as client:
+                wait_for(client, f"results-dataset/{name}")
+        with serve(second, **variables) as url, client_of(url) as client:
+            wait_for(client, f"results-dataset/{name}")
+            found = client.predict(run=f"results-dataset/{name}", api_name="/results")
+            assert found["model"] == "posebox"
+            assert "Kept" not in press_run(url)  # it is there already
+
+
+def test_a_dataset_that_cannot_be_reached_leaves_the_shipped_runs(tmp_path):
+    with serve(tmp_path, PLANTAIN_RESULTS_REPO=REPO) as url, client_of(url) as client:
+        assert "shipped/posebox" in keys(client)
+    assert "the shipped runs are shown alone" in (tmp_path / "server.log").read_text()
+
+
+def press_run(url):
+    """Press *Run the probe* on the page, as a visitor does; what the page says at the end."""
+    from zerogpu import Visitor
+
+    return Visitor(url).press("Run the probe", "dense_pose", None, 0, 1, 1, OWN_SIZE, "card", None)[0]
