@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import gradio as gr
@@ -168,6 +167,15 @@ def build() -> Any:
     )
 
 
+def _has_mcp() -> bool:
+    """Whether gradio can serve the endpoints as MCP tools; asked to without its extra, it would not start."""
+    try:
+        import mcp  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python app.py``; on a Space it is run the same way, without options."""
     global _model
@@ -200,8 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show_error=True,
         theme=theme.theme(),
         head=theme.HEAD,
-        # gradio refuses to start with it where its extra is not installed.
-        mcp_server=find_spec("mcp") is not None,
+        mcp_server=_has_mcp(),
         footer_links=["api", "gradio"],
     )
     return 0

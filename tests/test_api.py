@@ -1,5 +1,7 @@
 """The endpoints for programs, through gradio's own client and the real server."""
 
+import os
+
 import pytest
 
 from plantain.paths import RUNS
@@ -81,3 +83,44 @@ def test_what_cannot_be_used_is_a_sentence(client, endpoint, arguments, sentence
 
     with pytest.raises(AppError, match=sentence):
         client.predict(**arguments, api_name=endpoint)
+
+
+def test_the_same_three_are_tools_of_an_mcp_client(server):
+    import asyncio
+
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def use():
+        async with (
+            streamable_http_client(f"{server[0]}gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            answer = await session.call_tool("results", {"run": "published"})
+            return tools, answer.content[0].text
+
+    tools, text = asyncio.run(use())
+    assert set(tools) == {"run_probe", "probe_pair", "results"}
+    assert set(tools["probe_pair"].inputSchema["properties"]) == {"a", "b", "n_seeds", "seed"}
+    assert "8263" in text
+
+
+def test_without_the_extra_the_page_starts_all_the_same(tmp_path):
+    """As after ``pip install -r requirements.txt`` alone: no module called mcp."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'mcp':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+    )
+    from browser import serve
+    from gradio_client import Client
+
+    with serve(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])) as url:
+        client = Client(url, verbose=False)
+        assert client.predict(api_name="/results")["runs"]
+        client.close()
