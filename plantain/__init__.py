@@ -41,6 +41,7 @@ _MODULES = (
     "estimate",
     "figures",
     "heads",
+    "inference",
     "picture",
     "pipeline",
     "probe",

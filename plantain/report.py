@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from plantain import figures
+from plantain import figures, stats
 from plantain.curve import count_curve
 from plantain.errors import InputError
+from plantain.inference import MEANING, Inference, infer
 from plantain.modelcard import model_card
 from plantain.notes import CAVEAT, about_model, counting, describe_run
 from plantain.result import ProbeResult, is_untrained_twin
 from plantain.summary import Summary, summarise
+
+Sure = tuple[Inference, Inference]  # of the card heads, of the attention heads
 
 
 def write_report(
@@ -86,14 +89,15 @@ def texts(
     twin_head: Summary | None = None,
 ) -> dict[str, str]:
     """The report's text files by name; ``card`` and ``head`` are the run's summaries in the two countings."""
+    sure = infer(result, card), infer(result, head)
     return {
-        "report.md": markdown(result, card, head, twin_card),
+        "report.md": markdown(result, card, head, twin_card, sure),
         "model_card.md": model_card(result, card, head, twin_card, twin_head),
         "heads.csv": heads_csv(result, card),
         "attention_heads.csv": heads_csv(result, head),
         "differences.csv": differences_csv(result),
         "blocks.csv": blocks_csv(card),
-        "summary.json": summary_json(result, card, head),
+        "summary.json": summary_json(result, card, head, sure),
     }
 
 
@@ -103,13 +107,27 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
     Columns: ``block``, ``kind`` ("joint", "single"), ``part`` ("attention", "mlp"), ``index`` (within
     block and part), ``first_channel`` and ``n_channels`` (of the projection's input), ``mean_a`` and
     ``mean_b`` (RMS averaged over pairs), ``mean_difference`` (B - A), ``t`` (paired, over pairs), ``dz``
-    (t / sqrt(n_pairs)), ``p_fwer`` (max-|t| adjusted, from the sign flips).
+    (t / sqrt(n_pairs)), ``g``, ``g_low``, ``g_high`` (Hedges' g_z with its 95 % interval), ``p`` (two-sided, of
+    the t distribution), ``q_bh``, ``q_by`` (FDR-adjusted), ``p_fwer`` (max-|t| adjusted, from the sign flips).
     """
     view = {key: summary.view[key] for key in ("grouping", "part", "stream", "step")}
     rms = result.rms(**view)
     table = result.head_map.table(view["grouping"], view["part"])
     a, b = rms[:, 0].mean(axis=0), rms[:, 1].mean(axis=0)
     p_fwer = summary.null.max_p(np.abs(summary.t)) if summary.null is not None else np.full(summary.n_heads, np.nan)
+    effect = stats.hedges_g(result.differences(**view))
+    p = stats.t_pvalues(summary.t, summary.n_pairs)
+    columns = {
+        "t": summary.t,
+        "dz": summary.dz,
+        "g": effect.g,
+        "g_low": effect.low,
+        "g_high": effect.high,
+        "p": p,
+        "q_bh": stats.fdr(p, "bh"),
+        "q_by": stats.fdr(p, "by"),
+        "p_fwer": p_fwer,
+    }
     names = ("block", "kind", "part", "index", "first_channel", "n_channels")
     return [
         {name: table[name][i].item() for name in names}
@@ -117,10 +135,8 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
             "mean_a": float(a[i]),
             "mean_b": float(b[i]),
             "mean_difference": float(b[i] - a[i]),
-            "t": float(summary.t[i]),
-            "dz": float(summary.dz[i]),
-            "p_fwer": float(p_fwer[i]),
         }
+        | {name: float(values[i]) for name, values in columns.items()}
         for i in range(summary.n_heads)
     ]
 
@@ -156,21 +172,31 @@ def blocks_csv(summary: Summary) -> str:
     )
 
 
-def summary_json(result: ProbeResult, card: Summary, head: Summary) -> str:
+def summary_json(result: ProbeResult, card: Summary, head: Summary, sure: Sure | None = None) -> str:
+    """Tables, inference, settings and provenance as numbers; ``sure`` spares working the inference out again."""
+    of_card, of_head = sure or (infer(result, card), infer(result, head))
     content = {
         "prompts": result.prompts.name,
         "pairs_done": result.n_pairs,
         "complete": result.complete,
-        "card": card.to_dict(),
-        "head": head.to_dict(),
+        "card": card.to_dict() | {"inference": of_card.to_dict()},
+        "head": head.to_dict() | {"inference": of_head.to_dict()},
         "config": result.config.to_dict(),
         "provenance": result.provenance,
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def markdown(result: ProbeResult, card: Summary, head: Summary, twin_card: Summary | None = None) -> str:
+def markdown(
+    result: ProbeResult,
+    card: Summary,
+    head: Summary,
+    twin_card: Summary | None = None,
+    sure: Sure | None = None,
+) -> str:
     """The report as Markdown, with ``overview.svg`` beside it."""
+    of_card, of_head = sure or (infer(result, card), infer(result, head))
+    beside = dict(of_head.rows)
     a, b = result.prompts.conditions
     state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(result.prompts)} pairs.**"
     lines = [
@@ -199,9 +225,20 @@ def markdown(result: ProbeResult, card: Summary, head: Summary, twin_card: Summa
         "",
         *[f"- {line}" for line in head.beyond],
         "",
+        "## How sure one can be",
+        "",
+        "| | card heads | attention heads |",
+        "|---|---|---|",
+        *[
+            " ".join(["|", what.replace("|", "\\|"), "|", value, "|", beside.get(what, "—"), "|"])
+            for what, value in of_card.rows
+        ],
+        "",
         "## How to read this",
         "",
         CAVEAT,
+        "",
+        MEANING,
         "",
         *([note, ""] if (note := about_model(result.model)) else []),
         "## Provenance",

@@ -26,6 +26,7 @@ ORDER = [
     "probe",
     "estimate",
     "summary",
+    "inference",
     "curve",
     "picture",
     "drawing",

@@ -32,9 +32,9 @@ def side_of(entry: catalog.Entry, counting: str, step: int = 0) -> Side:
     return Side(entry.label, counted.chosen, counted.result)
 
 
-def compare(left: str | ProbeResult, right: str | None, counting: str) -> str:
+def compare(left: str | ProbeResult | None, right: str | None, counting: str) -> str:
     """The comparison as HTML; ``left`` is a key of the list or a run of one's own, ``right`` a key or nothing."""
-    if not right:
+    if not right or left is None:
         return ""
     try:
         catalog.check_counting(counting)

@@ -7,6 +7,7 @@ from html import escape
 from urllib.parse import quote
 
 from plantain import notes
+from plantain.inference import MEANING, Inference
 from plantain.picture import html_table
 from plantain.pipeline import EMBEDDED_MODELS, KLEIN
 from plantain.summary import CardTable, Summary, load_published
@@ -91,6 +92,17 @@ def card_table(table: CardTable, twin: CardTable | None = None) -> str:
         f'<div class="plantain-prose"><ul>{lines}</ul>'
         f'<p class="plantain-note">{escape(notes.CAVEAT)}</p>'
         f"<details><summary>What these words mean</summary><p>{EXPLAINED}</p></details></div>"
+    )
+
+
+def inference_table(found: Inference, twin: Inference | None = None) -> str:
+    """How sure one can be of the counts, beside the twin's figures, as HTML."""
+    header = ["How sure", "This run"] if twin is None else ["How sure", "This run", "Untrained twin"]
+    beside = dict(twin.rows) if twin is not None else {}
+    rows = [[what, value] if twin is None else [what, value, beside.get(what, "—")] for what, value in found.rows]
+    return (
+        f'<div class="plantain-left">{html_table(header, rows, "How sure one can be")}</div>'
+        f'<p class="plantain-prose plantain-muted">{escape(MEANING)}</p>'
     )
 
 

@@ -17,6 +17,7 @@ import gradio as gr
 
 from plantain import figures, notes, report
 from plantain.curve import count_curve
+from plantain.inference import infer
 from plantain.paths import ASSETS
 from plantain.picture import NARROW, Picture, page_figure
 from plantain.reproduce import is_shipped, prompts_json, shell_command
@@ -125,11 +126,16 @@ def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) 
         headline.headline(counted, twin),
         _overview(counted, twin),
         f'<div class="plantain-half">{null}{halves}</div>',
-        headline.card_table(counted.chosen, chosen_twin),
+        headline.card_table(counted.chosen, chosen_twin) + _inference(counted, twin),
         _reproduce(counted.result),
         files,
         headline.compact(counted, twin, small, key),
     ]
+
+
+def _inference(counted: Counted, twin: Counted | None) -> str:
+    beside = infer(twin.result, twin.chosen) if twin is not None else None
+    return headline.inference_table(infer(counted.result, counted.chosen), beside)
 
 
 def _overview(counted: Counted, twin: Counted | None) -> str:
