@@ -60,6 +60,7 @@ class PromptSet:
     question: str = ""
     conditions: tuple[str, str] = ("A", "B")
     rules: tuple[str, ...] = ()
+    control_of: str = ""  # the set whose other explanations this one is to test
 
     def __post_init__(self) -> None:
         if not self.pairs:
@@ -91,6 +92,7 @@ class PromptSet:
             "question": self.question,
             "conditions": list(self.conditions),
             "rules": list(self.rules),
+            **({"control_of": self.control_of} if self.control_of else {}),
             "pairs": [pair.to_dict() for pair in self.pairs],
         }
 
@@ -112,6 +114,7 @@ class PromptSet:
             conditions=(conditions[0], conditions[1]),
             rules=tuple(rules),
             pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(data["pairs"], 1)),
+            control_of=_text(data, "control_of", ""),
         )
 
     @classmethod
@@ -192,6 +195,33 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
 def shipped_prompts() -> list[str]:
     """Names that ``load_prompts`` knows without a path."""
     return sorted(path.stem for path in PROMPTS.glob("*.json"))
+
+
+def match_rows(first: PromptSet, second: PromptSet, by: str = "subject") -> list[tuple[int, int]]:
+    """Rows of two sets that belong together, having the same tag ``by``: (row of ``first``, row of ``second``).
+
+    >>> match_rows(load_prompts("dense_pose"), load_prompts("setting"))[:2]
+    [(0, 0), (1, 1)]
+
+    In the order of ``first``. A subject that a set has twice ("articulation") gives two rows.
+
+    Raises
+    ------
+    InputError
+        A pair lacks the tag, or one set has a value that the other lacks.
+    """
+    columns = []
+    for prompts in (first, second):
+        missing = [pair.id for pair in prompts.pairs if pair.tags.get(by) in (None, "", [])]
+        if missing:
+            raise InputError(f"Pair {missing[0]!r} of prompt set {prompts.name!r} has no tag {by!r} to match it by.")
+        columns.append([str(pair.tags[by]) for pair in prompts.pairs])
+    alone = sorted(set(columns[0]) ^ set(columns[1]))
+    if alone:
+        raise InputError(
+            f"Only one of {first.name!r} and {second.name!r} has the {by} {alone[0]!r}; both must have it."
+        )
+    return [(i, j) for i, value in enumerate(columns[0]) for j, other in enumerate(columns[1]) if other == value]
 
 
 def word_count(text: str) -> int:

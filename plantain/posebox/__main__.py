@@ -1,4 +1,4 @@
-"""``python -m plantain.posebox train | prove | tokenizer | read``."""
+"""``python -m plantain.posebox train | prove | tokenizer | sets | read``."""
 
 from __future__ import annotations
 
@@ -76,6 +76,16 @@ def _tokenizer(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sets(options: argparse.Namespace) -> int:
+    from plantain.posebox.sets import write_sets
+
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f"{options.out} is a file; name a folder for the prompt sets.")
+    for path in write_sets(options.out):
+        print(f"Wrote {path}.")
+    return 0
+
+
 def _read(options: argparse.Namespace) -> int:
     from plantain.posebox.reading import read
 
@@ -121,6 +131,10 @@ def _parser() -> argparse.ArgumentParser:
 
     tokenizer = commands.add_parser("tokenizer", help="learn the tokenizer from Posebox's words")
     tokenizer.set_defaults(command=_tokenizer)
+
+    sets = commands.add_parser("sets", help="write the control prompt sets")
+    sets.add_argument("--out", type=Path, required=True, help="folder for NAME.json of every set")
+    sets.set_defaults(command=_sets)
 
     read = commands.add_parser("read", help="what Posebox makes of a prompt")
     read.add_argument("prompt")
