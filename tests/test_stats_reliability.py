@@ -64,9 +64,7 @@ def test_split_half_r_is_wide_among_correlated_heads_and_its_p_is_not():
         rs.append(found.r)
         ps.append(found.p)
     low, high = scipy_stats.binom.interval(0.999, 400, 0.05)
-    print(
-        f"r 5-95 %: {np.quantile(rs, 0.05):.2f} to {np.quantile(rs, 0.95):.2f}; p <= .05: {np.mean(np.array(ps) <= 0.05)}"
-    )
+    print(f"r 5-95 %: {np.quantile(rs, [0.05, 0.95])}; p <= .05: {np.mean(np.array(ps) <= 0.05)}")
     assert np.quantile(rs, 0.95) > 0.25
     assert low <= (np.array(ps) <= 0.05).sum() <= high
 

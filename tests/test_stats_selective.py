@@ -122,9 +122,8 @@ def test_flipping_pose_and_control_together_is_not_valid():
 def test_wording_alone_gives_larger_and_smaller_alike():
     found = simulate(wording, 300, threshold=3.0)
     larger, smaller = found[:, 0], found[:, 1]
-    print(
-        f"wording: larger {larger.mean():.2f}, smaller {smaller.mean():.2f}, p<=.05 {(found[:, 2:] <= 0.05).mean(axis=0)}"
-    )
+    rates = (found[:, 2:] <= 0.05).mean(axis=0)
+    print(f"wording: larger {larger.mean():.2f}, smaller {smaller.mean():.2f}, p<=.05 {rates}")
     assert larger.mean() > 5
     assert abs((larger - smaller).mean()) < 4 * (larger - smaller).std() / np.sqrt(300)
 

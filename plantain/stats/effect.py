@@ -163,30 +163,6 @@ def _mean_interval(samples: list[Array], confidence: float) -> tuple[float, floa
     return mean, mean - reach, mean + reach
 
 
-def _correction(n: int) -> float:
-    """J of ``n`` pairs."""
-    from scipy.special import gammaln
-
-    m = n - 1
-    return float(np.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / np.sqrt(m / 2))
-
-
-def _mean_interval(samples: list[Array], confidence: float) -> tuple[float, float, float]:
-    """Mean of the samples' means, and its interval with Welch & Satterthwaite's degrees of freedom."""
-    from scipy.special import stdtrit
-
-    if not samples:
-        return float("nan"), float("nan"), float("nan")
-    mean = float(np.mean([sample.mean() for sample in samples]))
-    parts = np.array([sample.var(ddof=1) / len(sample) for sample in samples]) / len(samples) ** 2
-    variance = float(parts.sum())
-    if variance == 0:
-        return mean, mean, mean
-    df = variance**2 / sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, samples, strict=True))
-    reach = float(stdtrit(df, (1 + confidence) / 2)) * variance**0.5
-    return mean, mean - reach, mean + reach
-
-
 def check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise InputError(f"confidence must lie between 0 and 1; got {confidence!r}.")
