@@ -36,7 +36,7 @@ def model_card(
         f"[![Open in Spaces]({_BADGE})]({SPACE})",
         "",
         f"`{result.model}` read {result.n_pairs} prompt pairs of *{result.prompts.name}* (A: {a}; B: {b}), "
-        f"{_steps(result)}, guidance {known['guidance']}, noise seed "
+        f"{_steps(result, card)}, guidance {known['guidance']}, noise seed "
         f"{known['noise seeds']}; every head has a paired t "
         f"of the RMS of its output, B − A, beside a null of {card.view['n_flips']:,} sign flips.{partial}",
         "",
@@ -53,11 +53,11 @@ def model_card(
     return "\n".join(lines)
 
 
-def _steps(result: ProbeResult) -> str:
-    n = result.config.num_inference_steps
+def _steps(result: ProbeResult, card: Summary) -> str:
+    n, step = result.config.num_inference_steps, card.view["step"]
     sigmas = result.provenance.get("realised_sigmas", [])
-    at = f" at noise level {sigmas[0]:g}" if sigmas else ""
-    return f"one denoising step{at}" if n == 1 else f"the first of {n} denoising steps{at}"
+    at = f" at noise level {sigmas[step]:g}" if step < len(sigmas) else ""
+    return f"one denoising step{at}" if n == 1 else f"step {step + 1} of {n} denoising steps{at}"
 
 
 def _beside_twin(result: ProbeResult, card: Summary, twin: Summary | None) -> str:

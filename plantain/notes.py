@@ -37,10 +37,19 @@ def about_model(name: str) -> str | None:
 
 def counting(result: ProbeResult, summary: Summary) -> str:
     """What counts as a head in a summary, in words: "510 card heads of 16 channels, MLP among them"."""
+    at = at_step(result, summary)
     if summary.view["grouping"] == "head":
-        return f"{summary.n_heads:,} attention heads"
+        return f"{summary.n_heads:,} attention heads{at}"
     parts = {"all": "MLP among them", "attention": "attention only", "mlp": "MLP only"}[summary.view["part"]]
-    return f"{summary.n_heads:,} card heads of {result.config.channels_per_head} channels, {parts}"
+    return f"{summary.n_heads:,} card heads of {result.config.channels_per_head} channels, {parts}{at}"
+
+
+def at_step(result: ProbeResult, summary: Summary) -> str:
+    """Which of several denoising steps a summary took: ", at step 2 of 4, noise level 0.955"; else nothing."""
+    n, step = result.config.num_inference_steps, summary.view["step"]
+    sigmas = result.provenance.get("realised_sigmas", [])
+    level = f", noise level {sigmas[step]:.3g}" if step < len(sigmas) else ""
+    return "" if n == 1 else f", at step {step + 1} of {n}{level}"
 
 
 def describe_run(result: ProbeResult) -> dict[str, str]:

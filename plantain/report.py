@@ -15,7 +15,7 @@ from plantain.curve import count_curve
 from plantain.errors import InputError
 from plantain.inference import MEANING, Inference, infer
 from plantain.modelcard import model_card
-from plantain.notes import CAVEAT, about_model, counting, describe_run
+from plantain.notes import CAVEAT, about_model, at_step, counting, describe_run
 from plantain.result import ProbeResult, is_untrained_twin
 from plantain.summary import Summary, summarise
 
@@ -95,7 +95,7 @@ def texts(
         "model_card.md": model_card(result, card, head, twin_card, twin_head),
         "heads.csv": heads_csv(result, card),
         "attention_heads.csv": heads_csv(result, head),
-        "differences.csv": differences_csv(result),
+        "differences.csv": differences_csv(result, step=card.view["step"]),
         "blocks.csv": blocks_csv(card),
         "summary.json": summary_json(result, card, head, sure),
     }
@@ -146,9 +146,9 @@ def heads_csv(result: ProbeResult, summary: Summary) -> str:
     return _csv(head_rows(result, summary))
 
 
-def differences_csv(result: ProbeResult, grouping: str = "card") -> str:
+def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) -> str:
     """Per-pair differences: ``block``, ``part``, ``index``, then a column for each pair's id."""
-    d = result.differences(grouping)
+    d = result.differences(grouping, step=step)
     table = result.head_map.table(grouping)
     names = ("block", "part", "index")
     return _csv(
@@ -202,7 +202,8 @@ def markdown(
     lines = [
         f"# {result.prompts.title or result.prompts.name}: {result.model}",
         "",
-        f"{result.prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A.{state}".strip(),
+        f"{result.prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; "
+        f"t of B − A{at_step(result, card)}.{state}".strip(),
         "",
         f"![{figures.alt_text(card, twin_card)}](overview.svg)",
         "",

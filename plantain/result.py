@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,10 @@ class ProbeResult:
     def model(self) -> str:
         return str(self.provenance.get("model", "unknown model"))
 
+    def first(self, n: int) -> ProbeResult:
+        """The run as it was after its first ``n`` pairs."""
+        return replace(self, mean_square=self.mean_square[:n], token_counts=self.token_counts[:n])
+
     def rms(
         self, grouping: str = "card", part: str = "all", stream: str = "card", seed: int | None = None, step: int = 0
     ) -> np.ndarray:
@@ -307,7 +311,9 @@ def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     Models are told by name: ``MODEL-untrained`` beside ``MODEL``.
     """
     same = (twin.prompts, twin.config, twin.head_map) == (of.prompts, of.config, of.head_map)
-    return same and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
+    # Sizes and dtype left to the model are resolved on the machine, and recorded there.
+    resolved = all(twin.provenance.get(key) == of.provenance.get(key) for key in ("height", "width", "dtype"))
+    return same and resolved and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
 
 
 def find_untrained_twin(result: ProbeResult, folders: Sequence[str | Path]) -> tuple[Path, ProbeResult] | None:

@@ -172,6 +172,11 @@ class Summary(CardTable):
         ]
         if self.null is not None and self.null.exhaustive:
             lines.append(f"{self.n_pairs} pairs have {n_flips:,} flips in all, so no p is below {2 / n_flips:.2g}.")
+            if 2 / n_flips > 0.01:
+                lines.append(
+                    "The observed labelling and its mirror are more than 1 % of these flips, so p99 cannot lie below "
+                    "the observed count: read the set-level p, and give 8 pairs or more."
+                )
         if self.n_silent:
             lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")
         return lines

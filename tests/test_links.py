@@ -18,7 +18,7 @@ def head_summary(name):
 def test_a_link_restores_run_and_counting(server, browser):
     with open_page(browser, server[0], "?tab=results&run=shipped/posebox-random&counting=head") as page:
         shows(page, head_summary("posebox-random").rows[1][1])
-        shows(page, "This network has learned nothing")
+        shows(page, "This transformer has learned nothing")
 
 
 def test_a_link_opens_the_pair_tab_with_its_prompts_and_seed(server, browser):
@@ -57,6 +57,7 @@ def test_a_copied_link_opens_the_same_state(server, browser, tab):
         open_tab(page, tab)
         if tab == "Your pair":
             page.get_by_label("Prompt A").fill("A nurse kneeling & waving")
+            page.get_by_label("number input for Noise seeds").filter(visible=True).first.fill("17")
         page.get_by_role("button", name="Copy a link to this view").click()
         shows(page, "Copied:")
         copied = page.evaluate("navigator.clipboard.readText()")
@@ -73,6 +74,7 @@ def test_a_copied_link_opens_the_same_state(server, browser, tab):
                 "a => [...document.querySelectorAll('textarea')].some(t => t.value === a)",
                 arg="A nurse kneeling & waving",
             )
+            assert page.get_by_label("number input for Noise seeds").filter(visible=True).first.input_value() == "17"
 
 
 @pytest.mark.parametrize(("width", "height"), [(400, 600), (850, 450)])
@@ -89,6 +91,17 @@ def test_the_embedded_view_fits_its_frame(server, browser, width, height, dark):
         assert page.get_by_role("link", name="Open the full page").get_attribute("href").startswith("?run=")
 
 
-def test_an_embedded_link_shows_the_run_it_names(server, browser):
-    with open_page(browser, server[0], "?embed=1&run=published", 400, 600) as page:
+def test_an_embedded_link_shows_the_run_it_names_whatever_tab_it_names(server, browser):
+    with open_page(browser, server[0], "?embed=1&tab=pair&run=published", 400, 600) as page:
         shows(page, "8,263")
+
+
+def test_an_embedded_link_to_no_run_says_so(server, browser):
+    with open_page(browser, server[0], "?embed=1&run=shipped/mine", 400, 600) as page:
+        shows(page, "There is no run 'shipped/mine'")
+
+
+def test_a_link_opens_a_comparison(server, browser):
+    with open_page(browser, server[0], "?run=shipped/posebox&other=shipped/posebox-untrained") as page:
+        page.get_by_role("button", name="Compare with another run").click()
+        shows(page, "Pearson r between the two t maps")

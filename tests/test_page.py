@@ -168,6 +168,42 @@ def test_several_steps_can_be_looked_at_one_by_one(page):
         "!e.checkVisibility())",
         arg=first,
     )
+    shows(page, "at step 2 of 2, noise level")
+    page.get_by_role("button", name="Compare with a cached run").click()
+    choose(page, "Cached run", re.compile("^posebox, dense_pose"))
+    shows(page, "The two runs differ in more than the model. noise level: 0.877 against 1")
+
+
+def test_comparing_before_running_says_what_to_do(page):
+    open_tab(page, "Run the probe")
+    page.get_by_role("button", name="Compare with a cached run").click()
+    choose(page, "Cached run", re.compile("^posebox, dense_pose"))
+    shows(page, "Run the probe first")
+
+
+def test_too_much_work_for_a_page_is_refused_before_it_is_queued(page, tmp_path):
+    (tmp_path / "many.csv").write_text("a,b\n" + "c,d\n" * 1001)
+    open_tab(page, "Run the probe")
+    upload(page, tmp_path / "many.csv")
+    start_probe(page)
+    shows(page, "The page runs at most 1,000 pairs; got 1,001")
+
+
+def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp_path):
+    rows = "".join(f"a {who} kneeling,a {who} leaping\n" for who in ("cat", "dog", "fox", "cow"))
+    (tmp_path / "four.csv").write_text("a,b\n" + rows)
+    open_tab(page, "Run the probe")
+    upload(page, tmp_path / "four.csv")
+    start_probe(page)
+    shows(page, "That is no more than sign flips give", LOADED)
+    shows(page, "read the set-level p, and give 8 pairs or more")
+
+
+def test_a_partial_run_stands_beside_the_first_pairs_of_its_twin(page):
+    open_tab(page, "Run the probe")
+    start_probe(page)
+    shows(page, "Done: 25 pairs", LOADED)
+    assert page.get_by_text("has not been run").filter(visible=True).count() == 1  # of Klein's twin alone
 
 
 def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page):

@@ -87,6 +87,14 @@ def test_a_dataset_that_cannot_be_reached_leaves_the_shipped_runs(tmp_path):
     assert "the shipped runs are shown alone" in (tmp_path / "server.log").read_text()
 
 
+def test_on_a_public_space_nobody_can_save(tmp_path):
+    """A saved run would be in everybody's list: there the button is not only hidden, nothing answers to it."""
+    with serve(tmp_path, SPACE_ID="acme/space") as url, client_of(url) as client:
+        (button,) = [c["id"] for c in client.config["components"] if c["props"].get("value") == "Save this run"]
+        pressed = [d for d in client.config["dependencies"] if any(target[0] == button for target in d["targets"])]
+        assert pressed == []
+
+
 def press_run(url):
     """Press *Run the probe* on the page, as a visitor does; what the page says at the end."""
     from zerogpu import Visitor

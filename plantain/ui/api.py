@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gradio as gr
@@ -15,6 +16,7 @@ from plantain.summary import load_published
 from plantain.typed_pair import job, read_pair
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
+from plantain.ui.estimate import check_work
 
 
 def build(engine: Engine) -> None:
@@ -44,7 +46,8 @@ def build(engine: Engine) -> None:
         """
         try:
             catalog.check_counting(counting)
-            pairs = parse_csv(csv, "csv") if csv.strip() else _shipped(prompts)
+            text = _text("csv", csv)
+            pairs = parse_csv(text, "csv") if text.strip() else _shipped(_text("prompts", prompts))
             if len(pairs) < MIN_PAIRS:
                 raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; got {len(pairs)}.")
             config = ProbeConfig(
@@ -52,6 +55,7 @@ def build(engine: Engine) -> None:
                 n_seeds=_within("n_seeds", n_seeds, 1, 16),
                 num_inference_steps=_within("num_inference_steps", num_inference_steps, 1, 8),
             )
+            check_work(len(pairs), config)
             return _described(_last(engine, pairs, config), counting)
         except InputError as error:
             raise _refused(error) from error
@@ -69,7 +73,9 @@ def build(engine: Engine) -> None:
             Which t it is, its caveats, and per-block |t| beside the cached run's.
         """
         try:
-            prompts, config = job(a, b, _within("n_seeds", n_seeds, 3, 32), _within("seed", seed, 0, 2**53))
+            prompts, config = job(
+                _text("a", a), _text("b", b), _within("n_seeds", n_seeds, 3, 32), _within("seed", seed, 0, 2**53)
+            )
             tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
             result = _last(engine, prompts, config)
             reading = read_pair(result, tokens, catalog.reference_for(result))
@@ -150,7 +156,14 @@ def _shipped(name: str) -> PromptSet:
     return load_prompts(name)
 
 
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be text; got {type(value).__name__}.")
+    return value
+
+
 def _within(name: str, value: float, low: int, high: int) -> int:
-    if isinstance(value, bool) or value != int(value) or not low <= value <= high:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value != int(value) or not low <= value <= high:
         raise InputError(f"{name} must be a whole number from {low} to {high:,}; got {value!r}.")
     return int(value)

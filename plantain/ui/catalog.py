@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -89,14 +89,12 @@ def entries() -> dict[str, Entry]:
     found = {}
     for origin, folder in _folders():
         try:
-            result = load(folder)
+            described = _described(folder, _changed(folder))
         except (InputError, OSError):
             continue  # a damaged folder must not keep the page from opening; the shell names it
-        partial = "" if result.complete else f", {result.n_pairs} of {len(result.prompts)} pairs"
         name = "" if origin == "shipped" else f": {folder.name}"
-        label = f"{result.model}, {result.prompts.name}{partial} ({origin}{name})"
         key = f"{origin.replace(' ', '-')}/{folder.name}"
-        found[key] = Entry(key, label, folder)
+        found[key] = Entry(key, f"{described} ({origin}{name})", folder)
     found[PUBLISHED] = Entry(PUBLISHED, "FLUX.2 Klein base 4B, the model card's published figures", None)
     return found
 
@@ -109,7 +107,7 @@ def default_key() -> str:
 def entry(key: str) -> Entry:
     """The run of a key; raises InputError for one that is not (any more) in the list."""
     known = entries()
-    if key not in known:
+    if not isinstance(key, str) or key not in known:
         raise InputError(f"There is no run {str(key)[:80]!r} here any more; choose one from the list.")
     return known[key]
 
@@ -140,16 +138,28 @@ def counted_in(folder: Path, counting: str = "card", step: int = 0) -> Counted:
 
 def check_counting(counting: str) -> None:
     """Raise InputError for a counting that is not offered."""
-    if counting not in COUNTINGS:
+    if not isinstance(counting, str) or counting not in COUNTINGS:
         raise InputError(f"There is no counting {str(counting)[:40]!r}; choose one of {', '.join(COUNTINGS)}.")
 
 
 def twin_of(result: ProbeResult, counting: str = "card", step: int = 0) -> Counted | None:
-    """The same run on the untrained twin of its model, if it is at hand."""
+    """The same run on the untrained twin of its model, if it is at hand; of a partial run, its first pairs."""
     for _, folder in _folders():
         try:
-            if is_untrained_twin(load(folder), result):
-                return counted_in(folder, counting, step)
+            if _model(folder, _changed(folder)) != f"{result.model}-untrained":
+                continue
+            twin = load(folder)
+            whole = (
+                result
+                if result.complete
+                else replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
+            )
+            if is_untrained_twin(twin, whole):
+                return (
+                    counted_in(folder, counting, step)
+                    if result.complete
+                    else counted(twin.first(result.n_pairs), counting, step, n_flips=200)
+                )
         except (InputError, OSError):
             continue
     return None
@@ -175,11 +185,10 @@ def cached_of(model: str) -> ProbeResult | None:
     """A complete cached run of a model, by name: what its speed is guessed from."""
     for _, folder in _folders():
         try:
-            found = load(folder)
+            if _model(folder, _changed(folder)) == model and (found := load(folder)).complete:
+                return found
         except (InputError, OSError):
             continue
-        if found.complete and found.model == model:
-            return found
     return None
 
 
@@ -199,6 +208,20 @@ def _counted(folder: Path, changed: int, counting: str, step: int) -> Counted:
     return counted(_load(folder, changed), counting, step)
 
 
+@lru_cache(maxsize=4096)
+def _described(folder: Path, changed: int) -> str:
+    """What a run is, in words; kept when the run itself no longer is."""
+    result = _load(folder, changed)
+    partial = "" if result.complete else f", {result.n_pairs} of {len(result.prompts)} pairs"
+    return f"{result.model}, {result.prompts.name}{partial}"
+
+
+@lru_cache(maxsize=4096)
+def _model(folder: Path, changed: int) -> str:
+    return _load(folder, changed).model
+
+
+# Klein's are 10 MB each.
 @lru_cache(maxsize=32)
 def _load(folder: Path, changed: int) -> ProbeResult:
     return load_result(folder)

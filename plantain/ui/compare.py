@@ -11,6 +11,7 @@ from plantain import figures
 from plantain.errors import InputError
 from plantain.picture import html_table, page_figure
 from plantain.result import ProbeResult
+from plantain.stats import MIN_PAIRS
 from plantain.summary import CardTable, Summary, load_published
 from plantain.ui import catalog
 
@@ -28,31 +29,70 @@ def side_of(entry: catalog.Entry, counting: str, step: int = 0) -> Side:
     """A run of the list."""
     if entry.folder is None:
         return Side(entry.label, load_published(), None)
-    counted = catalog.counted_in(entry.folder, counting, step)
+    steps = catalog.load(entry.folder).config.num_inference_steps
+    counted = catalog.counted_in(entry.folder, counting, min(step, steps - 1))
     return Side(entry.label, counted.chosen, counted.result)
 
 
-def compare(left: str | ProbeResult | None, right: str | None, counting: str) -> str:
-    """The comparison as HTML; ``left`` is a key of the list or a run of one's own, ``right`` a key or nothing."""
-    if not right or left is None:
+def compare(left: str | ProbeResult | None, right: str | None, counting: str, step: int = 0) -> str:
+    """The comparison as HTML; ``left`` is a key of the list or a run of one's own, ``right`` a key or nothing.
+
+    ``step``: the denoising step of both; of a run with fewer steps, its last.
+    """
+    if not right:
         return ""
+    if left is None:
+        return "<p>Run the probe first; its result is compared here.</p>"
     try:
         catalog.check_counting(counting)
         entries = [catalog.entry(key) for key in (left, right) if isinstance(key, str)]
         if any(entry.folder is None for entry in entries):
             counting = "card"  # the only one that the published card has
-        sides = [side_of(entry, counting) for entry in entries]
+        sides = [side_of(entry, counting, step) for entry in entries]
         if isinstance(left, ProbeResult):
-            sides.insert(0, Side("This run", catalog.counted(left, counting).chosen, left))
+            if left.n_pairs < MIN_PAIRS:
+                return f"<p>A t needs at least {MIN_PAIRS} pairs; this run has {left.n_pairs} so far.</p>"
+            own = catalog.counted(left, counting, min(step, left.config.num_inference_steps - 1))
+            sides.insert(0, Side("This run", own.chosen, left))
         return _sides(sides[0], sides[1], counting)
     except (InputError, OSError) as error:
         return f'<p class="plantain-error" role="alert"><strong>Not compared.</strong> {escape(str(error))}</p>'
 
 
 def _sides(a: Side, b: Side, counting: str) -> str:
-    rows = [[x[0], _cell(x), _cell(y)] for x, y in zip(a.table.rows[1:], b.table.rows[1:], strict=True)]
+    rows = [["Pairs", a.table.n_pairs, b.table.n_pairs]]
+    rows += [[x[0], _cell(x), _cell(y)] for x, y in zip(a.table.rows[1:], b.table.rows[1:], strict=True)]
     table = html_table(["Metric", a.label, b.label], rows, f"Counted: {catalog.COUNTINGS[counting][0]}")
-    return f'<div class="plantain-page plantain-left">{table}{_t_maps(a, b)}</div>'
+    return f'<div class="plantain-page plantain-left">{table}{_unlike(a, b)}{_t_maps(a, b)}</div>'
+
+
+def _unlike(a: Side, b: Side) -> str:
+    """In what the two runs differ besides the model: counts side by side invite to forget it."""
+    if a.result is None or b.result is None:
+        return ""
+    known = [_settings(side) for side in (a, b)]
+    found = [
+        f"{what}: {known[0][what]} against {known[1][what]}" for what in known[0] if known[0][what] != known[1][what]
+    ]
+    if not found:
+        return ""
+    return f'<p class="plantain-note">The two runs differ in more than the model. {escape("; ".join(found))}.</p>'
+
+
+def _settings(side: Side) -> dict[str, str]:
+    assert side.result is not None
+    assert isinstance(side.table, Summary)
+    result, provenance = side.result, side.result.provenance
+    step, sigmas = side.table.view["step"], provenance.get("realised_sigmas", [])
+    return {
+        "prompts": result.prompts.name,
+        "pairs": f"{result.n_pairs} of {len(result.prompts)}",
+        "noise seeds": ", ".join(map(str, result.config.seeds)),
+        "noise level": f"{sigmas[step]:.3g}" if step < len(sigmas) else "unknown",
+        "guidance": f"{result.config.guidance_scale:g}",
+        "pixels": f"{provenance.get('width', '?')} × {provenance.get('height', '?')}",
+        "dtype": str(provenance.get("dtype", "unknown")),
+    }
 
 
 def _t_maps(a: Side, b: Side) -> str:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from plantain.errors import InputError
 from plantain.estimate import duration
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
+
+# A page serves many: what would keep the model for longer than some minutes belongs on the command line.
+MAX_PAIRS, MAX_PASSES = 1000, 6400
+
+
+def check_work(n_pairs: int, config: ProbeConfig) -> None:
+    """Refuse, with an InputError, a run that would keep other visitors waiting for too long."""
+    passes = 2 * n_pairs * config.n_seeds * config.num_inference_steps
+    if n_pairs > MAX_PAIRS:
+        raise InputError(f"The page runs at most {MAX_PAIRS:,} pairs; got {n_pairs:,}. Use `python -m plantain run`.")
+    if passes > MAX_PASSES:
+        raise InputError(
+            f"This run passes {passes:,} prompts through the model, and the page at most {MAX_PASSES:,}; choose fewer "
+            "seeds, steps or pairs, or use `python -m plantain run`."
+        )
 
 
 def sentence(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> str:
@@ -16,6 +32,10 @@ def sentence(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> str:
     for n, what in ((config.n_seeds, "seeds"), (config.num_inference_steps, "steps")):
         work += f" × {n} {what}" if n > 1 else ""
     said = f"{work} = {n_passes:,} passes through the model"
+    try:
+        check_work(len(prompts), config)
+    except InputError as error:
+        return f"{said}. {error}"
     if engine.gpu_seconds is not None:
         return (
             f"{said}. It asks for **{engine.gpu_seconds(prompts, config)} seconds of GPU**; unused ones are given back."

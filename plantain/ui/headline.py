@@ -10,7 +10,9 @@ from plantain import notes
 from plantain.inference import MEANING, Inference
 from plantain.picture import html_table
 from plantain.pipeline import EMBEDDED_MODELS, KLEIN
+from plantain.result import ProbeResult
 from plantain.summary import CardTable, Summary, load_published
+from plantain.ui import catalog
 from plantain.ui.catalog import PUBLISHED, Counted
 
 EXPLAINED = (
@@ -23,6 +25,10 @@ EXPLAINED = (
 )
 Bar = tuple[str, str, float, int]  # label, kind ("run", "twin" or "null"), heads, of how many
 NO_TWIN = "An untrained twin of this model has not been run: how much of this count was learned is unknown."
+NO_SUCH_TWIN = (
+    "Its untrained twin has not been run on these prompts with these settings: how much of this count was learned is "
+    "unknown."
+)
 PUBLISHED_NOTE = (
     "Its per-head data were not released, so there is no head map, and the null's p99 counts (about 1,333 and 7) are "
     "derived from the printed ratios."
@@ -61,7 +67,7 @@ def compact(counted: Counted, twin: Counted | None, figure: str, key: str) -> st
     if result.prompts.name != "dense_pose":
         title = f"{escape(result.prompts.title or result.prompts.name)}: {escape(result.model)}"
     about = "Numbers of Posebox, a small stand-in, not of FLUX.2 Klein. " if result.model in EMBEDDED_MODELS else ""
-    missing = "" if twin is not None or result.model.endswith(("-untrained", "-random")) else f"{NO_TWIN} "
+    missing = "" if twin is not None or _learned_nothing(result) else f"{_missing_twin(result)} "
     note = f"{about}{missing}To respond to the change is not yet to stand for pose."
     return _compact(title, _bars(counted, twin), note, figure, key)
 
@@ -134,19 +140,39 @@ def _claim(counted: Counted, twin: Counted | None) -> str:
     )
     if not result.complete:
         what += f", over the {result.n_pairs} of {len(result.prompts)} pairs done"
+    what += escape(notes.at_step(result, card))
     count = f"{card.counts[0]:,} of {card.n_heads:,} card heads ({_share(card)})"
-    if result.model.endswith(("-untrained", "-random")):
+    if card.counts[0] <= card.null_p99[0]:
         return (
-            f"This network has learned nothing, and <strong>{count} respond</strong> {what}, where 99 % of sign flips "
-            f"give at most {card.null_p99[0]:,.0f}."
+            f"<strong>{count} lie at |t| > 3</strong> {what}. That is no more than sign flips give: one in a hundred "
+            f"gives {card.null_p99[0]:,.0f} or more."
+        )
+    if _learned_nothing(result):
+        return (
+            f"This transformer has learned nothing, and <strong>{count} respond</strong> {what}, where 99 % of sign "
+            f"flips give at most {card.null_p99[0]:,.0f}."
         )
     said = f"<strong>{count} respond</strong> {what}. "
     if twin is None:
-        return said + NO_TWIN
-    return said + (
+        return said + _missing_twin(result)
+    said += (
         f"With a transformer that has learned nothing, <strong>{twin.card.counts[0]:,} ({_share(twin.card)})</strong> "
-        f"do{_beyond_null(twin.card)}. The count alone does not tell what was learned."
+        f"do{_beyond_null(twin.card)}. The count alone does not tell what was learned. "
     )
+    attention, untrained = counted.head, twin.head
+    return said + (
+        f"Of the model's own attention heads it is {attention.counts[0]:,} of {attention.n_heads:,}; untrained, "
+        f"{untrained.counts[0]:,}."
+    )
+
+
+def _learned_nothing(result: ProbeResult) -> bool:
+    """Whether the run's transformer is an untrained one: drawn anew, and recorded so."""
+    return "weights_seed" in result.provenance or result.model in EMBEDDED_MODELS[1:]
+
+
+def _missing_twin(result: ProbeResult) -> str:
+    return NO_SUCH_TWIN if catalog.cached_of(f"{result.model}-untrained") is not None else NO_TWIN
 
 
 def _beyond_null(table: CardTable) -> str:

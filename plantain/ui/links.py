@@ -15,10 +15,13 @@ import gradio as gr
 from plantain.errors import InputError
 from plantain.prompts import check_text
 from plantain.result import ProbeConfig
+from plantain.stats import MIN_PAIRS
+from plantain.typed_pair import MAX_SEEDS as PAIR_SEEDS
 from plantain.ui import catalog
 from plantain.ui.pair import PairTab
 from plantain.ui.results import ResultsTab
-from plantain.ui.run import RunTab
+from plantain.ui.run import MAX_SEEDS as RUN_SEEDS
+from plantain.ui.run import MAX_STEPS, RunTab
 
 _COPY = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
 # Tab ids, as links name them, and the labels that the page shows.
@@ -35,8 +38,8 @@ class LinkBar:
 
 def bar() -> LinkBar:
     """Lay out the button and the place for the link."""
-    with gr.Row(elem_classes=["plantain-full"]):
-        copy = gr.Button("Copy a link to this view", size="sm", scale=0, min_width=200)
+    with gr.Row(elem_classes=["plantain-linkbar"]):
+        copy = gr.Button("Copy a link to this view", size="sm", scale=0, min_width=200, elem_classes=["plantain-full"])
         shown = gr.HTML("")
     return LinkBar(copy, shown)
 
@@ -44,16 +47,18 @@ def bar() -> LinkBar:
 def connect(page: gr.Blocks, tabs: gr.Tabs, bar: LinkBar, results: ResultsTab, run: RunTab, pair: PairTab) -> None:
     """Restore what the address names when the page opens, and make the button write an address."""
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    restored = [bar.shown, tabs, results.run, results.counting, results.other, run.seed, pair.a, pair.b, pair.seed]
+    linked = [
+        *(results.run, results.counting, results.other),
+        *(run.seed, run.n_seeds, run.steps),
+        *(pair.a, pair.b, pair.seed, pair.n_seeds),
+    ]
 
     def opened(request: gr.Request) -> list[Any]:
         return restore(request.query_params)
 
-    page.load(opened, None, restored, **quiet)
+    page.load(opened, None, [bar.shown, tabs, *linked], **quiet)
     js = _COPY.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
-    bar.copy.click(
-        None, [results.run, results.counting, run.seed, pair.a, pair.b, pair.seed], bar.shown, js=js, **quiet
-    )
+    bar.copy.click(None, linked, bar.shown, js=js, **quiet)
 
 
 def restore(asked: Mapping[str, str]) -> list[Any]:
@@ -71,25 +76,26 @@ def restore(asked: Mapping[str, str]) -> list[Any]:
             said.append(f"The link's {name!r} is not used: {error}")
             return None
 
-    tab = take("tab", _tab)
-    run = take("run", lambda key: catalog.entry(key).key)
+    # The embedded view is of a run: it has no tabs to come back from another.
+    tab = take("tab", _tab) if asked.get("embed") != "1" else None
+    shown, other = (take(name, lambda key: catalog.entry(key).key) for name in ("run", "other"))
     counting = take("counting", _counting)
     a = take("a", lambda text: _prompt(text, "Prompt A"))
     b = take("b", lambda text: _prompt(text, "Prompt B"))
     seed = take("seed", _seed)
-    for_run = tab == "run"
+    n_seeds = take("seeds", lambda text: _count(text, *((1, RUN_SEEDS) if tab == "run" else (MIN_PAIRS, PAIR_SEEDS))))
+    steps = take("steps", lambda text: _count(text, 1, MAX_STEPS))
     problem = "".join(f'<p class="plantain-error" role="alert">{escape(sentence)}</p>' for sentence in said)
+    of_run, of_pair = [seed, n_seeds, steps], [a, b, seed, n_seeds]
     return [
         problem,
         gr.skip() if tab is None else gr.Tabs(selected=tab),
         # Runs saved or fetched since the page was built are in the list from the start.
-        gr.Dropdown(choices=known) if run is None else gr.Dropdown(choices=known, value=run),
+        gr.Dropdown(choices=known) if shown is None else gr.Dropdown(choices=known, value=shown),
         _or_skip(counting),
-        gr.Dropdown(choices=known),
-        _or_skip(seed if for_run else None),
-        _or_skip(a),
-        _or_skip(b),
-        _or_skip(None if for_run else seed),
+        gr.Dropdown(choices=known) if other is None else gr.Dropdown(choices=known, value=other),
+        *(_or_skip(value if tab == "run" else None) for value in of_run),
+        *(_or_skip(None if tab == "run" else value) for value in of_pair),
     ]
 
 
@@ -111,6 +117,12 @@ def _counting(key: str) -> str:
 def _prompt(text: str, name: str) -> str:
     check_text(text.strip(), name)
     return text
+
+
+def _count(text: str, low: int, high: int) -> int:
+    if not text.isascii() or not text.isdigit() or not low <= int(text[:9]) <= high:
+        raise InputError(f"expected a whole number from {low} to {high}; got {text[:40]!r}.")
+    return int(text)
 
 
 def _seed(text: str) -> int:

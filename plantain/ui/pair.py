@@ -55,7 +55,7 @@ EXAMPLES = {
         "A nurse in a red sweater and white trousers, standing in a T-pose, in a plain studio.",
         "A nurse in a blue sweater and white trousers, standing in a T-pose, in a plain studio.",
     ],
-    "The same T-pose in other words": [
+    "The same T-pose in other words: how many heads still respond?": [
         "A nurse in a red sweater and white trousers, standing in a T-pose, in a plain studio.",
         "A nurse in a red sweater and white trousers, standing with arms straight out sideways, in a plain studio.",
     ],
@@ -69,6 +69,7 @@ class PairTab:
     a: gr.Textbox
     b: gr.Textbox
     seed: gr.Number
+    n_seeds: gr.Slider
 
 
 def build(engine: Engine) -> PairTab:
@@ -132,7 +133,7 @@ def build(engine: Engine) -> PairTab:
         concurrency_id="model",
         api_visibility="private",
     )
-    return PairTab(a, b, seed)
+    return PairTab(a, b, seed, n_seeds)
 
 
 def _validate(a: str, b: str, n_seeds: float, seed: float) -> list[Any]:

@@ -38,7 +38,13 @@ def build() -> ResultsTab:
     quiet: dict[str, Any] = {"queue": False, "api_visibility": "private"}
     run.change(lambda key: _step_choice(key), run, step, show_progress="hidden", **quiet)
     gr.on([run.change, counting.change, step.input], _show, [run, counting, step], view.outputs, **quiet)
-    gr.on([run.change, counting.change, other.change], compare, [run, other, counting], comparison, **quiet)
+    gr.on(
+        [run.change, counting.change, other.change, step.input],
+        compare,
+        [run, other, counting, step],
+        comparison,
+        **quiet,
+    )
     # Runs saved since the page was built appear when the list is opened.
     for component in (run, other):
         component.focus(_refresh, None, component, show_progress="hidden", **quiet)

@@ -21,7 +21,7 @@ from plantain.ui import catalog
 from plantain.ui.catalog import saved_folder
 from plantain.ui.compare import compare
 from plantain.ui.engine import Engine
-from plantain.ui.estimate import sentence
+from plantain.ui.estimate import check_work, sentence
 from plantain.ui.fields import verdicts, whole_number
 from plantain.ui.view import RunView, blank, counting_choice, show, show_live, step_choices
 
@@ -32,6 +32,8 @@ MAX_STEPS = 8
 OWN_SIZE = "the model's own, at most 512"
 SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
 _N_OUTPUTS = 7  # of a RunView
+# A public Space shows saved runs to everyone: there a run is downloaded, not saved.
+_MAY_SAVE = not os.environ.get("SPACE_ID")
 # One entry for each visitor whose probe is running, by gradio's session.
 _stop_of: dict[str, threading.Event] = {}
 _LOG = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class RunTab:
     """What a link sets."""
 
     seed: gr.Number
+    n_seeds: gr.Slider
+    steps: gr.Slider
 
 
 def build(engine: Engine) -> RunTab:
@@ -69,8 +73,7 @@ def build(engine: Engine) -> RunTab:
         start = gr.Button("Run the probe", variant="primary")
         stop = gr.Button("Stop, and keep the pairs done", interactive=False)
         go_on = gr.Button("Go on with the rest", interactive=False)
-        # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
-        save = gr.Button("Save this run", interactive=False, visible=not os.environ.get("SPACE_ID"))
+        save = gr.Button("Save this run", interactive=False, visible=_MAY_SAVE)
     status = gr.Markdown(elem_id="plantain-run-status")
     step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
     view = RunView()
@@ -93,7 +96,11 @@ def build(engine: Engine) -> RunTab:
         last: ProbeResult | None,
         request: gr.Request,
     ) -> Iterator[list[Any]]:
-        job = lambda: (load_prompts(upload or prompts), _config(seed, n_seeds, steps, size))  # noqa: E731
+        def job() -> tuple[PromptSet, ProbeConfig]:
+            pairs, config = load_prompts(upload or prompts), _config(seed, n_seeds, steps, size)
+            check_work(len(pairs), config)
+            return pairs, config
+
         with _stoppable(request) as stopping:
             yield from _run(engine, stopping, job, counting, last, None)
 
@@ -104,10 +111,10 @@ def build(engine: Engine) -> RunTab:
     heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     start.click(run, [*settings, counting, state], outputs, validator=_validate, **heavy).then(
-        compare, [state, other, counting], comparison, **quiet
+        compare, [state, other, counting, step], comparison, **quiet
     )
     go_on.click(resume, [state, counting], outputs, **heavy).then(
-        compare, [state, other, counting], comparison, **quiet
+        compare, [state, other, counting, step], comparison, **quiet
     )
     stop.click(_stop, None, stop, **quiet)
     gr.on(
@@ -118,14 +125,15 @@ def build(engine: Engine) -> RunTab:
         queue=False,
         api_visibility="private",
     )
-    save.click(_save, state, [status, save], queue=False, api_visibility="private")
+    if _MAY_SAVE:
+        save.click(_save, state, [status, save], queue=False, api_visibility="private")
     for component in settings:
         component.change(
             lambda *values: _estimate(engine, *values), settings, estimate, trigger_mode="always_last", **quiet
         )
-    gr.on([other.change, counting.input], compare, [state, other, counting], comparison, **quiet)
+    gr.on([other.change, counting.input, step.input], compare, [state, other, counting, step], comparison, **quiet)
     other.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, other, **quiet)
-    return RunTab(seed)
+    return RunTab(seed, n_seeds, steps)
 
 
 def _config(seed: float, n_seeds: float, steps: float, size: str) -> ProbeConfig:
@@ -163,7 +171,7 @@ def _validate(
             lambda: _enough(load_prompts(upload)) if upload else None,
             lambda: ProbeConfig(seed=whole_number(seed)),
             lambda: _between("noise seeds", whole_number(n_seeds), MAX_SEEDS),
-            lambda: _between("denoising steps", whole_number(steps), MAX_STEPS),
+            lambda: _affordable(upload or prompts, n_seeds, steps),
             lambda: _offered(size),
             lambda: catalog.check_counting(counting),
             lambda: None,
@@ -341,6 +349,15 @@ def _enough(prompts: PromptSet) -> None:
 def _between(what: str, value: int, most: int) -> None:
     if not 1 <= value <= most:
         raise InputError(f"Expected 1 to {most} {what}; got {value}.")
+
+
+def _affordable(prompts: str, n_seeds: float, steps: float) -> None:
+    _between("denoising steps", whole_number(steps), MAX_STEPS)
+    try:
+        pairs, config = load_prompts(prompts), _config(0, n_seeds, steps, OWN_SIZE)
+    except InputError:
+        return  # said beside the field that is wrong
+    check_work(len(pairs), config)
 
 
 def _offered(size: str) -> None:

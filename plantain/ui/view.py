@@ -29,8 +29,8 @@ from plantain.ui.catalog import COUNTINGS, Counted
 _downloads = Path(tempfile.mkdtemp(prefix="plantain-"))
 atexit.register(shutil.rmtree, _downloads, ignore_errors=True)
 _recent: deque[Path] = deque()
-# Folders of runs that are not saved; those of cached runs are made once and stay.
-_KEPT_DOWNLOADS = 32
+# More than the views that are cached, so that a view never offers a folder that is gone.
+_KEPT_DOWNLOADS = 80
 # Inches of a figure that shares its row with one of a phone's width; drawn wider, its text would shrink.
 _TWO_THIRDS = 6.4
 
@@ -80,7 +80,12 @@ def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> list[Any]
     if entry.folder is None:
         return _published(counting)
     counted = catalog.counted_in(entry.folder, counting, step)
-    return list(_cached(entry.key, counted, catalog.twin_of(counted.result, counting, step)))
+    twin = catalog.twin_of(counted.result, counting, step)
+    values = _cached(entry.key, counted, twin)
+    if not all(Path(file).exists() for file in values[5]):  # the oldest downloads have gone
+        _cached.cache_clear()
+        values = _cached(entry.key, counted, twin)
+    return list(values)
 
 
 def show(result: ProbeResult, counting: str, step: int = 0) -> list[Any]:
@@ -110,9 +115,7 @@ def problem(said: str) -> list[Any]:
 
 @lru_cache(maxsize=48)
 def _cached(key: str, counted: Counted, twin: Counted | None) -> tuple[Any, ...]:
-    folder = catalog.entry(key).folder
-    target = Path(tempfile.mkdtemp(dir=_downloads))
-    return tuple(_values(counted, twin, key, _files(counted, folder, target, twin)))
+    return tuple(_values(counted, twin, key, _files(counted, catalog.entry(key).folder, _new_folder(), twin)))
 
 
 def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) -> list[Any]:
@@ -150,7 +153,7 @@ def _overview(counted: Counted, twin: Counted | None) -> str:
 @lru_cache(maxsize=4)
 def _published_once(counting: str) -> tuple[Any, ...]:
     table = load_published()
-    target = Path(tempfile.mkdtemp(dir=_downloads))
+    target = Path(tempfile.mkdtemp(dir=_downloads))  # the only one that always stays
     title = "Published: the five blocks the card names"
     return (
         headline.published_headline(counting),
