@@ -102,13 +102,15 @@ def choose(page, label, option):
 
 
 def upload(page, path):
-    """Hand a file to the upload field; a second time if the page was still busy laying the field out."""
+    """Hand a file to the upload field; again if the page was still busy laying the field out."""
     from playwright.sync_api import TimeoutError
 
     field = page.locator("input[accept='.json, .csv']")
-    field.set_input_files(path)
-    try:
-        shows(page, path.name)
-    except TimeoutError:
-        field.set_input_files(path)
-        shows(page, path.name)
+    for _ in range(3):
+        if field.count():  # it goes once the page has a file
+            field.set_input_files(path)
+        try:
+            return shows(page, path.name)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"The page never took {path.name}.")
