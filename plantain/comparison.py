@@ -15,7 +15,7 @@ import numpy as np
 from plantain import stats
 from plantain.controls import LEXICAL, POSE, ControlStudy
 from plantain.errors import InputError
-from plantain.factorial import FactorialCount, factorial
+from plantain.factors import FactorCount, count_factors
 from plantain.families import Count, count_heads, scope_differences, scope_rms, scope_table, scopes_of, unit_of
 from plantain.heads import HeadMap
 from plantain.prompts import match_rows
@@ -29,7 +29,7 @@ WHOLE = ("card heads", "attention heads")
 
 
 @dataclass(frozen=True)
-class Selectivity:
+class SelectivityCount:
     """Heads that respond more to pose than to a control, and the other way round (``stats.selectivity``).
 
     Attributes
@@ -72,12 +72,13 @@ class ControlReport:
     weights, sets, controls, scopes : what there is; controls are the sets that are not about pose's own contrast
     counts : {(weights, set, scope): Count}
         Of "articulation" the canonical effect is counted, ½[(E_few - C_few) + (E_many - C_many)] by subject.
-    selectivities : {(weights, control, scope): Selectivity}
+    selectivities : {(weights, control, scope): SelectivityCount}
     survivors : {(weights, scope): (more, less)}
         Heads that respond more to pose than to every control but the paraphrase, and less than to each of them.
-    interaction : {(weights, scope): Count}
-        Of (E_many - C_many) - (E_few - C_few): heads whose canonical effect depends on how much is bent.
-    factors : {(weights, scope): FactorialCount of each effect}
+    bent : {(weights, scope): {"articulation": Count, "interaction": Count}}
+        Of ½[(E_many - E_few) + (C_many - C_few)], many bent joints against few, and of (E_many - C_many) -
+        (E_few - C_few), where the canonical effect depends on them (``stats.canonical_effect``).
+    factors : {(weights, scope): FactorCount of each effect}
     t : {(weights, set, scope): array (n_heads,)}, of the scopes in ``WHOLE``
     larger, smaller : {(weights, control, scope): bool array (n_heads,)}, of the same
     """
@@ -92,10 +93,10 @@ class ControlReport:
     config: ProbeConfig
     head_map: HeadMap
     counts: Mapping[tuple[str, str, str], Count]
-    selectivities: Mapping[tuple[str, str, str], Selectivity]
+    selectivities: Mapping[tuple[str, str, str], SelectivityCount]
     survivors: Mapping[tuple[str, str], tuple[int, int]]
-    interaction: Mapping[tuple[str, str], Count]
-    factors: Mapping[tuple[str, str], tuple[FactorialCount, ...]]
+    bent: Mapping[tuple[str, str], Mapping[str, Count]]
+    factors: Mapping[tuple[str, str], tuple[FactorCount, ...]]
     t: Mapping[tuple[str, str, str], np.ndarray]
     larger: Mapping[tuple[str, str, str], np.ndarray]
     smaller: Mapping[tuple[str, str, str], np.ndarray]
@@ -110,7 +111,7 @@ class ControlReport:
     def count(self, weights: str, prompts: str, scope: str) -> Count:
         return self.counts[weights, prompts, scope]
 
-    def selectivity(self, weights: str, control: str, scope: str) -> Selectivity:
+    def selectivity(self, weights: str, control: str, scope: str) -> SelectivityCount:
         return self.selectivities[weights, control, scope]
 
     def placement(self, weights: str, scope: str, what: str = "count") -> stats.Placement | None:
@@ -153,13 +154,14 @@ def compare(
         The study lacks ``pose``, or a set lacks subjects that pose has.
     """
     if pose not in study.trained:
-        raise InputError(f"These runs have no {pose!r} to hold the controls against; they have {', '.join(study.sets)}.")
+        raise InputError(
+            f"These runs have no {pose!r} to hold the controls against; they have {', '.join(study.sets)}."
+        )
     scopes = scopes_of(study.head_map)
     controls = [name for name in study.sets if name not in (*_OF_POSE, pose)]
     against = [name for name in controls if name != PARAPHRASE and name != "canonical"]
     made: dict[str, dict[Any, Any]] = {
-        name: {}
-        for name in ("counts", "selectivities", "survivors", "interaction", "factors", "t", "larger", "smaller")
+        name: {} for name in ("counts", "selectivities", "survivors", "bent", "factors", "t", "larger", "smaller")
     }
     for weights, runs in study.runs.items():
         for scope in scopes:
@@ -176,7 +178,7 @@ def compare(
                 p = stats.selectivity_null(first, second, threshold, n_flips, seed).p_excess
                 masks[name] = (found.larger, found.smaller)
                 blocks = _by_block(study.head_map, scope, found.larger, found.smaller)
-                made["selectivities"][weights, name, scope] = Selectivity(
+                made["selectivities"][weights, name, scope] = SelectivityCount(
                     weights, name, scope, first.shape[1], found.n_larger, found.n_smaller, p, blocks
                 )
                 if scope in WHOLE:
@@ -185,8 +187,10 @@ def compare(
                 both = [np.all([masks[name][side] for name in against], axis=0).sum() for side in (0, 1)]
                 made["survivors"][weights, scope] = (int(both[0]), int(both[1]))
             if ARTICULATION in runs:
-                few, many = _cells(runs[ARTICULATION], scope)
-                made["interaction"][weights, scope] = count_heads(many - few, *settings)
+                bent = _two_by_two(runs[ARTICULATION], scope)
+                made["bent"][weights, scope] = {
+                    name: count_heads(getattr(bent, name), *settings) for name in ("articulation", "interaction")
+                }
             if FACTORIAL in runs:
                 made["factors"][weights, scope] = _factorial(runs[FACTORIAL], scope, threshold, seed)
     return ControlReport(
@@ -207,24 +211,24 @@ def compare(
 
 def _contrast(run: ProbeResult, scope: str) -> np.ndarray:
     """The differences that a set is about: of articulation the canonical effect, else those of its pairs."""
-    if run.prompts.name != ARTICULATION:
-        return scope_differences(run, scope)
-    few, many = _cells(run, scope)
-    return (few + many) / 2
+    if run.prompts.name == ARTICULATION:
+        return _two_by_two(run, scope).canonical
+    return scope_differences(run, scope)
 
 
-def _cells(run: ProbeResult, scope: str) -> tuple[np.ndarray, np.ndarray]:
-    """Differences of the pairs with few and with many bent joints, rows matched by subject."""
-    d = scope_differences(run, scope)
+def _two_by_two(run: ProbeResult, scope: str) -> stats.TwoByTwo:
+    """{canonical, expressive} × {few, many bent joints}, rows matched by subject."""
     rows: dict[str, dict[str, int]] = {"few": {}, "many": {}}
     for i, pair in enumerate(run.prompts.pairs):
         cell = pair.tags.get("cell")
         if cell not in rows:
             raise InputError(f"Pair {pair.id!r} of {run.prompts.name!r} needs the tag cell, few or many; got {cell!r}.")
-        rows[cell][str(pair.tags["subject"])] = i
-    if set(rows["few"]) != set(rows["many"]):
-        raise InputError(f"Every subject of {run.prompts.name!r} must have a pair with few and one with many.")
-    return d[list(rows["few"].values())], d[[rows["many"][subject] for subject in rows["few"]]]
+        rows[cell][str(pair.tags.get("subject"))] = i
+    if set(rows["few"]) != set(rows["many"]) or 2 * len(rows["few"]) != run.n_pairs:
+        raise InputError(f"Every subject of {run.prompts.name!r} must have one pair with few and one with many.")
+    rms = scope_rms(run, scope)  # (P, 2, H)
+    few, many = rms[list(rows["few"].values())], rms[[rows["many"][subject] for subject in rows["few"]]]
+    return stats.canonical_effect(few[:, 1], few[:, 0], many[:, 1], many[:, 0])
 
 
 def _matched(
@@ -247,10 +251,9 @@ def _by_block(
     )
 
 
-def _factorial(run: ProbeResult, scope: str, threshold: float, seed: int) -> tuple[FactorialCount, ...]:
+def _factorial(run: ProbeResult, scope: str, threshold: float, seed: int) -> tuple[FactorCount, ...]:
     tags = [[str(pair.tags.get(name)) for pair in run.prompts.pairs] for name in ("body", "clothing")]
-    rms = scope_rms(run, scope)
-    return factorial(rms[:, 0], rms[:, 1], tags[0], tags[1], threshold=threshold, seed=seed)
+    return count_factors(scope_rms(run, scope), tags[0], tags[1], threshold, seed=seed)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:

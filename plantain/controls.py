@@ -223,7 +223,7 @@ class ControlStudy:
 
     @property
     def weights(self) -> list[str]:
-        """ "trained", "untrained 0", … """
+        """ "trained", "untrained 0", …"""
         return list(self.runs)
 
     @property
