@@ -88,7 +88,7 @@ def _follow(progress: Any, n_runs: int) -> None:
     layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} runs{postfix}"
     with contextlib.closing(progress) as steps, tqdm(total=n_runs, bar_format=layout) as bar:
         for step in steps:
-            left = f", about {duration(step.seconds_left)} left" if step.seconds_left not in (0, float("inf")) else ""
+            left = f", {duration(step.seconds_left)} left" if step.seconds_left not in (0, float("inf")) else ""
             bar.set_postfix_str(f"{step.model}, {step.prompts}: {step.done}/{step.total} pairs{left}", refresh=False)
             bar.update(step.number - (step.done < step.total) - bar.n)
             bar.refresh()

@@ -21,7 +21,8 @@ LABELS = {
     "body_clothing": "5 bodies × 5 outfits",
     "canonical": "T-pose → A-pose",
     "setting": "one place → others",
-    "lexical": "one remark → others",
+    "remarks": "one remark → any",
+    "lexical": "one remark → its like",
     "length": "fewer → more words",
     PARAPHRASE: "same pose, reworded",
 }
@@ -85,15 +86,15 @@ def alt_text(report: ControlReport) -> str:
         parts = [f"pose {shares[0]} of attention heads and {shares[1]} of card heads"]
         if report.lexical:
             counted = [report.count(weights, name, scopes[0]).share for name in report.lexical]
-            parts.append(f"a fixed remark against others {_percent(min(counted))} to {_percent(max(counted))}")
+            parts.append(f"the lexical sets {_percent(min(counted))} to {_percent(max(counted))}")
         parts += [
             f"{name} {_percent(report.count(weights, name, scopes[0]).share)}"
-            for name in ("setting", "length", PARAPHRASE)
+            for name in ("setting", "remarks", "length", PARAPHRASE)
             if name in report.sets
         ]
         said.append(f"{weights}, {', '.join(parts)}")
     text = f"Share of heads at |t| > {report.threshold:g} in {report.model}: {'; '.join(said)}."
-    for what, names in (("another remark (median of the sets)", report.lexical), ("setting", ("setting",))):
+    for what, names in (("the lexical sets (median)", report.lexical), ("setting", ("setting",))):
         if names and set(names) <= set(report.controls):
             beside = ", ".join(f"{weights} {_larger_smaller(report, weights, names)}" for weights in report.weights)
             text += f" Attention heads that respond more to pose than to {what}, and the reverse: {beside}."

@@ -61,19 +61,19 @@ def reading(report: ControlReport) -> list[str]:
         found = each({weights: _share(count) for weights, count in counts.items()})
         n_heads = counts["trained"].n_heads
         lines.append(f"{report.pose}, of {n_heads:,} {scope} at |t| > {report.threshold:g}: {found}.")
-    wanted = {"a set of remarks (median of the lexical sets)": report.lexical, "setting": ("setting",)}
-    for what, names in (wanted | {"length": ("length",)}).items():
+    wanted = {"the lexical sets (median)": report.lexical, "setting": ("setting",)}
+    for what, names in (wanted | {"remarks": ("remarks",), "length": ("length",)}).items():
         if names and set(names) <= set(report.controls):
             found = each({weights: larger_smaller(report, weights, names) for weights in report.weights})
             lines.append(f"Attention heads that respond more to pose than to {what}, and the reverse: {found}.")
     if report.survivors:
         pairs = {weights: report.survivors[weights, _ORDER[0]] for weights in report.weights}
         found = each({weights: f"{more:,} : {less:,}" for weights, (more, less) in pairs.items()})
-        lines.append(f"Attention heads that respond more to pose than to every one of these, or less: {found}.")
+        lines.append(f"Attention heads that respond more to pose than to every one of these sets, or less: {found}.")
     if PARAPHRASE in report.sets:
-        ps = {weights: report.count(weights, PARAPHRASE, "card heads").set_p[0] for weights in report.weights}
-        found = each({weights: f"p = {p:.3f}" for weights, p in ps.items()})
-        lines.append(f"The size of the test, set-level p of the paraphrase over card heads: {found}.")
+        ps = {w: [report.count(w, PARAPHRASE, scope).set_p[0] for scope in _ORDER] for w in report.weights}
+        found = each({weights: f"{own:.3f} and {card:.3f}" for weights, (own, card) in ps.items()})
+        lines.append(f"The size of the test, set-level p of the paraphrase over attention heads and card heads: {found}.")
     if len(report.weights) > 1:
         lines.append(
             "A head that responds on untrained weights responds to how the text features differ, not to anything that "
@@ -115,7 +115,7 @@ def larger_smaller(report: ControlReport, weights: str, names: Sequence[str], sc
 def _families(report: ControlReport) -> Table:
     header = ["heads"]
     for weights in report.weights:
-        header += [f"{weights}: pose", "> remarks", "> setting", "> all"]
+        header += [f"{weights}: pose", "> lexical", "> setting", "> all"]
     rows = []
     for scope in report.scopes:
         row = [f"{scope}, {report.count('trained', report.pose, scope).n_heads:,}"]
@@ -129,7 +129,7 @@ def _families(report: ControlReport) -> Table:
         rows.append(tuple(row))
     note = (
         "Heads at the threshold; then |pose| > |control| : the reverse, for the lexical sets their medians; “all” are "
-        "those of every lexical set, setting and length."
+        "those of every control but paraphrase and canonical."
     )
     return Table("By family of heads", note, (tuple(header), *rows))
 

@@ -32,6 +32,7 @@ DEFAULT = (
     "body_clothing",
     "canonical",
     "setting",
+    "remarks",
     *LEXICAL,
     "length",
     "paraphrase",
