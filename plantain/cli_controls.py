@@ -45,7 +45,7 @@ def add_commands(
     compare.add_argument("runs", nargs="+", metavar="RUN_OR_FOLDER", help="runs, or folders that hold them")
     compare.add_argument("--out", help="folder for controls.md, .json, .csv and the figure (default: print only)")
     compare.add_argument("--pose", default="dense_pose", help="the set held against the others (default: dense_pose)")
-    compare.add_argument("--threshold", type=float, default=3.0, help="of |t|, for selectivity (default: 3)")
+    compare.add_argument("--threshold", type=float, default=3.0, help="of |t| (default: 3)")
     compare.add_argument("--n-flips", type=int, default=1000, help="sign flips of the null (default: 1000)")
 
 

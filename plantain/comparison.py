@@ -20,6 +20,7 @@ from plantain.families import Count, count_heads, scope_differences, scope_rms, 
 from plantain.heads import HeadMap
 from plantain.prompts import match_rows
 from plantain.result import ProbeConfig, ProbeResult
+from plantain.summary import THRESHOLDS
 
 ARTICULATION, FACTORIAL, PARAPHRASE = "articulation", "body_clothing", "paraphrase"
 # Other contrasts of pose: beside them pose cannot be told apart from itself.
@@ -146,17 +147,19 @@ def compare(
 
     >>> report = comparison.compare(controls.load_controls("assets/runs/controls"), n_flips=1000)
 
-    Noise seeds are averaged and the first step is read. Rows of two sets are matched by subject.
+    Noise seeds are averaged and the first step is read. Rows of two sets are matched by subject. ``threshold`` is
+    that of the counts and of selectivity.
 
     Raises
     ------
     InputError
-        The study lacks ``pose``, or a set lacks subjects that pose has.
+        The study lacks ``pose``, a set lacks subjects that pose has, or a threshold that is not positive.
     """
     if pose not in study.trained:
         raise InputError(
             f"These runs have no {pose!r} to hold the controls against; they have {', '.join(study.sets)}."
         )
+    thresholds = (threshold, *(c for c in THRESHOLDS if c > threshold and c != THRESHOLDS[0]))
     scopes = scopes_of(study.head_map)
     controls = [name for name in study.sets if name not in (*_OF_POSE, pose)]
     against = [name for name in controls if name != PARAPHRASE and name != "canonical"]
@@ -165,7 +168,7 @@ def compare(
     }
     for weights, runs in study.runs.items():
         for scope in scopes:
-            settings = (scope, unit_of(study.head_map, scope), n_flips, n_splits, seed)
+            settings = (scope, unit_of(study.head_map, scope), n_flips, n_splits, seed, thresholds)
             d = {name: _contrast(run, scope) for name, run in runs.items()}
             for name, values in d.items():
                 made["counts"][weights, name, scope] = count_heads(values, *settings)

@@ -170,7 +170,12 @@ def _selectivity_panel(axes: Axes, report: ControlReport, rows: _Rows) -> None:
 
 def _key(report: ControlReport) -> list[tuple[drawing.Line2D, str]]:
     """What colours and marks are, for the legend."""
-    entries = [(drawing.line_key(RUN, 0, marker="o", markersize=5), f"{report.model}, % of heads at |t| > 3")]
+    entries = [
+        (
+            drawing.line_key(RUN, 0, marker="o", markersize=5),
+            f"{report.model}, % of heads at |t| > {report.threshold:g}",
+        )
+    ]
     n_untrained = len(report.weights) - 1
     if n_untrained:
         seeds = f"{n_untrained} seeds" if n_untrained > 1 else "one seed"

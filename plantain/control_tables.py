@@ -73,7 +73,9 @@ def reading(report: ControlReport) -> list[str]:
     if PARAPHRASE in report.sets:
         ps = {w: [report.count(w, PARAPHRASE, scope).set_p[0] for scope in _ORDER] for w in report.weights}
         found = each({weights: f"{own:.3f} and {card:.3f}" for weights, (own, card) in ps.items()})
-        lines.append(f"The size of the test, set-level p of the paraphrase over attention heads and card heads: {found}.")
+        lines.append(
+            f"The size of the test, set-level p of the paraphrase over attention heads and card heads: {found}."
+        )
     if len(report.weights) > 1:
         lines.append(
             "A head that responds on untrained weights responds to how the text features differ, not to anything that "
