@@ -37,8 +37,15 @@ __all__ = [
 
 _MODULES = (
     "capture",
+    "comparison",
+    "control_figures",
+    "control_report",
+    "control_tables",
+    "controls",
     "curve",
     "estimate",
+    "factors",
+    "families",
     "figures",
     "heads",
     "inference",

@@ -1,4 +1,4 @@
-"""The command line: ``python -m plantain run | report | push``."""
+"""The command line: ``python -m plantain run | report | push | controls | compare``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from plantain import cli_controls
 from plantain.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
     from plantain.stats import MIN_PAIRS
 
     # Everything that can be refused is refused before a model is loaded.
-    config = _config(options)
+    config = config_of(options)
     prompts = load_prompts(options.prompts)
     if len(prompts) < MIN_PAIRS:
         raise InputError(
@@ -263,7 +264,8 @@ def _print_tables(result: ProbeResult, n_flips: int = 1000) -> None:
     print(head.text, "", *head.beyond, sep="\n")
 
 
-def _config(options: argparse.Namespace) -> ProbeConfig:
+def config_of(options: argparse.Namespace) -> ProbeConfig:
+    """The settings of a probe that ``_add_settings`` reads."""
     from plantain.result import ProbeConfig
 
     n_levels = len(options.sigmas) if options.sigmas is not None else 1
@@ -290,7 +292,9 @@ def _default_model() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
-    commands = parser.add_subparsers(required=True, metavar="run | report | push", parser_class=_Parser)
+    commands = parser.add_subparsers(
+        required=True, metavar="run | report | push | controls | compare", parser_class=_Parser
+    )
 
     run = commands.add_parser("run", help="probe prompt pairs and save the run")
     run.set_defaults(command=_run)
@@ -303,17 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--out", help="folder for the run (default: runs/PROMPTS-MODEL)")
     run.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
-    run.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
-    run.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
-    run.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each of --sigmas)")
-    run.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
-    run.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
-    run.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")
-    run.add_argument("--width", type=int, help="pixels (default: the model's own, at most 512)")
-    run.add_argument("--batch-size", type=int, help="prompts a forward, even (default: by the model's size)")
-    run.add_argument("--channels-per-head", type=int, default=16, help="channels of a card head (default: 16)")
-    run.add_argument("--device", help="cpu, cuda, … (default: a GPU where there is one)")
-    run.add_argument("--dtype", help="float32, bfloat16 or float16 (default: by the device)")
+    _add_settings(run)
     run.add_argument(
         "--untrained", action="store_true", help="probe the model with its transformer's weights drawn anew"
     )
@@ -342,4 +336,20 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("run", help="folder of a complete run")
     push.add_argument("--to", metavar="REPO", help="Hub dataset, OWNER/NAME (default: PLANTAIN_RESULTS_REPO)")
     push.add_argument("--private", action="store_true", help="where the dataset has to be made, make it private")
+    cli_controls.add_commands(commands, _add_settings, config_of)
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Settings of a probe, of ``run`` and of ``controls``."""
+    parser.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
+    parser.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
+    parser.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each of --sigmas)")
+    parser.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
+    parser.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
+    parser.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")
+    parser.add_argument("--width", type=int, help="pixels (default: the model's own, at most 512)")
+    parser.add_argument("--batch-size", type=int, help="prompts a forward, even (default: by the model's size)")
+    parser.add_argument("--channels-per-head", type=int, default=16, help="channels of a card head (default: 16)")
+    parser.add_argument("--device", help="cpu, cuda, … (default: a GPU where there is one)")
+    parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: by the device)")
