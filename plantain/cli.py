@@ -266,14 +266,21 @@ def _print_tables(result: ProbeResult, n_flips: int = 1000) -> None:
 def _config(options: argparse.Namespace) -> ProbeConfig:
     from plantain.result import ProbeConfig
 
-    n_levels = len(options.sigmas) if options.sigmas is not None else 1
-    if options.sigmas is not None and options.steps not in (None, n_levels):
-        raise InputError(f"--steps {options.steps} and {n_levels} --sigmas contradict each other; give one a step.")
+    levels = {"sigmas": options.sigmas, "noise_levels": options.noise_levels}
+    given = {name: tuple(values) for name, values in levels.items() if values is not None}
+    if len(given) == 2:
+        raise InputError("--noise-levels and --sigmas contradict each other; give one of the two.")
+    steps = 1 if options.steps is None else options.steps
+    for name, values in given.items():
+        steps = len(values)
+        if options.steps not in (None, steps):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"--steps {options.steps} and {steps} {option} contradict each other; give one a step.")
     return ProbeConfig(
         seed=options.seed,
         n_seeds=options.n_seeds,
-        num_inference_steps=n_levels if options.steps is None else options.steps,
-        sigmas=None if options.sigmas is None else tuple(options.sigmas),
+        num_inference_steps=steps,
+        **given,
         guidance_scale=options.guidance_scale,
         height=options.height,
         width=options.width,
@@ -305,8 +312,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
     run.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
     run.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
-    run.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each of --sigmas)")
+    run.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each level given)")
     run.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
+    run.add_argument(
+        "--noise-levels",
+        type=float,
+        nargs="+",
+        metavar="LEVEL",
+        help="noise levels as realised, one a step: the scheduler's shift is inverted",
+    )
     run.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
     run.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")
     run.add_argument("--width", type=int, help="pixels (default: the model's own, at most 512)")

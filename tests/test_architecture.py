@@ -19,6 +19,7 @@ ORDER = [
     "heads",
     "stats",
     "pipeline",
+    "noise",
     "posebox",
     "capture",
     "result",
@@ -42,7 +43,7 @@ ORDER = [
 # Which modules may import a library at all, also inside functions.
 ALLOWED = {
     "torch": {"pipeline", "posebox", "capture", "probe", "estimate"},
-    "diffusers": {"pipeline", "posebox"},
+    "diffusers": {"pipeline", "noise", "posebox"},
     "transformers": {"posebox"},
     "gradio": {"ui"},
     "huggingface_hub": {"pipeline", "results_repo"},
