@@ -1,0 +1,81 @@
+"""Statistics over prompt pairs: NumPy arrays in, NumPy arrays out, no torch.
+
+Throughout, ``d`` has shape (n_pairs, n_heads) and holds the differences B - A of one quantity.
+The pair is the sampling unit. Letters in shape comments: P pairs, H heads, F flips, S splits.
+
+Two kinds of head have no variance over pairs, and neither is dropped: all differences zero
+(*silent*: t = d_z = 0), and all differences equal but not zero (t = d_z = ±inf).
+"""
+
+from plantain.stats.alignment import AxisAlignment, axis_alignment
+from plantain.stats.discoveries import exact_p, fdr, t_pvalues
+from plantain.stats.dose import MODELS, DoseResponse, dose_response
+from plantain.stats.effect import CrossFittedShare, HedgesG, cross_fitted_share, hedges_g, mean_squared_effect
+from plantain.stats.factorial import TwoByTwo, TwoWay, canonical_effect, two_way
+from plantain.stats.flips import sign_flip_null
+from plantain.stats.length import LengthAdjusted, length_adjusted
+from plantain.stats.null import ResampledNull, SignFlipNull
+from plantain.stats.paired import MIN_PAIRS, check_differences, cohens_dz, expected_counts, paired_t
+from plantain.stats.reliability import (
+    MinFPrime,
+    SplitHalfNull,
+    min_f_prime,
+    rank_stability,
+    spearman_brown,
+    split_half,
+    split_half_null,
+)
+from plantain.stats.selectivity import (
+    Placement,
+    Selectivity,
+    SelectivityNull,
+    placed_among,
+    selectivity,
+    selectivity_null,
+)
+from plantain.stats.transfer import AxisTransfer, axis_transfer
+
+__all__ = [
+    "MIN_PAIRS",
+    "MODELS",
+    "AxisAlignment",
+    "AxisTransfer",
+    "CrossFittedShare",
+    "DoseResponse",
+    "HedgesG",
+    "LengthAdjusted",
+    "MinFPrime",
+    "Placement",
+    "ResampledNull",
+    "Selectivity",
+    "SelectivityNull",
+    "SignFlipNull",
+    "SplitHalfNull",
+    "TwoByTwo",
+    "TwoWay",
+    "axis_alignment",
+    "axis_transfer",
+    "canonical_effect",
+    "check_differences",
+    "cohens_dz",
+    "cross_fitted_share",
+    "dose_response",
+    "exact_p",
+    "expected_counts",
+    "fdr",
+    "hedges_g",
+    "length_adjusted",
+    "mean_squared_effect",
+    "min_f_prime",
+    "paired_t",
+    "placed_among",
+    "rank_stability",
+    "selectivity",
+    "selectivity_null",
+    "sign_flip_null",
+    "spearman_brown",
+    "split_half",
+    "split_half_null",
+    "t_pvalues",
+    "two_way",
+]

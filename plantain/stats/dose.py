@@ -1,0 +1,121 @@
+"""Does the shift grow with the distance in pose, or is it a step that any other pose sets off?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plantain.errors import InputError
+from plantain.stats.flips import t_of_r
+from plantain.stats.null import ResampledNull, check_count, check_thresholds, tally
+from plantain.stats.paired import Array, check_column, check_differences
+
+MODELS = ("step", "slope", "both")
+
+
+@dataclass(frozen=True)
+class DoseResponse:
+    """Slopes of the shift on the distance, with their null, and three models of the shift.
+
+    Attributes
+    ----------
+    slope, intercept, t : float64 array, shape (n_heads,)
+        Least squares with an intercept; ``t`` is the slope over its standard error, n_pairs - 2 degrees of freedom.
+    null : ResampledNull
+        Counts and maxima of |t| with the distances permuted over pairs, all heads alike.
+    max_p : float64 array, shape (n_heads,)
+        Family-wise adjusted p of the slope.
+    r2, loo_r2 : float64 array, shape (3, n_heads)
+        For "step", "slope", "both": share of the sum of d² explained, fitted and left one out. Below 0
+        left out: worse than no shift at all.
+    best : int array, shape (n_heads,)
+        Index into ``MODELS`` of the largest ``loo_r2``; -1 where none is above 0.
+    """
+
+    slope: Array
+    intercept: Array
+    t: Array
+    null: ResampledNull
+    max_p: Array
+    r2: Array
+    loo_r2: Array
+    best: NDArray[np.int64]
+
+    @property
+    def n_best(self) -> dict[str, int]:
+        """Heads that each model predicts best; "none" where no shift at all predicts better."""
+        return {name: int((self.best == k).sum()) for k, name in enumerate(MODELS)} | {
+            "none": int((self.best < 0).sum())
+        }
+
+
+def dose_response(
+    d: ArrayLike,
+    distance: ArrayLike,
+    n_permutations: int = 1000,
+    seed: int = 0,
+    thresholds: tuple[float, ...] = (3.0, 5.0),
+) -> DoseResponse:
+    """Slope of every head's shift on the pair's distance, and whether a step or a slope explains it better.
+
+    >>> found = plantain.stats.dose_response(d, distance)         # (n_pairs, n_heads), (n_pairs,)
+    >>> found.t, found.max_p, found.n_best
+
+    The slope has an intercept, so a shift that is the same for all pairs gives none. Its t is a function of the
+    correlation, t = r sqrt((n - 2) / (1 - r²)), so permuting distances takes one matrix product; the same
+    permutations for all heads, so the largest |t| over heads keeps its distribution. The p is exact when, without a
+    slope, the shifts of the pairs could be exchanged; words that go with distance break that.
+
+    Three models of d, none of them given the others' baseline: "step" d = b0, "slope" d = b1·distance, "both"
+    d = b0 + b1·distance. Left-one-out errors come from the leverages, e / (1 - h) (Allen's PRESS), so "both"
+    has no advantage from its second number. One head's ``best`` is a noisy choice; read the counts over heads.
+
+    Raises
+    ------
+    InputError
+        As ``paired_t``; also fewer than 4 pairs, distances that are all equal or where one pair alone decides the
+        slope, or fewer than one permutation.
+    """
+    d = check_differences(d)
+    n = len(d)
+    x = check_column(distance, n, "distance")
+    n_permutations, cuts = check_count("n_permutations", n_permutations), check_thresholds(thresholds)
+    if n < 4:
+        raise InputError(f"A slope over pairs needs at least 4 pairs; got {n}. Add pairs.")
+    if np.ptp(x) == 0:
+        raise InputError(f"distance is {x[0]:g} in every pair, so nothing can be said about a slope; vary it.")
+    x_centred, d_centred = x - x.mean(), d - d.mean(axis=0)
+    d_centred[:, (d == d[0]).all(axis=0)] = 0  # exact: else rounding would correlate
+    norm = np.sqrt((x_centred**2).sum())
+    scale = np.sqrt((d_centred * d_centred).sum(axis=0))
+    u = np.divide(d_centred, scale, out=np.zeros_like(d), where=scale > 0)  # (P, H)
+    t = t_of_r(x_centred / norm @ u, n - 2)
+    slope = x_centred @ d_centred / norm**2
+
+    rng = np.random.default_rng(seed)
+    rows = rng.permuted(np.tile(x_centred / norm, (n_permutations, 1)), axis=1)
+    counts, max_r = tally(rows.astype(np.float32), u.astype(np.float32), cuts / np.sqrt(n - 2 + cuts**2))
+    null = ResampledNull(counts, t_of_r(max_r, n - 2), tuple(float(c) for c in cuts), exhaustive=False)
+    r2, loo_r2 = _compare(d, x)
+    best = np.where(loo_r2.max(axis=0) > 0, loo_r2.argmax(axis=0), -1)
+    return DoseResponse(slope, d.mean(axis=0) - slope * x.mean(), t, null, null.max_p(np.abs(t)), r2, loo_r2, best)
+
+
+def _compare(d: Array, x: Array) -> tuple[Array, Array]:
+    """R² and left-one-out R² of the three models: (3, H) each, in shares of the sum of d²."""
+    ones = np.ones_like(x)
+    total = (d * d).sum(axis=0)
+    r2, loo_r2 = np.zeros((3, d.shape[1])), np.zeros((3, d.shape[1]))
+    for k, columns in enumerate(([ones], [x], [ones, x])):
+        basis, _ = np.linalg.qr(np.stack(columns, axis=1))  # (P, 1 or 2)
+        leverage = (basis**2).sum(axis=1)
+        if (leverage > 1 - 1e-9).any():
+            pair = int(leverage.argmax())
+            raise InputError(f"Pair {pair} alone decides the slope on distance; give more pairs other distances.")
+        error = d - basis @ (basis.T @ d)
+        left_out = error / (1 - leverage)[:, None]
+        for out, residual in ((r2, error), (loo_r2, left_out)):
+            out[k] = 1 - np.divide((residual**2).sum(axis=0), total, out=np.ones_like(total), where=total > 0)
+    return r2, loo_r2

@@ -1,0 +1,102 @@
+"""The sign-flip null: what counts and maxima of |t| do when each pair's sign is flipped across all heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plantain.errors import InputError
+from plantain.stats.null import SignFlipNull, check_count, check_thresholds, tally
+from plantain.stats.paired import Array, check_differences, paired_t
+
+_BLOCK_FLIPS = 4096  # signs made at a time: all 2**24 of them would be 400 MB
+# 2**24 rows of two counts and a maximum are 400 MB; more would not fit a laptop.
+_MAX_EXHAUSTIVE_PAIRS = 24
+
+
+def sign_flip_null(
+    d: ArrayLike, n_flips: int = 1000, thresholds: Sequence[float] = (3.0, 5.0), seed: int = 0
+) -> SignFlipNull:
+    """Null of the head counts and of the largest |t|: flip each pair's sign across all heads at once.
+
+    >>> null = plantain.stats.sign_flip_null(d, n_flips=1000, thresholds=(3, 5), seed=0)
+    >>> null.counts.shape, null.max_abs_t.shape
+    ((1000, 2), (1000,))
+
+    With ``n_flips >= 2**n_pairs`` all flips are enumerated (and ``counts`` has 2**n_pairs rows);
+    otherwise the signs are drawn at random and the identity is not added to them. The null says that d is
+    symmetric about zero; it does not say that the difference is about the thing one asked.
+
+    All thresholds come from one matrix product. The sum of squares of a head's differences does not
+    change under flips, so with u = d / sqrt(sum d^2) and s the signs, s·u decides:
+    |t| > c  <=>  |s·u| > c sqrt(n / (n - 1 + c^2)).
+
+    Raises
+    ------
+    InputError
+        As ``paired_t``; also fewer than one flip, a threshold that is not positive, or more than
+        2**24 flips to enumerate.
+    """
+    d = check_differences(d)
+    n = len(d)
+    n_flips, cuts = check_count("n_flips", n_flips), check_thresholds(thresholds)
+    exhaustive = n_flips >= 2**n
+    if exhaustive and n > _MAX_EXHAUSTIVE_PAIRS:
+        raise InputError(f"All 2**{n} flips are too many to enumerate; use n_flips below {2**_MAX_EXHAUSTIVE_PAIRS:,}.")
+
+    # Enumeration is exact, so that ties between flips stay ties; sampling needs no such care.
+    dtype = np.float64 if exhaustive else np.float32
+    scale = np.sqrt((d * d).sum(axis=0))
+    u = np.divide(d, scale, out=np.zeros_like(d), where=scale > 0).astype(dtype)  # (P, H)
+    u_cuts = (cuts * np.sqrt(n / (n - 1 + cuts**2))).astype(dtype)
+    # Flipping every sign leaves |t| as it was, so half of the enumeration is enough.
+    n_rows = 2 ** (n - 1) if exhaustive else n_flips
+    rng = np.random.default_rng(seed)
+
+    counts = np.zeros((n_rows, len(cuts)), dtype=np.int64)
+    max_u = np.zeros(n_rows)
+    all_same = np.zeros(n_rows, dtype=bool)
+    infinite = np.zeros(n_rows, dtype=bool)
+    # A head of differences ±x is infinite under the flips that give all of them one sign.
+    even = (np.abs(d) == np.abs(d[0])).all(axis=0) & (d[0] != 0)
+    patterns = np.unique(np.sign(d[:, even]), axis=1)  # (P, patterns)
+    for row in range(0, n_rows, _BLOCK_FLIPS):
+        rows = slice(row, min(row + _BLOCK_FLIPS, n_rows))
+        signs = enumerated_signs(rows, n) if exhaustive else random_signs(rng, rows, n)
+        all_same[rows] = np.abs(signs.sum(axis=1)) == n
+        signs = signs.astype(dtype)  # (F, P)
+        infinite[rows] = (np.abs(signs @ patterns) == n).any(axis=1)
+        counts[rows], max_u[rows] = tally(signs, u, u_cuts)
+
+    max_abs_t = t_of_u(max_u, n)
+    max_abs_t[infinite] = np.inf
+    if all_same.any():
+        # No relative sign is flipped there: take the same t as everybody reads, not the product's.
+        abs_t = np.abs(paired_t(d))
+        counts[all_same], max_abs_t[all_same] = (abs_t[:, None] > cuts).sum(axis=0), abs_t.max()
+    if exhaustive:
+        counts, max_abs_t = np.concatenate([counts, counts[::-1]]), np.concatenate([max_abs_t, max_abs_t[::-1]])
+    return SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)
+
+
+def random_signs(rng: np.random.Generator, rows: slice, n: int) -> NDArray[np.int8]:
+    return (1 - 2 * rng.integers(0, 2, size=(rows.stop - rows.start, n), dtype=np.int8)).astype(np.int8)
+
+
+def enumerated_signs(rows: slice, n: int) -> NDArray[np.int8]:
+    """Bit p of the row number flips pair p; row 0 is the identity."""
+    bits = (np.arange(rows.start, rows.stop)[:, None] >> np.arange(n)) & 1
+    return (1 - 2 * bits).astype(np.int8)
+
+
+def t_of_u(u: Array, n: int) -> Array:
+    """t = u sqrt((n - 1) / (n - u^2)), the inverse of the normalisation in ``sign_flip_null``."""
+    return t_of_r(np.asarray(u, dtype=float) / np.sqrt(n), n - 1)
+
+
+def t_of_r(r: Array, df: int) -> Array:
+    """t = r sqrt(df / (1 - r^2)) of a (partial) correlation with ``df`` degrees of freedom."""
+    r = np.asarray(r, dtype=float)
+    return r * np.sqrt(df / np.maximum(1 - r * r, np.finfo(float).eps))

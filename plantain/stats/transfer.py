@@ -1,0 +1,110 @@
+"""Does an axis learned on some subjects tell pose from control in others?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plantain.errors import InputError
+from plantain.stats.flips import enumerated_signs, random_signs
+from plantain.stats.null import check_count
+from plantain.stats.paired import Array, check_matched
+
+
+@dataclass(frozen=True)
+class AxisTransfer:
+    """How well held-out pose pairs are told from held-out control pairs.
+
+    Attributes
+    ----------
+    auc : float
+        How often a pose pair lies further along the axis than a control pair of the same fold; 0.5 by chance.
+    null : float64 array, shape (n_flips,)
+        The same with pose and control exchanged in random groups, axes learned anew.
+    p : float
+        One-sided.
+    scores : float64 array, shape (n_pairs, 2)
+        Position of each held-out pose and control pair along its fold's axis, which has length 1.
+    folds : int array, shape (n_pairs,)
+        The fold that held each row out.
+    """
+
+    auc: float
+    null: Array
+    p: float
+    scores: Array
+    folds: NDArray[np.int64]
+
+
+def axis_transfer(
+    pose: ArrayLike,
+    control: ArrayLike,
+    folds: int = 5,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
+    n_flips: int = 1000,
+) -> AxisTransfer:
+    """Learn the pose axis on some pairs, project held-out pose and control pairs on it, and tell them apart.
+
+    >>> found = plantain.stats.axis_transfer(pose, control, groups=subjects)    # both (n_pairs, n_heads)
+    >>> found.auc, found.p
+
+    Row i of pose and of control are the same subject; rows of one group are never on both sides of a fold. The axis
+    is the mean of the training pose pairs, every head divided by its root mean square over training pairs of both
+    kinds. Pairs are compared within a fold only, since every fold has an axis of its own. Null: if the two contrasts
+    were alike, a group's pose and control rows could be exchanged; scales do not change with that, so every exchange
+    reads off the same products of pairs. p = (b + 1) / (m + 1), or of all exchanges where n_flips reaches 2**groups.
+    The axis may be one of wording: it tells this contrast from that control, in new subjects.
+
+    Raises
+    ------
+    InputError
+        As ``paired_t``; also shapes that differ, fewer groups than folds, fewer than two folds, or no head that varies.
+    """
+    pose, control = check_matched(pose, control, ("pose", "control"))
+    n = len(pose)
+    folds, n_flips = check_count("folds", folds), check_count("n_flips", n_flips)
+    labels = np.arange(n) if groups is None else np.asarray(groups)
+    if labels.shape != (n,):
+        raise InputError(f"groups needs one label for each of the {n} rows; got the shape {labels.shape}.")
+    names, group = np.unique(labels, return_inverse=True)
+    if not 2 <= folds <= len(names):
+        raise InputError(f"folds must be from 2 to the {len(names)} groups; got {folds}.")
+    rng = np.random.default_rng(seed)
+    fold_of_group = np.empty(len(names), dtype=np.int64)
+    fold_of_group[rng.permutation(len(names))] = np.arange(len(names)) % folds
+    fold = fold_of_group[group]
+    exhaustive = len(names) <= 16 and n_flips >= 2 ** len(names)
+    every = slice(0, 2 ** len(names) if exhaustive else n_flips)
+    signs = enumerated_signs(every, len(names)) if exhaustive else random_signs(rng, every, len(names))
+    # (F, P): True where a row's pose and control change places; first the observed labelling.
+    swapped = np.concatenate([np.zeros((1, n), dtype=bool), signs[:, group] < 0])
+
+    both = np.concatenate([pose, control])  # (2P, H)
+    wins, scores = np.zeros(len(swapped)), np.empty((n, 2))
+    for k in range(folds):
+        held = np.flatnonzero(fold == k)
+        trained = np.flatnonzero(fold != k)
+        scale = np.sqrt((both[np.r_[trained, trained + n]] ** 2).mean(axis=0))
+        heads = scale > 0
+        if not heads.any():
+            raise InputError("No head varies in the training pairs, so there is no axis to learn.")
+        scaled = both[:, heads] / scale[heads]
+        products = scaled @ scaled[np.r_[trained, trained + n]].T  # (2P, 2 trained)
+        # Positions along the mean of the rows that are called pose: (F, 2P)
+        called = np.concatenate([~swapped[:, trained], swapped[:, trained]], axis=1) / len(trained)
+        position = called @ products.T
+        p, c = position[:, held], position[:, held + n]
+        p, c = np.where(swapped[:, held], c, p), np.where(swapped[:, held], p, c)  # (F, held)
+        difference = p[:, :, None] - c[:, None, :]
+        wins += (difference > 0).sum(axis=(1, 2)) + 0.5 * (difference == 0).sum(axis=(1, 2))
+        length = np.sqrt(max(float(called[0] @ products[np.r_[trained, trained + n]] @ called[0]), 0.0))
+        scores[held] = np.stack([p[0], c[0]], axis=1) / (length or 1.0)
+    sizes = np.bincount(fold, minlength=folds)
+    auc = wins / (sizes**2).sum()
+    null = auc[1:]
+    reached = int((null >= auc[0] - 1e-12).sum())
+    p_value = reached / len(null) if exhaustive else (reached + 1) / (len(null) + 1)
+    return AxisTransfer(float(auc[0]), null, p_value, scores, fold)
