@@ -36,11 +36,15 @@ __all__ = [
 ]
 
 _MODULES = (
+    "audit",
     "capture",
     "curve",
+    "dose",
+    "dose_figures",
     "estimate",
     "figures",
     "heads",
+    "noise",
     "picture",
     "pipeline",
     "probe",
@@ -49,6 +53,8 @@ _MODULES = (
     "reproduce",
     "result",
     "results_repo",
+    "stability",
+    "stability_figures",
     "stats",
     "summary",
     "typed_pair",

@@ -167,8 +167,8 @@ class EqualLength:
         if self.adjusted.extrapolated:
             nearest = self.audit.delta[np.abs(self.audit.delta).argmin()]
             how = (
-                f"No pair has equal lengths and one side is always the longer one (by {abs(nearest)} tokens at least), so "
-                f"the effect at equal length is extrapolated along a straight line beyond what was measured; {wider}."
+                f"No pair has equal lengths and one side is always the longer one (by {abs(nearest)} tokens at least), "
+                f"so the effect at equal length is extrapolated, in a straight line, beyond what was measured; {wider}."
             )
         else:
             how = f"The effect at equal length lies within the lengths that were measured; {wider}."

@@ -1,4 +1,4 @@
-"""The command line: ``python -m plantain run | report | push``."""
+"""The command line: ``python -m plantain run | report | push | stability | audit | dose``."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def _default_model() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
-    commands = parser.add_subparsers(required=True, metavar="run | report | push", parser_class=_Parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     run = commands.add_parser("run", help="probe prompt pairs and save the run")
     run.set_defaults(command=_run)
@@ -356,4 +356,7 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("run", help="folder of a complete run")
     push.add_argument("--to", metavar="REPO", help="Hub dataset, OWNER/NAME (default: PLANTAIN_RESULTS_REPO)")
     push.add_argument("--private", action="store_true", help="where the dataset has to be made, make it private")
+    from plantain.cli_checks import add_commands
+
+    add_commands(commands)
     return parser

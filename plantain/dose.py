@@ -132,17 +132,18 @@ class Dose:
             f"What predicts a pair left out best: a step {best['step']:,}, a slope {best['slope']:,}, both "
             f"{best['both']:,}, neither {best['none']:,}.",
             f"So {self.n_by_distance:,} heads are predicted better with the distance than by a step; with permuted "
-            f"distances, {np.median(self.distance_null):,.0f} (95 %: at most {np.quantile(self.distance_null, 0.95):,.0f}; "
-            f"p = {self.by_distance_p:.3f}).",
+            f"distances, {np.median(self.distance_null):,.0f} "
+            f"(95 % of the time at most {np.quantile(self.distance_null, 0.95):,.0f}; p = {self.by_distance_p:.3f}).",
         ]
         if low > 0 or high < 0:
             lines.append(
-                "No pair lies near distance 0, so a step and a slope through 0 predict almost alike; permuted distances say "
-                "how much of a slope's lead is chance."
+                "No pair lies near distance 0, so a step and a slope through 0 predict almost alike; permuted "
+                "distances say how much of a slope's lead is chance."
             )
         if np.isfinite(self.length_r) and abs(self.length_r) > 0.3:
             lines.append(
-                f"The distance goes with the number of tokens (r = {self.length_r:+.2f}), so a slope may be one on length."
+                f"The distance goes with the number of tokens (r = {self.length_r:+.2f}), so a slope may be one on "
+                "length."
             )
         return lines
 
@@ -271,6 +272,6 @@ def _joints(pair: PromptPair) -> tuple[float, float]:
 
 def _untold(pair: PromptPair) -> InputError:
     return InputError(
-        f"The tags of pair {pair.id!r} tell no distance from the T-pose; give it the tag pose, a list with the pose of a "
-        "and of b by their names in Posebox, as in prompts/dense_pose.json."
+        f"The tags of pair {pair.id!r} tell no distance from the T-pose; give it the tag pose, a list with the pose of "
+        "a and of b by their names in Posebox, as in prompts/dense_pose.json."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +14,7 @@ from plantain.dose import EXPLANATIONS, MEASURES, Dose
 from plantain.picture import GRID, MINUS, NARROW, PLUS, RUN, WIDE, Picture, style
 
 _COLOURS = dict(zip(EXPLANATIONS, (MINUS, PLUS, RUN, GRID), strict=True))
+_ALIGN: tuple[Any, ...] = ("left", "center", "right")
 _LABELS = {
     "step": "a step: the same shift in all pairs",
     "slope": "a slope: as far as the pose is from the T-pose",
@@ -22,6 +25,9 @@ _LABELS = {
 
 def explained(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Picture:
     """What predicts the heads of each block best, pairs left out one at a time; the untrained twin at its side.
+
+    Above each panel, the heads that a model with the distance predicts better than a step, and the median of the same
+    number with permuted distances.
 
     >>> dose_figures.explained(dose.dose(result), dose.dose(twin)).to_bytes("svg")
     """
@@ -41,7 +47,9 @@ def explained(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Pic
             drawing.block_rows(axes, names, n_joint)
             if column:
                 axes.set_yticklabels([])
-            drawing.above(axes, 0.5, label)
+            chance = np.median(run.distance_null)
+            led = f"{run.n_by_distance:,}, by chance {chance:,.0f}"
+            drawing.above(axes, 0.5, f"{label}\ndistance leads in {led}" if columns == 2 else f"{label}\n{led}")
             axes.set_xlabel("share of a block's heads" if width > NARROW else "share of heads")
         entries = [(drawing.line_key(_COLOURS[name], 7), _LABELS[name]) for name in EXPLANATIONS]
         drawing.legend(figure, entries, columns)
@@ -60,9 +68,9 @@ def alt_text(found: Dose, twin: Dose | None = None) -> str:
 def _said(run: Dose, name: str) -> str:
     best = run.n_best
     return (
-        f"in {name}, of {run.n_heads:,} heads a step {best['step']:,}, a slope {best['slope']:,}, both {best['both']:,}, "
-        f"neither {best['none']:,}; with the distance {run.n_by_distance:,}, where permuted distances give "
-        f"{np.median(run.distance_null):,.0f} (p = {run.by_distance_p:.3f})"
+        f"in {name}, of {run.n_heads:,} heads a step {best['step']:,}, a slope {best['slope']:,}, both "
+        f"{best['both']:,}, neither {best['none']:,}; with the distance {run.n_by_distance:,}, where permuted "
+        f"distances give {np.median(run.distance_null):,.0f} (p = {run.by_distance_p:.3f})"
     )
 
 
@@ -77,3 +85,6 @@ def _bars(axes: Axes, run: Dose) -> None:
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1))
+    # Inwards at the ends, so that two panels' numbers do not meet.
+    for text, align in zip(axes.get_xticklabels(), _ALIGN, strict=True):
+        text.set_horizontalalignment(align)

@@ -286,7 +286,7 @@ def weights_fingerprint(pipe: Any) -> str:
 
 
 def _locate(name: str, only: Sequence[str] | None = None) -> tuple[Path, str | None]:
-    """The folder that holds a named pipeline, fetched from the Hub if need be (``only`` some files), and its revision."""
+    """The folder of a named pipeline, fetched from the Hub if need be (``only`` these files), and its revision."""
     try:
         path = Path(name).expanduser()
         is_folder = path.is_dir()

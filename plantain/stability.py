@@ -113,17 +113,20 @@ class Stability:
         if len(self.levels) > 1:
             lines += [
                 "",
-                f"Of {first:,} heads at |t| > {self.threshold:g} at noise level {self.levels[0]:g}, {kept:,} are so, with "
-                "the same sign, at every level.",
-                "Below the first level the picture has begun to form, so image tokens differ by what was drawn as well.",
+                f"Of {first:,} heads at |t| > {self.threshold:g} at noise level {self.levels[0]:g}, {kept:,} are so, "
+                "with the same sign, at every level.",
+                "After the first step the picture has begun to form: image tokens differ by what was drawn as well.",
             ]
         if len(self.seeds) > 1:
-            alike = "more" if np.nanmin(self.between_seeds - self.between_seeds_p95) > 0 else "no more"
-            lines.append(
-                f"Two seeds are {alike} alike than sign-flipped pairs under the same two seeds are: other noise is "
-                + ("more than" if alike == "more" else "not")
-                + " a replication; other pairs are."
-            )
+            if np.nanmin(self.between_seeds - self.between_seeds_p95) > 0:
+                lines.append(
+                    "Two seeds' maps are more alike than those of sign-flipped pairs under the same two seeds."
+                )
+            else:
+                lines.append(
+                    "Two seeds' maps are no more alike than those of sign-flipped pairs under the same two seeds: the "
+                    "agreement says that noise matters little here, not that an effect is there."
+                )
         if len(self.seeds) < MIN_SEEDS:
             lines.append(f"minF' over pairs and seeds needs {MIN_SEEDS} noise seeds; this run has {len(self.seeds)}.")
         return "\n".join(lines)

@@ -21,7 +21,8 @@ def levels(found: Stability, twin: Stability | None = None, width: float = WIDE)
     >>> stability_figures.levels(stability(result), stability(twin)).to_bytes("svg")
 
     Left, thin lines are single noise seeds; dotted, the 99th percentile of sign flips. Right, Spearman's ρ over heads;
-    dashed, between two seeds at one level; dotted, what sign-flipped pairs reach at the same two levels (95th percentile).
+    dashed, between two seeds at one level; dotted, what sign-flipped pairs reach at the same two levels (their 95th
+    percentile).
     """
     shown = [(found, RUN, "this run")] + ([(twin, TWIN, "untrained twin")] if twin is not None else [])
     beside = width > NARROW
@@ -69,7 +70,7 @@ def _said(run: Stability, name: str) -> str:
     text = f"{name} {counts} of {run.n_heads:,}"
     if len(run.levels) > 1:
         text += (
-            f", the last level's map alike to the first's at ρ = {run.between_levels[0, -1]:.2f} where sign flips reach "
+            f", the last level's map like the first's at ρ = {run.between_levels[0, -1]:.2f}, where sign flips reach "
             f"{run.between_levels_p95[0, -1]:.2f}"
         )
     if len(run.seeds) > 1:
