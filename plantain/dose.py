@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from plantain import stats
+from plantain.audit import signed
 from plantain.errors import InputError
 from plantain.posebox.dose import distance_from_t_pose, pair_distances
 from plantain.prompts import PromptPair
@@ -56,8 +57,9 @@ class Dose:
         Heads whose slope has |t| above it, the 99th percentile of that count under permuted distances, and p.
     step_counts : heads whose step has |t| above each of ``thresholds``
     blocks : in the model's order
-    distance_null : int array, shape (n,)
-        ``n_by_distance`` with the distances permuted over pairs.
+    distance_null, gain_null : arrays, shape (n,)
+        ``n_by_distance`` and ``gain`` with the distances permuted over pairs. The p is of the gain: where heads go
+        together, a chance slope leads in all of them at once, but not by much.
     length_r : correlation of the distance with B − A in tokens; NaN where lengths are equal
     view : grouping, part, stream, step, n_permutations, seed
     """
@@ -73,6 +75,7 @@ class Dose:
     step_counts: tuple[int, ...]
     blocks: tuple[BlockDose, ...]
     distance_null: np.ndarray
+    gain_null: np.ndarray
     length_r: float
     view: dict[str, Any]
 
@@ -96,9 +99,15 @@ class Dose:
         return self.n_best["slope"] + self.n_best["both"]
 
     @property
-    def by_distance_p(self) -> float:
-        """How often permuted distances predict as many heads better than a step, the observed ones counted in."""
-        return float(((self.distance_null >= self.n_by_distance).sum() + 1) / (len(self.distance_null) + 1))
+    def gain(self) -> float:
+        """What the distance adds to a step: left-one-out R² of the better model with it, minus the step's, averaged
+        over heads."""
+        return _gain(self.response)
+
+    @property
+    def gain_p(self) -> float:
+        """How often permuted distances add as much, the observed ones counted in: (b + 1) / (m + 1)."""
+        return float(((self.gain_null >= self.gain).sum() + 1) / (len(self.gain_null) + 1))
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -131,9 +140,10 @@ class Dose:
             f"The same shift in all pairs (a step, the paired t): {steps}.",
             f"What predicts a pair left out best: a step {best['step']:,}, a slope {best['slope']:,}, both "
             f"{best['both']:,}, neither {best['none']:,}.",
-            f"So {self.n_by_distance:,} heads are predicted better with the distance than by a step; with permuted "
-            f"distances, {np.median(self.distance_null):,.0f} "
-            f"(95 % of the time at most {np.quantile(self.distance_null, 0.95):,.0f}; p = {self.by_distance_p:.3f}).",
+            f"So {self.n_by_distance:,} heads are predicted better with the distance than by a step, where permuted "
+            f"distances give {np.median(self.distance_null):,.0f}. It adds {signed(self.gain, 4)} to the left-one-out "
+            f"R² of a head on average (95 % of permutations: at most {signed(np.quantile(self.gain_null, 0.95), 4)}; "
+            f"p = {self.gain_p:.3f}).",
         ]
         if low > 0 or high < 0:
             lines.append(
@@ -142,8 +152,8 @@ class Dose:
             )
         if np.isfinite(self.length_r) and abs(self.length_r) > 0.3:
             lines.append(
-                f"The distance goes with the number of tokens (r = {self.length_r:+.2f}), so a slope may be one on "
-                "length."
+                f"The distance goes with the number of tokens (r = {signed(self.length_r, 2)}), so a slope may be one "
+                "on length."
             )
         return lines
 
@@ -205,6 +215,7 @@ def dose(
     d = result.differences(grouping, part, stream, step=step)
     t = stats.paired_t(d)
     response = stats.dose_response(d, x, n_permutations, seed, THRESHOLDS)
+    distance_null, gain_null = _model_nulls(d, x, min(n_permutations, _MODEL_PERMUTATIONS), seed)
     cuts = np.array(THRESHOLDS)
     counts = (np.abs(response.t)[:, None] > cuts).sum(axis=0)
     tokens = (result.token_counts[:, 1, 1] - result.token_counts[:, 0, 1]).astype(float)
@@ -219,7 +230,8 @@ def dose(
         set_p=tuple(float(p) for p in response.null.set_p(counts)),
         step_counts=tuple(int(n) for n in (np.abs(t)[:, None] > cuts).sum(axis=0)),
         blocks=_blocks(result, grouping, part, response),
-        distance_null=_by_distance_null(d, x, min(n_permutations, _MODEL_PERMUTATIONS), seed),
+        distance_null=distance_null,
+        gain_null=gain_null,
         length_r=float(np.corrcoef(x, tokens)[0, 1]) if np.ptp(tokens) else float("nan"),
         view={
             "grouping": grouping,
@@ -232,11 +244,17 @@ def dose(
     )
 
 
-def _by_distance_null(d: np.ndarray, x: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
-    """Heads that permuted distances predict better than a step: (n_permutations,)."""
+def _model_nulls(d: np.ndarray, x: np.ndarray, n_permutations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """``n_by_distance`` and ``gain`` with permuted distances: (n_permutations,) each."""
     rng = np.random.default_rng(seed)
-    found = [stats.dose_response(d, rng.permutation(x), 1, thresholds=THRESHOLDS).n_best for _ in range(n_permutations)]
-    return np.array([n["slope"] + n["both"] for n in found])
+    found = [stats.dose_response(d, rng.permutation(x), 1, thresholds=THRESHOLDS) for _ in range(n_permutations)]
+    return np.array([f.n_best["slope"] + f.n_best["both"] for f in found]), np.array([_gain(f) for f in found])
+
+
+def _gain(response: stats.DoseResponse) -> float:
+    """Mean over heads of what "slope" or "both", whichever is better, explains beyond "step"."""
+    step, *with_distance = response.loo_r2
+    return float((np.max(with_distance, axis=0) - step).mean())
 
 
 def _blocks(result: ProbeResult, grouping: str, part: str, response: stats.DoseResponse) -> tuple[BlockDose, ...]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from plantain import drawing
+from plantain.audit import signed
 from plantain.dose import EXPLANATIONS, MEASURES, Dose
 from plantain.picture import GRID, MINUS, NARROW, PLUS, RUN, WIDE, Picture, style
 
@@ -70,7 +71,8 @@ def _said(run: Dose, name: str) -> str:
     return (
         f"in {name}, of {run.n_heads:,} heads a step {best['step']:,}, a slope {best['slope']:,}, both "
         f"{best['both']:,}, neither {best['none']:,}; with the distance {run.n_by_distance:,}, where permuted "
-        f"distances give {np.median(run.distance_null):,.0f} (p = {run.by_distance_p:.3f})"
+        f"distances give {np.median(run.distance_null):,.0f}; it adds {signed(run.gain, 3)} to the left-one-out R² "
+        f"(p = {run.gain_p:.3f})"
     )
 
 

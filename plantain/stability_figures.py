@@ -44,7 +44,8 @@ def levels(found: Stability, twin: Stability | None = None, width: float = WIDE)
             right.plot(run.levels, run.between_seeds, color=colour, linewidth=1.2, linestyle=_DASHED)
         left.set_ylim(0, 1.08 * max(run.counts_by_seed.max() for run, _, _ in shown) + 1)
         left.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-        lowest = min(float(np.nanmin([run.between_levels[0], run.between_levels_p95[0]])) for run, _, _ in shown)
+        agreement = np.concatenate([_agreement(run) for run, _, _ in shown])
+        lowest = float(np.nanmin(agreement)) if np.isfinite(agreement).any() else 0.0
         right.set_ylim(min(0.8, np.floor(10 * lowest) / 10), 1.005)
         for axes in (left, right):
             _level_axis(axes, found.levels)
@@ -76,6 +77,11 @@ def _said(run: Stability, name: str) -> str:
     if len(run.seeds) > 1:
         text += f", two seeds' maps at ρ = {np.nanmin(run.between_seeds):.2f} or more"
     return text
+
+
+def _agreement(run: Stability) -> np.ndarray:
+    """All that the right panel draws of a run."""
+    return np.concatenate([run.between_levels[0], run.between_levels_p95[0], run.between_seeds])
 
 
 def _level_axis(axes: Axes, at: tuple[float, ...]) -> None:
