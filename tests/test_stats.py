@@ -410,6 +410,17 @@ FUNCTIONS = [
     stats.cohens_dz,
     stats.sign_flip_null,
     stats.split_half,
+    stats.split_half_null,
+    stats.exact_p,
+    stats.hedges_g,
+    stats.mean_squared_effect,
+    stats.cross_fitted_share,
+    lambda d: stats.selectivity(d, d),
+    lambda d: stats.selectivity_null(d, d),
+    lambda d: stats.axis_transfer(d, d),
+    lambda d: stats.dose_response(d, np.zeros(4)),
+    lambda d: stats.length_adjusted(d, np.zeros(4)),
+    lambda d: stats.canonical_effect(d, d, d, d),
     lambda d: stats.axis_alignment(np.zeros(4), d),
 ]
 
@@ -447,3 +458,8 @@ def test_unusable_thresholds_are_refused(thresholds):
 def test_too_many_flips_to_enumerate_are_refused():
     with pytest.raises(InputError, match=r"All 2\*\*25 flips are too many"):
         stats.sign_flip_null(normal(25, 4), 2**25)
+
+
+@pytest.mark.parametrize("name", stats.__all__)
+def test_every_name_is_there_and_documented(name):
+    assert name == "MIN_PAIRS" or name == "MODELS" or getattr(stats, name).__doc__

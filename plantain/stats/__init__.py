@@ -25,7 +25,7 @@ from plantain.stats.reliability import (
     split_half,
     split_half_null,
 )
-from plantain.stats.selectivity import (
+from plantain.stats.selective import (
     Placement,
     Selectivity,
     SelectivityNull,

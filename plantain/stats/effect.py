@@ -49,7 +49,7 @@ def hedges_g(d: ArrayLike, confidence: float = 0.95) -> HedgesG:
     low, high = dz.copy(), dz.copy()
     finite = np.isfinite(dz)
     tail = (1 - confidence) / 2
-    # Good to about 2e-5 in probability, in a quarter of a second for 16,320 heads.
+    # Good to 1e-4 in probability at worst, in a quarter of a second for 16,320 heads.
     t = dz[finite] * np.sqrt(n)
     low[finite] = nctdtrinc(m, 1 - tail, t) / np.sqrt(n)
     high[finite] = nctdtrinc(m, tail, t) / np.sqrt(n)
@@ -106,10 +106,12 @@ def cross_fitted_share(
     >>> found = plantain.stats.cross_fitted_share(d, threshold=3)   # .n_chosen .share .low .high .effect
 
     The pairs that chose the heads do not judge them (Kriegeskorte et al. 2009, doi:10.1038/nn.2303). Every held-out
-    pair gives one number, the share of the chosen heads that move the chosen way, and the interval is a Welch t
-    interval over these numbers: pairs are independent, heads need not be. A bootstrap over pairs of the share of
-    heads beyond a threshold has no such coverage. ``seed`` draws the halves. NaN where neither half chooses a head;
-    where one does, its numbers alone.
+    pair gives one number, the share of the chosen heads that move the chosen way, and each half a t interval over
+    these numbers: pairs are independent, heads need not be. ``low`` and ``high`` are the means of the two halves' ends.
+    No narrower, since the halves agree or disagree together where heads share noise: as if they were independent,
+    95 % intervals held the truth of simulated sets in 90 to 93 %. A bootstrap over pairs of the share of heads beyond
+    a threshold has no coverage at all. ``seed`` draws the halves. NaN where neither half chooses a head; where one
+    does, its numbers alone.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def cross_fitted_share(
             shares.append((way > 0).mean(axis=1))
             effects.append(float(np.mean(_correction(len(judging)) * cohens_dz(way))))
     mean = [float(np.mean(values)) if values else float("nan") for values in (kept, effects)]
-    return CrossFittedShare(np.array(n_chosen), mean[0], *_welch_interval(shares, confidence), mean[1])
+    return CrossFittedShare(np.array(n_chosen), mean[0], *_mean_interval(shares, confidence), mean[1])
 
 
 def _correction(n: int) -> float:
@@ -148,19 +150,16 @@ def _correction(n: int) -> float:
     return float(np.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / np.sqrt(m / 2))
 
 
-def _welch_interval(samples: list[Array], confidence: float) -> tuple[float, float, float]:
-    """Mean of the samples' means, and its interval with Welch & Satterthwaite's degrees of freedom."""
+def _mean_interval(samples: list[Array], confidence: float) -> tuple[float, float, float]:
+    """Mean of the samples' means, and the mean of their t intervals' ends."""
     from scipy.special import stdtrit
 
     if not samples:
         return float("nan"), float("nan"), float("nan")
     mean = float(np.mean([sample.mean() for sample in samples]))
-    parts = np.array([sample.var(ddof=1) / len(sample) for sample in samples]) / len(samples) ** 2
-    variance = float(parts.sum())
-    if variance == 0:
-        return mean, mean, mean
-    df = variance**2 / sum(part**2 / (len(sample) - 1) for part, sample in zip(parts, samples, strict=True))
-    reach = float(stdtrit(df, (1 + confidence) / 2)) * variance**0.5
+    reach = float(
+        np.mean([stdtrit(len(s) - 1, (1 + confidence) / 2) * s.std(ddof=1) / np.sqrt(len(s)) for s in samples])
+    )
     return mean, mean - reach, mean + reach
 
 

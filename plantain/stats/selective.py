@@ -97,8 +97,9 @@ def selectivity_null(
     heads, and the other stays. With an effect the choice is right but for noise; without any, the one that stays is
     the larger of two, so that null counts are too high rather than too low.
 
-    The null is of *equal size in each head*, which two unrelated wordings do not meet either. A small ``p_larger`` with
-    a small ``p_smaller`` says that the contrasts differ; only pose among several controls says that pose stands out.
+    The null is of *equal size in each head*, which two unrelated wordings do not meet either: simulated, they gave
+    p_larger and p_smaller below 0.05 always, and p_excess in a third of all sets. Small p says that the contrasts
+    differ; only pose among several controls (``placed_among``) says that pose stands out.
     All flips are enumerated where n_flips >= 2**n_subjects; otherwise p = (b + 1) / (m + 1).
 
     Raises
