@@ -14,6 +14,7 @@ from plantain.posebox.__main__ import main
 from plantain.posebox.dose import distance_from_t_pose, pair_distances
 from plantain.posebox.filler import fillings
 from plantain.posebox.poses import POSES
+from plantain.posebox.proof import draw_pictures, judge
 from plantain.posebox.reading import read
 from plantain.posebox.sets import (
     BODIES,
@@ -155,13 +156,28 @@ def test_lexical_sets_hold_one_remark_against_25_others_that_share_none_of_its_c
         assert changed == n_choices
 
 
+def test_remarks_are_one_against_25_on_seven_other_things():
+    one, many = zip(*tags("remarks", "slot"), strict=True)
+    assert len(set(one)) == 1
+    assert set(many) == set(ASIDES) - set(one)
+    assert max(Counter(many).values()) == 4
+    openings = [own.a.removesuffix(f"{own.tags['setting']}.") for own in MAIN.pairs]
+    pairs = SETS["remarks"].pairs
+    found = [[text.removeprefix(start) for text in (p.a, p.b)] for p, start in zip(pairs, openings, strict=True)]
+    fixed, varied = (
+        {text.removesuffix(p.tags["setting"] + ".") for text, p in zip(side, pairs, strict=True)}
+        for side in zip(*found, strict=True)
+    )
+    assert (len(fixed), len(varied)) == (1, 25)
+
+
 def test_a_remark_takes_its_choices():
     assert remark("frame", ["matte", "plain", "oak", "first"]).startswith(
         "printed on matte paper and shown in a plain oak"
     )
 
 
-def test_lengths_differ_by_filler_alone_and_not_at_all_in_five_pairs(tokens):
+def test_lengths_differ_by_filler_alone_and_not_at_all_in_seven_pairs(tokens):
     differences = []
     for pair in SETS["length"].pairs:
         n_a, n_b = pair.tags["extra_words"]
@@ -176,7 +192,7 @@ def test_lengths_differ_by_filler_alone_and_not_at_all_in_five_pairs(tokens):
                 "An",
                 pair.tags["subject"].split()[0],
             }
-    assert Counter(differences) == Counter({0: 5} | dict.fromkeys(range(1, 11), 2))
+    assert Counter(differences) == Counter({0: 7} | dict.fromkeys(range(1, 10), 2))
     pairs = SETS["length"].pairs
     assert (tokens(pair.b for pair in pairs) - tokens(pair.a for pair in pairs) == differences).all()
 
@@ -186,7 +202,7 @@ def test_every_filled_prompt_says_the_same_in_as_many_words_as_it_claims():
         filled = fillings(row.scene, long_wordings("t-pose")[row.wording])
         plain = write(row.scene, long_wordings("t-pose")[row.wording])
         assert filled[0][0] == plain
-        assert set(range(11)) <= set(filled)
+        assert set(range(10)) <= set(filled)
         for extra, texts in filled.items():
             for text in texts:
                 assert (word_count(text), piece_count(text)) == (word_count(plain) + extra, piece_count(plain) + extra)
@@ -253,6 +269,15 @@ def test_dense_pose_fixed_is_dense_pose_with_one_wording():
         assert long_wordings("t-pose")[0] in pair.a
         assert read(pair.a).scene == read(own.a).scene
         assert pair.tags["pose"] == ["t-pose-1", own.tags["pose"][1]]
+
+
+def test_posebox_draws_what_the_most_filled_prompts_say():
+    prompts = [pair.b for pair in SETS["length"].pairs if pair.tags["extra_words"][1] >= 7]
+    pictures = draw_pictures(load_pipeline("posebox"), prompts)
+    for text, picture in zip(prompts, pictures, strict=True):
+        right = judge(picture, text, read(text).scene).right
+        assert right["pose"], text
+        assert right["setting"], text
 
 
 # -- what they are made with -----------------------------------------------------------------------

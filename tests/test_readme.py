@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from huggingface_hub import SpaceCardData
 from huggingface_hub.repocard import RepoCard
@@ -14,6 +15,7 @@ import plantain
 from plantain import cli
 from plantain.paths import POSEBOX, ROOT, RUNS
 from plantain.pipeline import EMBEDDED_MODELS
+from plantain.prompts import shipped_prompts
 from plantain.results_repo import VARIABLE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,8 +79,6 @@ def test_the_code_blocks_run_as_they_stand(folder, code):
 
 @pytest.mark.parametrize("name", EMBEDDED_MODELS)
 def test_the_shipped_runs_are_what_their_commands_make(name, folder):
-    import numpy as np
-
     if not (folder / "runs" / name).exists():
         test_the_shell_commands_run_in_order(folder)
     shipped, fresh = (plantain.load_result(path) for path in (RUNS / name, folder / "runs" / name))
@@ -107,6 +107,28 @@ def test_its_figures_are_those_of_the_shipped_runs(name):
         str(head.counts[0]),
     ]
     assert f"| {' | '.join(cells)} |" in README
+
+
+@pytest.mark.parametrize("name", ["paraphrase", "length"])
+def test_its_figures_of_a_control_set_are_those_of_a_fresh_run(name):
+    """Two sets, to be quick; ``benchmarks/control_sets.py`` prints all."""
+    (row,) = re.findall(rf"^\| `{name}` \| ([-\d].*) \|$", README, flags=re.MULTILINE)
+    cells = [float(cell) for cell in row.split(" | ")]
+    for told, model in zip((cells[:5], cells[5:]), EMBEDDED_MODELS[:2], strict=True):
+        fresh = plantain.summarise(plantain.run_probe(plantain.load_pipeline(model), plantain.load_prompts(name)))
+        main = plantain.summarise(plantain.load_result(RUNS / model))
+        # Another machine or thread count rounds differently, and a head may cross the threshold.
+        assert told[0] == pytest.approx(fresh.counts[0], abs=3)
+        assert told[1] == pytest.approx(fresh.null_p99[0], abs=3)
+        assert told[2] == pytest.approx(fresh.set_p[0], abs=0.05)
+        assert told[3] == pytest.approx(fresh.split_half[0], abs=0.02)
+        assert told[4] == pytest.approx(np.corrcoef(fresh.t, main.t)[0, 1], abs=0.02)
+
+
+def test_every_shipped_set_has_a_row_of_figures():
+    for name in shipped_prompts():
+        label = "`lexical_1` … `lexical_8`" if name.startswith("lexical_") else f"`{name}`"
+        assert len(re.findall(rf"^\| {label}[^|]*\| \d", README, flags=re.MULTILINE)) >= 1, name
 
 
 def test_its_shares_are_those_of_the_saved_proof():

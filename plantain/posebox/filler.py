@@ -1,7 +1,8 @@
 """One scene in more and more words: the same content, stretched by words that show nothing.
 
-For example "in" → "dressed in" → "is dressed in", "tall thin boy" → "boy of tall and thin build", and ", on a pier" →
-", and is standing on a pier". Every added word is one of ``vocabulary.GLUE``, and no mark is added.
+For example "in" → "dressed in" → "and dressed in", "tall thin boy" → "boy of tall and thin build", and ", on a pier" →
+", and is standing on a pier". Every added word is one of ``vocabulary.GLUE``, and no mark is added. Left out is what
+Posebox reads and does not draw: with "is" before the pose or "is wearing" for "in" it errs.
 """
 
 from __future__ import annotations
@@ -23,12 +24,11 @@ def fillings(scene: Scene, pose: str) -> dict[int, list[str]]:
     ``pose`` is a wording of the pose.
     """
     where = place(scene.setting)
-    # "and is legs straight" is no English.
-    before = ("with ", "and with ") if pose.startswith("legs") else ("and ", "and is ")
     parts: list[Options] = [
         _figures(scene),
-        _dressed(scene),
-        [(f"{words}{pose}", count) for count, words in enumerate(("", *before))],
+        [(f"{worn} {clothes(scene)}", count) for count, worn in enumerate(("in", "dressed in", "and dressed in"))],
+        # "and legs straight" is no English.
+        [(pose, 0), (f"{'with' if pose.startswith('legs') else 'and'} {pose}", 1)],
         [(f"{words}{where}", count) for count, words in enumerate(("", "and ", "and is ", "and is standing "))],
     ]
     found: dict[int, list[str]] = {}
@@ -47,22 +47,10 @@ def _figures(scene: Scene) -> Options:
             (f"{named} of average height and {scene.build} build", 0),
             (f"{named} of average height and of {scene.build} build", 1),
             (f"{named} of average height and with a {scene.build} build", 2),
+            (f"{named} of an average height and with a {scene.build} build", 3),
         ]
     return [
         (f"A {scene.height} {scene.build} {scene.subject}", 0),
         (f"{named} of {scene.height} and {scene.build} build", 3),
         (f"{named} of {scene.height} build and of {scene.build} build", 5),
     ]
-
-
-def _dressed(scene: Scene) -> Options:
-    """ "in a red vest, blue jeans and a white hat" and longer, at the longest with an "in" for every garment."""
-    words = clothes(scene)
-    first, last = words.rsplit(" and ", 1)
-    apart = f"{first.replace(', ', ', in ')} and in {last}"
-    n_more = 1 if scene.hat is None else 2
-    options = [(f"wearing {words}", 0), (f"is wearing {words}", 1)]
-    for extra, worn in enumerate(("in", "dressed in", "is dressed in")):
-        options += [(f"{worn} {words}", extra), (f"{worn} {apart}", extra + n_more)]
-    # The plain words first.
-    return sorted(options, key=lambda option: (option[1], option[0]))

@@ -41,7 +41,7 @@ CLOTHES = (
 )
 # The one place of ``setting``: of as many words as most, and with little in it.
 PLACE = "lawn"
-MAX_EXTRA_WORDS = 10  # what every subject's sentence can be filled with
+MAX_EXTRA_WORDS = 9  # what every subject's sentence can be filled with
 
 _Item = TypeVar("_Item")
 
@@ -95,10 +95,10 @@ def control_sets() -> dict[str, PromptSet]:
     """Every control set by name.
 
     >>> list(control_sets())[:3]
-    ['paraphrase', 'canonical', 'setting']
+    ['dense_pose_fixed', 'body_clothing', 'articulation']
     """
     made: list[Callable[[], PromptSet]] = [
-        paraphrase, canonical, setting, length, articulation, body_clothing, dense_pose_fixed,
+        dense_pose_fixed, body_clothing, articulation, canonical, setting, length, paraphrase, remarks,
     ]  # fmt: skip
     sets = [make() for make in made] + [lexical(number, slot) for number, slot in enumerate(ASIDES, 1)]
     return {prompts.name: prompts for prompts in sets}
@@ -152,7 +152,7 @@ def paraphrase() -> PromptSet:
 def lexical(number: int, slot: str) -> PromptSet:
     name = f"lexical_{number}"
     draw, subjects = Draw(name), rows()
-    choices = [choice.split("|") for choice in re.findall(r"\{([^}]*)\}", ASIDES[slot])]
+    choices = _choices(slot)
     fixed = [draw.one(options) for options in choices]
     others = [
         [option for option in options if option != chosen] for options, chosen in zip(choices, fixed, strict=True)
@@ -175,10 +175,31 @@ def lexical(number: int, slot: str) -> PromptSet:
     )
 
 
+def remarks() -> PromptSet:
+    draw, subjects = Draw("remarks"), rows()
+    one, *others = draw.shuffled(ASIDES)
+    fixed, varied = _drawn(draw, one), list[str]()
+    slots = draw.balanced(others, len(subjects))
+    while len(set(varied)) < len(subjects):
+        varied = [_drawn(draw, slot) for slot in slots]
+    pairs = []
+    for row, slot, other in zip(subjects, slots, varied, strict=True):
+        a, b = (_posed(row.scene, "t-pose", row.wording, aside=aside) for aside in (fixed, other))
+        pairs.append(_pair(row.id, row.scene, a, b, slot=[one, slot]))
+    return _set(
+        "remarks",
+        "One remark against remarks on other things",
+        "Which heads tell one remark, repeated 25 times, from remarks on seven other things? As in dense_pose, and "
+        "unlike in the lexical sets, nearly every word of the phrase changes.",
+        ("fixed remark", "remarks on other things"),
+        pairs,
+    )
+
+
 def length() -> PromptSet:
     draw = Draw("length")
     subjects = rows()
-    # Five pairs of equal length and two of every other, so that the effect at equal length is seen, not extrapolated.
+    # Seven pairs of equal length and two of every other, so that the effect at equal length is seen, not extrapolated.
     extra = draw.shuffled([0] * (len(subjects) - 2 * MAX_EXTRA_WORDS) + [*range(1, MAX_EXTRA_WORDS + 1)] * 2)
     pairs = []
     for row, more in zip(subjects, extra, strict=True):
@@ -193,8 +214,8 @@ def length() -> PromptSet:
     return _set(
         "length",
         "Few words against more words",
-        "Which heads respond to length alone? Both sides say the same; B takes 0 to 10 words more, all of them filler, "
-        "and no words more in five pairs.",
+        "Which heads respond to length alone? Both sides say the same; B takes 0 to 9 words more, all of them filler, "
+        "and 0 in seven pairs.",
         ("plain", "filled"),
         pairs,
         rules=("tags",),
@@ -316,6 +337,14 @@ def remark(slot: str, choices: Sequence[str]) -> str:
     """A remark of ``ASIDES`` with these words at its choices."""
     words = iter(choices)
     return re.sub(r"\{[^}]*\}", lambda _: next(words), ASIDES[slot])
+
+
+def _drawn(draw: Draw, slot: str) -> str:
+    return remark(slot, [draw.one(options) for options in _choices(slot)])
+
+
+def _choices(slot: str) -> list[list[str]]:
+    return [choice.split("|") for choice in re.findall(r"\{([^}]*)\}", ASIDES[slot])]
 
 
 def _posed(scene: Scene, pose: str, wording: int, aside: str | None = None) -> Side:
