@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from made_runs import HEAD_MAP, made_run
+from scipy.stats import ttest_1samp
 
 import plantain
 from plantain import audit
@@ -51,7 +52,9 @@ def test_the_shipped_sets_are_of_equal_length_for_posebox(tokenizer, name):
 def test_the_set_that_is_about_length_is_found_out(tokenizer):
     found = audit.audit_prompts(tokenizer, plantain.load_prompts("length"))
     assert found.verdict == "unbalanced"
-    assert "UNBALANCED. 20 of 25 pairs differ in tokens; B − A is +4.40 on average (0 to +10; t = +6.37)" in found.text
+    delta = found.counts[:, 1] - found.counts[:, 0]
+    assert f"UNBALANCED. {np.count_nonzero(delta)} of 25 pairs differ in tokens; B − A is +" in found.text
+    assert found.t == pytest.approx(ttest_1samp(delta, 0).statistic)
 
 
 def test_an_unbalanced_set_of_ones_own_is_flagged_pair_by_pair(tokenizer):
