@@ -24,8 +24,8 @@ def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> t
     shifting k = exp(mu), and the Flux2 Klein pipeline takes mu from the number of image tokens and of steps
     (``compute_empirical_mu`` of diffusers); otherwise k is the scheduler's ``shift``.
 
-    The levels are those of the scheduler. The pipeline hands them to the transformer in the latents' dtype:
-    bfloat16 keeps eight bits, so that 0.75 arrives there as 0.752.
+    The levels are those of the scheduler, which ``realised_sigmas`` of a run's provenance holds. The pipeline hands
+    them to the transformer in its own dtype: bfloat16 keeps eight bits, and 0.75 arrives there as 0.754.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Length audit: token counts, what counts as unbalanced, and the effect at equal length."""
 
+import huggingface_hub
 import numpy as np
 import pytest
 from made_runs import HEAD_MAP, made_run
@@ -8,7 +9,7 @@ from scipy.stats import ttest_1samp
 import plantain
 from plantain import audit
 from plantain.errors import InputError
-from plantain.paths import RUNS
+from plantain.paths import POSEBOX, RUNS
 from plantain.pipeline import load_tokenizer, text_mask
 from plantain.prompts import PromptSet
 
@@ -42,6 +43,24 @@ def test_a_tokenizer_of_a_saved_pipeline_and_of_none(posebox, tmp_path):
         load_tokenizer(str(tmp_path))
     with pytest.raises(InputError, match="Unknown model 'nobody'"):
         load_tokenizer("nobody")
+
+
+def test_of_a_hub_model_only_the_tokenizer_is_fetched(monkeypatch):
+    asked = []
+
+    def index(name, file, revision=None):
+        return str(POSEBOX / file)
+
+    def snapshot(name, revision=None, allow_patterns=None):
+        asked.append((name, revision, allow_patterns))
+        return str(POSEBOX)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", index)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    pipe = load_tokenizer("someone/klein@main")
+    assert asked == [("someone/klein", "main", ["model_index.json", "tokenizer/*"])]
+    assert pipe.transformer is None
+    assert text_mask(pipe, ["a dancer"]).any()
 
 
 @pytest.mark.parametrize("name", sorted(set(plantain.prompts.shipped_prompts()) - {"length"}))

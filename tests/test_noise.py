@@ -76,6 +76,17 @@ def test_the_transformer_gets_the_levels_of_the_settings(request, small_prompts,
     np.testing.assert_allclose(result.provenance["realised_sigmas"], LEVELS, rtol=0, atol=noise.TOLERANCE)
 
 
+def test_bfloat16_rounds_what_the_transformer_is_told(small_prompts):
+    pipe, told = plantain.load_pipeline("posebox", device="cpu", dtype="bfloat16"), []
+    pipe.transformer.register_forward_pre_hook(
+        lambda module, args, kwargs: told.append(kwargs["timestep"][0].item()), with_kwargs=True
+    )
+    config = ProbeConfig(num_inference_steps=4, noise_levels=LEVELS, batch_size=100)
+    result = run_probe(pipe, small_prompts, config)
+    np.testing.assert_allclose(result.provenance["realised_sigmas"], LEVELS, rtol=0, atol=noise.TOLERANCE)
+    np.testing.assert_allclose(told, [1, 0.754, 0.5, 0.25], rtol=0, atol=noise.TOLERANCE)
+
+
 def test_a_scheduler_that_goes_its_own_way_in_the_run_is_caught(odd_pipeline, small_prompts, monkeypatch):
     monkeypatch.setattr("plantain.probe.sigmas_for", lambda pipe, levels, height, width: levels)
     with pytest.raises(InputError, match=r"where 0\.5 were asked for"):
