@@ -118,15 +118,11 @@ class Stability:
                 "After the first step the picture has begun to form: image tokens differ by what was drawn as well.",
             ]
         if len(self.seeds) > 1:
-            if np.nanmin(self.between_seeds - self.between_seeds_p95) > 0:
-                lines.append(
-                    "Two seeds' maps are more alike than those of sign-flipped pairs under the same two seeds."
-                )
-            else:
-                lines.append(
-                    "Two seeds' maps are no more alike than those of sign-flipped pairs under the same two seeds: the "
-                    "agreement says that noise matters little here, not that an effect is there."
-                )
+            ahead = bool((self.between_seeds > self.between_seeds_p95).all())
+            line = f"Two seeds' maps are {'' if ahead else 'not '}more alike at every level than 95 % of those of "
+            line += "sign-flipped pairs under the same two seeds"
+            meaning = ": the agreement says that noise matters little here, not that an effect is there."
+            lines.append(line + ("." if ahead else meaning))
         if len(self.seeds) < MIN_SEEDS:
             lines.append(f"minF' over pairs and seeds needs {MIN_SEEDS} noise seeds; this run has {len(self.seeds)}.")
         return "\n".join(lines)

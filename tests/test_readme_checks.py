@@ -50,7 +50,10 @@ def test_what_is_said_of_replication(found):
     assert said in TEXT
     assert f"(untrained: {untrained.n_both[0]} of {untrained.n_pairs_alone[0]})" in TEXT
     for run in (trained, untrained):
-        assert "no more alike" in run.text
+        assert "are not more alike" in run.text
+    ahead = [run.between_levels[0, -1] - run.between_levels_p95[0, -1] for run in (trained, untrained)]
+    assert 0.005 < ahead[0] < 0.015  # "by a hundredth"
+    assert ahead[1] < 0
 
 
 @pytest.mark.parametrize("name", MODELS)
