@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _MODULES = (
+    "audit",
     "capture",
     "comparison",
     "control_figures",
@@ -43,12 +44,15 @@ _MODULES = (
     "control_tables",
     "controls",
     "curve",
+    "dose",
+    "dose_figures",
     "estimate",
     "factors",
     "families",
     "figures",
     "heads",
     "inference",
+    "noise",
     "picture",
     "pipeline",
     "probe",
@@ -57,6 +61,8 @@ _MODULES = (
     "reproduce",
     "result",
     "results_repo",
+    "stability",
+    "stability_figures",
     "stats",
     "summary",
     "typed_pair",

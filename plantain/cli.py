@@ -1,4 +1,4 @@
-"""The command line: ``python -m plantain run | report | push | controls | compare``."""
+"""The command line: ``python -m plantain run | report | push | controls | compare | stability | audit | dose``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from plantain import cli_controls
+from plantain import cli_checks, cli_controls
 from plantain.errors import InputError
 
 if TYPE_CHECKING:
@@ -268,14 +268,21 @@ def config_of(options: argparse.Namespace) -> ProbeConfig:
     """The settings of a probe that ``_add_settings`` reads."""
     from plantain.result import ProbeConfig
 
-    n_levels = len(options.sigmas) if options.sigmas is not None else 1
-    if options.sigmas is not None and options.steps not in (None, n_levels):
-        raise InputError(f"--steps {options.steps} and {n_levels} --sigmas contradict each other; give one a step.")
+    levels = {"sigmas": options.sigmas, "noise_levels": options.noise_levels}
+    given = {name: tuple(values) for name, values in levels.items() if values is not None}
+    if len(given) == 2:
+        raise InputError("--noise-levels and --sigmas contradict each other; give one of the two.")
+    steps = 1 if options.steps is None else options.steps
+    for name, values in given.items():
+        steps = len(values)
+        if options.steps not in (None, steps):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"--steps {options.steps} and {steps} {option} contradict each other; give one a step.")
     return ProbeConfig(
         seed=options.seed,
         n_seeds=options.n_seeds,
-        num_inference_steps=n_levels if options.steps is None else options.steps,
-        sigmas=None if options.sigmas is None else tuple(options.sigmas),
+        num_inference_steps=steps,
+        **given,
         guidance_scale=options.guidance_scale,
         height=options.height,
         width=options.width,
@@ -292,9 +299,7 @@ def _default_model() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
-    commands = parser.add_subparsers(
-        required=True, metavar="run | report | push | controls | compare", parser_class=_Parser
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     run = commands.add_parser("run", help="probe prompt pairs and save the run")
     run.set_defaults(command=_run)
@@ -337,6 +342,7 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--to", metavar="REPO", help="Hub dataset, OWNER/NAME (default: PLANTAIN_RESULTS_REPO)")
     push.add_argument("--private", action="store_true", help="where the dataset has to be made, make it private")
     cli_controls.add_commands(commands, _add_settings, config_of)
+    cli_checks.add_commands(commands)
     return parser
 
 
@@ -344,8 +350,15 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     """Settings of a probe, of ``run`` and of ``controls``."""
     parser.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
     parser.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
-    parser.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each of --sigmas)")
+    parser.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each level given)")
     parser.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
+    parser.add_argument(
+        "--noise-levels",
+        type=float,
+        nargs="+",
+        metavar="LEVEL",
+        help="noise levels as realised, one a step: the scheduler's shift is inverted",
+    )
     parser.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
     parser.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")
     parser.add_argument("--width", type=int, help="pixels (default: the model's own, at most 512)")

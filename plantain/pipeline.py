@@ -112,6 +112,25 @@ def load_pipeline(
     return pipe
 
 
+def load_tokenizer(name: str | None = None) -> Any:
+    """A pipeline with its tokenizer and no weights: enough to count tokens, for Klein a few megabytes.
+
+    >>> plantain.pipeline.text_mask(plantain.pipeline.load_tokenizer("posebox"), ["a dancer"]).sum()
+
+    Parameters
+    ----------
+    name : as for ``load_pipeline``; None: ``default_model()``
+
+    Raises
+    ------
+    InputError
+        Unknown or unreachable name, gated model, or a folder that is no such pipeline.
+    """
+    name = name or default_model()
+    folder = POSEBOX if name in EMBEDDED_MODELS else _locate(name, only=("model_index.json", "tokenizer/*"))[0]
+    return _from_folder(folder, None, text_encoder=None, transformer=None, vae=None, scheduler=None)
+
+
 def model_name(name: str, untrained: bool = False) -> str:
     """The name under which a model, or its untrained twin, enters a run's provenance."""
     return f"{name}-untrained" if untrained else name
@@ -277,8 +296,8 @@ def weights_fingerprint(pipe: Any) -> str:
 # -- finding and loading ---------------------------------------------------------------------------
 
 
-def _locate(name: str) -> tuple[Path, str | None]:
-    """The folder that holds a named pipeline, fetched from the Hub if need be, and its revision."""
+def _locate(name: str, only: Sequence[str] | None = None) -> tuple[Path, str | None]:
+    """The folder of a named pipeline, fetched from the Hub if need be (``only`` these files), and its revision."""
     try:
         path = Path(name).expanduser()
         is_folder = path.is_dir()
@@ -292,7 +311,7 @@ def _locate(name: str) -> tuple[Path, str | None]:
             f"Unknown model {name!r}: expected {', '.join(EMBEDDED_MODELS)}, a Hub id such as {KLEIN}, "
             "or an existing folder with a saved pipeline."
         )
-    return _download(*_hub_id(name))
+    return _download(*_hub_id(name), only)
 
 
 def _hub_id(name: str) -> tuple[str, str | None]:
@@ -301,9 +320,9 @@ def _hub_id(name: str) -> tuple[str, str | None]:
     return name, revision or None
 
 
-def _download(name: str, wanted: str | None = None) -> tuple[Path, str | None]:
+def _download(name: str, wanted: str | None = None, only: Sequence[str] | None = None) -> tuple[Path, str | None]:
     from diffusers import Flux2KleinPipeline
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -316,7 +335,10 @@ def _download(name: str, wanted: str | None = None) -> tuple[Path, str | None]:
     try:
         # The small index first: whatever is wrong shows here, before gigabytes are fetched.
         _check_model_index(Path(hf_hub_download(name, "model_index.json", revision=wanted)), name)
-        folder = Path(Flux2KleinPipeline.download(name, revision=wanted))
+        if only is not None:
+            folder = Path(snapshot_download(name, revision=wanted, allow_patterns=list(only)))
+        else:
+            folder = Path(Flux2KleinPipeline.download(name, revision=wanted))
     except InputError:
         raise
     except GatedRepoError as error:
@@ -391,7 +413,7 @@ def _untrained_transformer(folder: Path, dtype: torch.dtype, seed: int) -> Any:
         raise InputError(f"The pipeline in {folder} cannot be loaded ({why}); save or download it again.") from error
 
 
-def _from_folder(folder: Path, dtype: torch.dtype, **parts: Any) -> Any:
+def _from_folder(folder: Path, dtype: torch.dtype | None, **parts: Any) -> Any:
     """The pipeline saved in a folder; components given as ``parts`` are taken as they are, not read."""
     from diffusers import Flux2KleinPipeline
 

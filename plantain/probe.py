@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +18,7 @@ from plantain import __version__
 from plantain.capture import HeadCapture
 from plantain.errors import InputError
 from plantain.heads import HeadMap
+from plantain.noise import check_realised, sigmas_for
 from plantain.pipeline import MAX_PROBE_PIXELS, call_arguments, describe, encode, execution_device, text_mask
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig, ProbeResult
@@ -69,12 +70,13 @@ def iter_probe(
     Raises
     ------
     InputError
-        Before anything runs: a prompt too long for the model, a size or head width it does not
-        allow, or a ``resume`` that belongs to another run.
+        Before anything runs: a prompt too long for the model, a size, head width or noise level it
+        does not allow, or a ``resume`` that belongs to another run.
     """
     config = config or ProbeConfig()
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
     height, width = picture_size(pipe, config)
+    handed = config.sigmas if config.noise_levels is None else sigmas_for(pipe, config.noise_levels, height, width)
     masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)  # (P, 2, T_text)
     multiple = pipe.vae_scale_factor * 2
     n_image = (height // multiple) * (width // multiple)
@@ -117,7 +119,9 @@ def iter_probe(
         mask = masks[batch].reshape(len(texts), -1)
         by_seed = []
         for latents in noise:
-            values, sigmas = _forward(pipe, features, mask, latents, negative, config, (height, width))
+            values, sigmas = _forward(pipe, features, mask, latents, negative, config, handed, (height, width))
+            if config.noise_levels is not None:
+                check_realised(config.noise_levels, sigmas)
             provenance["realised_sigmas"] = sigmas
             by_seed.append(values)
             forwards_done += 1
@@ -163,6 +167,7 @@ def _forward(
     latents: torch.Tensor,
     negative: torch.Tensor | None,
     config: ProbeConfig,
+    sigmas: tuple[float, ...] | None,
     size: tuple[int, int],
 ) -> tuple[np.ndarray, list[float]]:
     """One batch under one noise: (B, steps, 3, R) mean squares, and the noise levels as realised."""
@@ -176,7 +181,7 @@ def _forward(
                 negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
                 latents=latents.expand(batch, -1, -1, -1),
                 num_inference_steps=steps,
-                sigmas=None if config.sigmas is None else list(config.sigmas),
+                sigmas=None if sigmas is None else list(sigmas),
                 guidance_scale=config.guidance_scale,
                 output_type="latent",
                 **arguments,
@@ -235,8 +240,9 @@ def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, 
     if resume.prompts != prompts:
         refuse("the prompts", repr(resume.prompts.name), f"{prompts.name!r} with other texts or tags")
     # A batch size left open is the saved run's: what counts is the size that was used.
-    for key, was in replace(resume.config, batch_size=config.batch_size).to_dict().items():
-        now = config.to_dict()[key]
+    for field in fields(config):
+        key, now = field.name, getattr(config, field.name)
+        was = now if key == "batch_size" else getattr(resume.config, key)
         if was != now:
             refuse(key, was, now)
     for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype"):

@@ -28,9 +28,12 @@ def shell_command(result: ProbeResult) -> str:
     if weights_seed := result.provenance.get("weights_seed"):
         words += ["--weights-seed", str(weights_seed)]
     words += ["--prompts", result.prompts.name if is_shipped(result) else "prompts.json"]
-    options = {**known, "steps": known["num_inference_steps"] if known["sigmas"] is None else None}
-    for option in ("seed", "n_seeds", "steps", "sigmas", "guidance_scale", "height", "width", "channels_per_head"):
-        value = options[option]
+    options = {**known, "steps": known["num_inference_steps"]}
+    if known["sigmas"] or known.get("noise_levels"):
+        del options["steps"]  # one for each level
+    wanted = ("seed", "n_seeds", "steps", "sigmas", "noise_levels", "guidance_scale", "height", "width")
+    for option in (*wanted, "channels_per_head"):
+        value = options.get(option)
         if value is None or value == default.get(option, default["num_inference_steps"]):
             continue
         words += [f"--{option.replace('_', '-')}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]

@@ -59,6 +59,8 @@ class ProbeConfig:
     """Prompts a forward, even, since a pair is never split; None: chosen by the size of the model."""
     channels_per_head: int = 16
     """Channels of a card head."""
+    noise_levels: tuple[float, ...] | None = None
+    """Noise levels as the scheduler realises them, one a step, in place of ``sigmas``: its shift is inverted."""
 
     def __post_init__(self) -> None:
         def check(name: str, allowed: str, ok: bool) -> None:
@@ -79,29 +81,36 @@ class ProbeConfig:
             check(name, "None or pixels from 8 to 4,096", value is None or is_int(value, 8, 4096))
         size_ok = self.batch_size is None or (is_int(self.batch_size, 2, 10**6) and self.batch_size % 2 == 0)
         check("batch_size", "None or an even number of prompts from 2", size_ok)
-        if self.sigmas is not None:
-            given = self.sigmas
+        for name in ("sigmas", "noise_levels"):
+            given = getattr(self, name)
+            if given is None:
+                continue
             ok = isinstance(given, Sequence) and all(_is_number(s) and 0 < s <= 1 for s in given)
-            check("sigmas", "None or noise levels above 0 and at most 1", ok)
-            object.__setattr__(self, "sigmas", tuple(float(s) for s in given))
+            check(name, "None or noise levels above 0 and at most 1", ok)
+            object.__setattr__(self, name, tuple(float(s) for s in given))
             expected = f"one level for each of the {self.num_inference_steps} steps, falling"
             falling = all(a > b for a, b in pairwise(given))
-            check("sigmas", expected, len(given) == self.num_inference_steps and falling)
+            check(name, expected, len(given) == self.num_inference_steps and falling)
+        check("noise_levels", "None where sigmas are given", self.noise_levels is None or self.sigmas is None)
 
     @property
     def seeds(self) -> list[int]:
         return list(range(self.seed, self.seed + self.n_seeds))
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain JSON values. Without ``noise_levels`` they are those of versions that did not have it."""
+        data = asdict(self)
+        if self.noise_levels is None:
+            del data["noise_levels"]
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ProbeConfig:
         unknown = sorted(set(data) - {f.name for f in fields(cls)})
         if unknown:
             raise InputError(f"Unknown settings {', '.join(unknown)}; known: {', '.join(f.name for f in fields(cls))}.")
-        sigmas = data.get("sigmas")
-        return cls(**{**data, "sigmas": None if sigmas is None else tuple(sigmas)})
+        levels = {key: tuple(data[key]) for key in ("sigmas", "noise_levels") if data.get(key) is not None}
+        return cls(**{**data, **levels})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ ORDER = [
     "heads",
     "stats",
     "pipeline",
+    "noise",
     "posebox",
     "capture",
     "result",
@@ -31,11 +32,16 @@ ORDER = [
     "factors",
     "controls",
     "comparison",
+    "stability",
+    "audit",
+    "dose",
     "curve",
     "picture",
     "drawing",
     "figures",
     "control_figures",
+    "stability_figures",
+    "dose_figures",
     "notes",
     "modelcard",
     "reproduce",
@@ -44,6 +50,7 @@ ORDER = [
     "control_tables",
     "control_report",
     "cli_controls",
+    "cli_checks",
     "cli",
     "__main__",
     "ui",
@@ -51,12 +58,12 @@ ORDER = [
 # Which modules may import a library at all, also inside functions.
 ALLOWED = {
     "torch": {"pipeline", "posebox", "capture", "probe", "estimate"},
-    "diffusers": {"pipeline", "posebox"},
+    "diffusers": {"pipeline", "noise", "posebox"},
     "transformers": {"posebox"},
     "gradio": {"ui"},
     "huggingface_hub": {"pipeline", "results_repo"},
     "spaces": set(),
-    "matplotlib": {"picture", "drawing", "figures", "control_figures"},
+    "matplotlib": {"picture", "drawing", "figures", "control_figures", "stability_figures", "dose_figures"},
 }
 
 
