@@ -34,6 +34,8 @@ _TITLES = {"card heads": "all card heads"}
 # Inches: for the rows' labels, a row, above a panel for its name, under it for its axis, between two panels.
 _NAMES, _ROW, _TITLE, _AXIS, _GAP = 1.52, 0.265, 0.34, 0.21, 0.27
 _SECOND_LINE = 0.1  # the panel with a name of two lines, where it stands alone
+_KEY_LETTERS = 110  # of a legend in one line
+_LABEL_LETTERS = 22
 _OFFSET = 0.19  # of a row: trained above, untrained below its middle
 
 _Rows = Sequence[tuple[str, tuple[str, ...]]]
@@ -57,8 +59,10 @@ def is_it_pose(report: ControlReport, width: float = WIDE) -> Picture:
     tiers += [families[i : i + step] for i in range(0, len(families), step)]
     height = _ROW * len(rows)
     entries = _key(report)
+    columns = len(entries) if wide and sum(len(text) for _, text in entries) <= _KEY_LETTERS else 1
     with style():
-        top = 0.3 if wide else 0.1 + 0.2 * len(entries)
+        lines = 1 if columns > 1 else sum(len(drawing.wrapped(text, width - 0.5)) for _, text in entries)
+        top = 0.1 + 0.2 * lines
         figure = Figure(
             figsize=(width, top + len(tiers) * (_TITLE + height + _AXIS) + (0.08 if wide else 0.08 + _SECOND_LINE))
         )
@@ -73,7 +77,7 @@ def is_it_pose(report: ControlReport, width: float = WIDE) -> Picture:
                     _share_panel(axes, report, rows, scope)
                 _label_rows(axes, rows, named=i == 0)
             top += height + _AXIS
-        drawing.legend(figure, entries, columns=3 if wide else 1)
+        drawing.legend(figure, entries, columns)
     return Picture(figure, alt_text(report))
 
 
@@ -188,7 +192,7 @@ def _name_panel(axes: Axes, name: str) -> None:
 
 
 def _label_rows(axes: Axes, rows: _Rows, named: bool) -> None:
-    labels = [LABELS.get(name, name) for name, _ in rows]
+    labels = [LABELS.get(name, _shortened(name)) for name, _ in rows]
     axes.set_yticks(range(len(rows)), labels if named else [""] * len(rows))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -196,6 +200,10 @@ def _label_rows(axes: Axes, rows: _Rows, named: bool) -> None:
     for y, (name, _) in enumerate(rows[:-1]):
         parts = name in _POSES and rows[y + 1][0] not in _POSES
         axes.axhline(y + 0.5, color=MUTED if parts else GRID, linewidth=0.9 if parts else 0.5, zorder=0.4)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LABEL_LETTERS else f"{name[: _LABEL_LETTERS - 1]}…"
 
 
 def _percent(share: float) -> str:

@@ -382,6 +382,19 @@ def test_the_picture_says_its_finding_and_keeps_inside_its_frame(report, width):
         assert label in svg
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_long_names_of_models_and_sets_stay_inside_the_picture(study, width):
+    own = PromptSet("a-set-of-my-own-with-a-very-long-name", study.trained["setting"].prompts.pairs)
+    runs = {"dense_pose": study.trained["dense_pose"], own.name: planted(own, {})}
+    long = ControlStudy("an-organisation/a-model-with-a-very-long-name-4B", {"trained": runs, "untrained 0": runs})
+    figure = control_figures.is_it_pose(comparison.compare(long, n_flips=50, n_splits=5), width).figure
+    figure.canvas.draw()
+    assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
+    assert figure.legends[0].get_window_extent().y0 >= figure.axes[0].title.get_window_extent().y1
+    labels = figure.axes[0].get_yticklabels()
+    assert all(label.get_window_extent().x0 >= 0 for label in labels)
+
+
 def test_every_default_set_has_a_label_and_is_shipped():
     shipped = plantain.prompts.shipped_prompts()
     for name in DEFAULT:
