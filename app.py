@@ -31,7 +31,7 @@ from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.probe import Progress, iter_probe
 from plantain.prompts import PromptSet
 from plantain.result import ProbeConfig, ProbeResult
-from plantain.ui import catalog, theme
+from plantain.ui import catalog, controls, theme
 from plantain.ui.engine import Engine
 from plantain.ui.page import build_page
 
@@ -192,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # are fetched and a wrong name is told before the page opens, not under the first click.
             pipeline()
         catalog.fetch_in_background()
+        controls.warm_up()
         if ON_ZEROGPU and _model in EMBEDDED_MODELS:
             _drawing_pipeline()
         page = build()

@@ -25,7 +25,7 @@ from plantain.ui.run import MAX_STEPS, RunTab
 
 _COPY = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
 # Tab ids, as links name them, and the labels that the page shows.
-TABS = {"results": "Results", "run": "Run the probe", "pair": "Your pair", "method": "Method"}
+TABS = {"results": "Results", "run": "Run the probe", "pair": "Your pair", "controls": "Controls", "method": "Method"}
 
 
 @dataclass(frozen=True)

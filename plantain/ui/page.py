@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from plantain.ui import api, links, method, pair, results, run
+from plantain.ui import api, controls, links, method, pair, results, run
 from plantain.ui.engine import Engine
 from plantain.ui.links import TABS
 
@@ -28,6 +28,9 @@ def build_page(engine: Engine) -> gr.Blocks:
                 live = run.build(engine)
             with _tab("pair"):
                 typed = pair.build(engine)
+            with _tab("controls") as tab:
+                checked = controls.build()
+            tab.select(controls.fill, None, checked, show_progress="hidden", api_visibility="private")
             with _tab("method"):
                 method.build()
         links.connect(page, tabs, bar, shown, live, typed)
