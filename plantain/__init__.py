@@ -65,6 +65,7 @@ _MODULES = (
     "stability_figures",
     "stats",
     "summary",
+    "transfer",
     "typed_pair",
 )
 _HOMES = {

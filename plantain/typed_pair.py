@@ -15,6 +15,7 @@ from plantain.prompts import PromptSet, check_text, load_prompts
 from plantain.result import ProbeConfig, ProbeResult
 from plantain.stats import MIN_PAIRS
 from plantain.summary import THRESHOLDS
+from plantain.transfer import along_axis
 
 PLACEHOLDER = "{subject}"
 MAX_SEEDS = 32
@@ -106,22 +107,30 @@ def job(a: str, b: str, n_seeds: int, seed: int = 0) -> tuple[PromptSet, ProbeCo
     return PromptSet.from_pairs([(a, b)], name="your pair"), ProbeConfig(seed=seed, n_seeds=n_seeds)
 
 
-def read_pair(result: ProbeResult, tokens: np.ndarray, reference: ProbeResult | None) -> PairReading:
+def read_pair(
+    result: ProbeResult,
+    tokens: np.ndarray,
+    reference: ProbeResult | None,
+    control: ProbeResult | None = None,
+) -> PairReading:
     """Take t over what the run has several of, and lay it beside a cached ``dense_pose`` run.
 
-    ``tokens``: real tokens of each prompt, shape (n_pairs, 2).
+    ``tokens``: real tokens of each prompt, shape (n_pairs, 2). ``control``: a cached run of a control set on the
+    same weights, to say how far along the pose axis the pair lies among pairs that are not about pose.
     """
     over_subjects = result.n_pairs > 1
     d = result.differences() if over_subjects else _over_seeds(result)
     t = stats.paired_t(d)
-    sentences = (_which_t(t, len(d), over_subjects), _lengths(tokens), _alignment(d, reference))
+    sentences = [_which_t(t, len(d), over_subjects), _lengths(tokens), _alignment(d, reference)]
+    if reference is not None and control is not None:
+        sentences.append(_along(d, reference, control))
     return PairReading(
         over=f"{len(d)} subjects" if over_subjects else f"{len(d)} noise seeds of one pair",
         t=t,
         reference=None if reference is None else np.abs(stats.paired_t(reference.differences())),
         names=tuple(result.head_map.block_names),
         block_index=result.head_map.table()["block_index"],
-        sentences=sentences,
+        sentences=tuple(sentences),
     )
 
 
@@ -176,6 +185,15 @@ def _alignment(d: np.ndarray, reference: ProbeResult | None) -> str:
     return (
         f"Along the T-pose-to-expressive axis of the cached run: r = {r} (95 % of sign-flipped axes give {low} to "
         f"{high}; p = {found.p:.3f}). It says how alike the two shifts are, whatever drives them."
+    )
+
+
+def _along(d: np.ndarray, reference: ProbeResult, control: ProbeResult) -> str:
+    below_control, below_pose = along_axis(d.mean(axis=0), reference, control)
+    return (
+        f"On the axis learned from dense_pose it lies further along than {100 * below_control:.0f} % of held-out pairs "
+        f"of the control set {control.prompts.name}, and than {100 * below_pose:.0f} % of held-out pose pairs. Such an "
+        "axis may be one of wording: untrained transformers have one as well (Controls)."
     )
 
 

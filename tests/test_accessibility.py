@@ -40,6 +40,10 @@ def test_no_tab_keeps_anybody_out(server, browser, dark, width):
         page.locator("img[alt*='draws:']").first.wait_for(state="attached", timeout=LOADED)
         page.wait_for_timeout(500)
         assert violations(page) == []
+        open_tab(page, "Controls")
+        page.locator("svg[aria-label*='the lexical sets']").first.wait_for(state="attached", timeout=LOADED)
+        page.wait_for_timeout(500)
+        assert violations(page) == []
         open_tab(page, "Method")
         page.wait_for_timeout(500)
         assert violations(page) == []

@@ -32,6 +32,7 @@ ORDER = [
     "factors",
     "controls",
     "comparison",
+    "transfer",
     "stability",
     "audit",
     "dose",

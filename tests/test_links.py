@@ -48,7 +48,7 @@ def test_a_wrong_link_is_a_sentence_and_the_page_still_opens(server, browser, qu
         page.locator(".plantain-claim").filter(visible=True).first.wait_for()
 
 
-@pytest.mark.parametrize("tab", ["Results", "Run the probe", "Your pair", "Method"])
+@pytest.mark.parametrize("tab", ["Results", "Run the probe", "Your pair", "Controls", "Method"])
 def test_a_copied_link_opens_the_same_state(server, browser, tab):
     with open_page(browser, server[0]) as page:
         if tab == "Results":

@@ -18,7 +18,7 @@ SHIPPED = load_result(RUNS / "posebox")
 TWIN = load_result(RUNS / "posebox-untrained")
 CARD, HEAD = summarise(SHIPPED), summarise(SHIPPED, "head")
 FIRST_VALUE = CARD.rows[1][1]  # such as "269 (52.7%)"
-TABS = ["Results", "Run the probe", "Your pair", "Method"]
+TABS = ["Results", "Run the probe", "Your pair", "Controls", "Method"]
 
 
 @pytest.fixture
@@ -269,6 +269,7 @@ def test_your_pair_shows_t_over_seeds_its_caveat_and_the_two_pictures(page):
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, "This is n = 1 in prompts", LOADED)
     shows(page, "Along the T-pose-to-expressive axis")
+    shows(page, re.compile("further along than [0-9]+ % of held-out pairs of the control set setting"))
     page.locator("svg[aria-label*='your prompts']").filter(visible=True).first.wait_for()
     picture = page.locator("img[alt*='draws: A tall thin robot in a red vest and blue jeans, leaping']")
     picture.wait_for(state="attached", timeout=LOADED)
@@ -325,6 +326,25 @@ def test_a_wrong_seed_is_named_beside_its_field(page, tab, value, sentence):
         "button", name="Run the probe" if tab == "Run the probe" else "Probe this pair", exact=True
     ).click()
     shows(page, sentence)
+
+
+# -- Controls --------------------------------------------------------------------------------------
+
+
+def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(page):
+    from plantain.comparison import compare
+    from plantain.controls import load_controls
+
+    open_tab(page, "Controls")
+    figure = page.locator("svg[aria-label*='the lexical sets']").filter(visible=True).first
+    figure.wait_for(timeout=LOADED)
+    report = compare(load_controls(RUNS / "controls"))
+    own = [report.count(weights, "dense_pose", "attention heads").counts[0] for weights in report.weights]
+    shows(page, f"{own[0]} respond to the pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
+    for heading in ("Does the pose axis carry over", "At other noise levels", "Canonical at all", "Is it length?"):
+        shows(page, heading)
+    page.get_by_text("Pose among the lexical sets").filter(visible=True).first.click()
+    shows(page, "mean d²")
 
 
 # -- Method, and the page as a whole ---------------------------------------------------------------

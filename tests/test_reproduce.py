@@ -47,7 +47,7 @@ def test_every_setting_comes_back(result, settings):
     shape = (25, 2, config.n_seeds, config.num_inference_steps, 3, result.head_map.n_runs)
     run = replace(result, config=config, mean_square=np.zeros(shape, np.float32))
     options = options_of(reproduce.shell_command(run))
-    again = cli._config(options)
+    again = cli.config_of(options)
     # The batch that the machine chose is said too: rounding depends on it.
     assert replace(again, batch_size=None) == config
     assert again.batch_size == result.provenance["batch_size"]

@@ -78,7 +78,7 @@ def build(engine: Engine) -> None:
             )
             tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
             result = _last(engine, prompts, config)
-            reading = read_pair(result, tokens, catalog.reference_for(result))
+            reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
         except InputError as error:
             raise _refused(error) from error
         return {

@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -167,7 +167,16 @@ def twin_of(result: ProbeResult, counting: str = "card", step: int = 0) -> Count
 
 def reference_for(result: ProbeResult) -> ProbeResult | None:
     """A complete cached ``dense_pose`` run of the same weights and settings, to lay a new pair over."""
-    for _, folder in _folders():
+    return _like(result, "dense_pose", [folder for _, folder in _folders()])
+
+
+def control_for(result: ProbeResult, name: str = "setting") -> ProbeResult | None:
+    """A complete cached run of a control set on the same weights with the same settings."""
+    return _like(result, name, [path.parent for path in sorted((RUNS / "controls").glob(f"*/{name}/run.json"))])
+
+
+def _like(result: ProbeResult, prompts: str, folders: Iterable[Path]) -> ProbeResult | None:
+    for folder in folders:
         try:
             other = load(folder)
         except (InputError, OSError):
@@ -176,7 +185,7 @@ def reference_for(result: ProbeResult) -> ProbeResult | None:
             other.provenance.get(key) == result.provenance.get(key)
             for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype")
         )
-        if alike and other.complete and other.prompts.name == "dense_pose":
+        if alike and other.complete and other.prompts.name == prompts:
             return other
     return None
 

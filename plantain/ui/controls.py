@@ -15,7 +15,7 @@ import gradio as gr
 from plantain import control_figures, control_tables, dose_figures, stability_figures
 from plantain.audit import equal_length
 from plantain.comparison import ControlReport, compare
-from plantain.controls import load_controls
+from plantain.controls import ControlStudy, load_controls
 from plantain.dose import dose
 from plantain.errors import InputError
 from plantain.families import family_table
@@ -23,11 +23,12 @@ from plantain.paths import RUNS
 from plantain.picture import html_table, page_figure
 from plantain.result import load_result
 from plantain.stability import stability
+from plantain.transfer import transfers
 
 STUDY, LEVELS, POSE = RUNS / "controls", RUNS / "levels", RUNS / "posebox"
-INTRO = """**What else than pose could it be?** Pose, every control and two transformers whose weights were drawn anew, on
-the same text features, noise and settings: Posebox's numbers, not FLUX.2 Klein's. The same for any model:
-`python -m plantain controls --model MODEL --out FOLDER`, then `compare FOLDER`.
+INTRO = """**What else than pose could it be?** Pose, every control, and two transformers with weights drawn anew, on
+the same text features, noise and settings. Posebox's numbers, not FLUX.2 Klein's. The same for any model:
+`python -m plantain controls --model MODEL --out FOLDER`, then `python -m plantain compare FOLDER`.
 """
 WAIT = '<p class="plantain-muted" role="status">Comparing 51 cached runs head by head; about ten seconds, once …</p>'
 # The comparison is the same for everybody: whoever comes first waits for it, the others get what is there.
@@ -58,8 +59,9 @@ def warm_up() -> None:
 @lru_cache(maxsize=1)
 def _rendered() -> tuple[str, str, str]:
     try:
-        report = compare(load_controls(STUDY))
-        return _picture(report), _tables(report), _checks()
+        study = load_controls(STUDY)
+        report = compare(study)
+        return _picture(report), _tables(report), _checks(study)
     except (InputError, OSError) as error:
         return f'<p class="plantain-error" role="alert"><strong>Not shown.</strong> {escape(str(error))}</p>', "", ""
 
@@ -101,12 +103,19 @@ def _tables(report: ControlReport) -> str:
     )
 
 
-def _checks() -> str:
+def _checks(study: ControlStudy) -> str:
     trained, untrained = (load_result(Path(f"{POSE}{end}")) for end in ("", "-untrained"))
     levels, levels_untrained = (stability(load_result(LEVELS / name)) for name in ("posebox", "posebox-untrained"))
     doses = dose(trained), dose(untrained)
     family = family_table(trained)
+    transferred = transfers(study)
     parts = [
+        _part(
+            "Does the pose axis carry over to new subjects?",
+            [transferred.sentence],
+            "",
+            html_table(transferred.rows[0], transferred.rows[1:], f"AUC over {transferred.scope}, with p"),
+        ),
         _part(
             "Is it attention?",
             [family.sentence],

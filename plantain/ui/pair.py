@@ -180,7 +180,7 @@ def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float)
         where = f"Pair {progress.done} of {progress.total}; " if over_subjects else f"{config.n_seeds} noise seeds; "
         yield [f"{where}about {progress.seconds_left:.0f} s left.", *nothing]
     assert result is not None
-    reading = read_pair(result, tokens, catalog.reference_for(result))
+    reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
     said = [*reading.sentences]
     if engine.model in ("posebox-untrained", "posebox-random"):
         said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")
