@@ -35,6 +35,19 @@ def about_model(name: str) -> str | None:
     )
 
 
+def shared_subjects(result: ProbeResult) -> str | None:
+    """A warning where pairs share a subject, and so are not the independent pairs that t and its null take them for."""
+    subjects = [
+        str(pair.tags["subject"]) for pair in result.prompts.pairs[: result.n_pairs] if pair.tags.get("subject")
+    ]
+    if len(subjects) == len(set(subjects)):
+        return None
+    return (
+        f"{len(subjects)} pairs have {len(set(subjects))} subjects: pairs of one subject are not independent, so t, "
+        "its null and every p here are too sure. Compare such a set by subject (`python -m plantain compare`)."
+    )
+
+
 def counting(result: ProbeResult, summary: Summary) -> str:
     """What counts as a head in a summary, in words: "510 card heads of 16 channels, MLP among them"."""
     at = at_step(result, summary)

@@ -15,7 +15,7 @@ from plantain.curve import count_curve
 from plantain.errors import InputError
 from plantain.inference import MEANING, Inference, infer
 from plantain.modelcard import model_card
-from plantain.notes import CAVEAT, about_model, at_step, counting, describe_run
+from plantain.notes import CAVEAT, about_model, at_step, counting, describe_run, shared_subjects
 from plantain.result import ProbeResult, is_untrained_twin
 from plantain.summary import Summary, summarise
 
@@ -242,6 +242,7 @@ def markdown(
         MEANING,
         "",
         *([note, ""] if (note := about_model(result.model)) else []),
+        *([note, ""] if (note := shared_subjects(result)) else []),
         "## Provenance",
         "",
         *[f"- {key}: {value}" for key, value in describe_run(result).items()],

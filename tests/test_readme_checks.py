@@ -32,7 +32,7 @@ def test_the_command_of_the_cached_runs_has_their_settings():
     options = cli._parser().parse_args(shlex.split(line))
     for name in MODELS:
         shipped = plantain.load_result(RUNS / "levels" / name)
-        assert cli._config(options) == shipped.config
+        assert cli.config_of(options) == shipped.config
         assert (options.prompts, options.out) == (shipped.prompts.name, "assets/runs/levels/$model")
 
 

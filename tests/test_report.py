@@ -159,3 +159,13 @@ def _partial(result, folder):
 
     replace(result, mean_square=result.mean_square[:6], token_counts=result.token_counts[:6]).save(folder)
     return folder
+
+
+def test_pairs_that_share_a_subject_are_not_taken_for_independent_ones(result):
+    from plantain import notes
+
+    assert notes.shared_subjects(result) is None
+    twice = plantain.load_result(RUNS / "controls" / "posebox" / "articulation")
+    assert "50 pairs have 25 subjects" in notes.shared_subjects(twice)
+    text = report.markdown(twice, plantain.summarise(twice), plantain.summarise(twice, "head"))
+    assert "every p here are too sure" in text

@@ -191,8 +191,9 @@ def _about(counted: Counted) -> str:
         f"t of B − A over pairs. Below, counted: <strong>{escape(notes.counting(result, counted.chosen))}</strong>. "
         f"{escape(rest[:1].upper() + rest[1:])}."
     ]
-    if note:
-        lines.insert(0, escape(note))
+    for said in (note, notes.shared_subjects(result)):
+        if said:
+            lines.insert(0, escape(said))
     return "".join(f'<p class="plantain-muted plantain-prose">{line}</p>' for line in lines)
 
 

@@ -17,9 +17,10 @@ import gradio as gr
 
 from plantain import figures, notes, report
 from plantain.curve import count_curve
+from plantain.families import family_table
 from plantain.inference import infer
 from plantain.paths import ASSETS
-from plantain.picture import NARROW, Picture, page_figure
+from plantain.picture import NARROW, Picture, html_table, page_figure
 from plantain.reproduce import is_shipped, prompts_json, shell_command
 from plantain.result import ProbeResult
 from plantain.summary import load_published
@@ -138,7 +139,10 @@ def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) 
 
 def _inference(counted: Counted, twin: Counted | None) -> str:
     beside = infer(twin.result, twin.chosen) if twin is not None else None
-    return headline.inference_table(infer(counted.result, counted.chosen), beside)
+    sure = headline.inference_table(infer(counted.result, counted.chosen), beside)
+    header, *rows = family_table(counted.result, step=counted.step).cells
+    families = html_table(header, rows, "The published count, and what remains of it by family")
+    return f'{sure}<details class="plantain-left"><summary>By family of heads</summary>{families}</details>'
 
 
 def _overview(counted: Counted, twin: Counted | None) -> str:
