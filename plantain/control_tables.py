@@ -74,7 +74,7 @@ def reading(report: ControlReport) -> list[str]:
         ps = {w: [report.count(w, PARAPHRASE, scope).set_p[0] for scope in _ORDER] for w in report.weights}
         found = each({weights: f"{own:.3f} and {card:.3f}" for weights, (own, card) in ps.items()})
         lines.append(
-            f"The size of the test, set-level p of the paraphrase over attention heads and card heads: {found}."
+            f"The paraphrase, where there is nothing to find, set-level p over attention heads and card heads: {found}."
         )
     if len(report.weights) > 1:
         lines.append(

@@ -143,7 +143,7 @@ class Dose:
             f"So {self.n_by_distance:,} heads are predicted better with the distance than by a step, where permuted "
             f"distances give {np.median(self.distance_null):,.0f}. It adds {signed(self.gain, 4)} to the left-one-out "
             f"R² of a head on average (95 % of permutations: at most {signed(np.quantile(self.gain_null, 0.95), 4)}; "
-            f"p = {self.gain_p:.3f}).",
+            f"p = {self.gain_p:.3f}, where {1 / (len(self.gain_null) + 1):.3f} is the smallest possible).",
         ]
         if low > 0 or high < 0:
             lines.append(

@@ -69,7 +69,8 @@ class Inference:
             rows.append(("Mean d² over heads, beyond chance", f"{self.mean_squared_effect:.2f}"))
         found = self.cross_fitted
         if found is not None and np.isfinite(found.share):
-            said = f"{100 * found.share:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+            low, high = max(0.0, found.low), min(1.0, found.high)
+            said = f"{100 * found.share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
             rows.append(("Heads chosen on half of the pairs that move the same way in a pair of the other", said))
         if self.split_half is not None:
             null = np.nanquantile(self.split_half.null, 0.95)

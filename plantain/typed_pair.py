@@ -171,6 +171,8 @@ def _lengths(tokens: np.ndarray) -> str:
     if (a == b).all():
         return "Both sides have the same number of tokens."
     gap = float((b - a).mean())
+    if gap == 0:
+        return "Unequal length within pairs, though not on average; length alone shifts heads in single blocks."
     return (
         f"Unequal length: B is {abs(gap):g} tokens {'longer' if gap > 0 else 'shorter'} on average ({b.mean():g} "
         f"against {a.mean():g}). The transformer sees the padding, so length alone shifts heads in single blocks."
@@ -190,10 +192,13 @@ def _alignment(d: np.ndarray, reference: ProbeResult | None) -> str:
 
 def _along(d: np.ndarray, reference: ProbeResult, control: ProbeResult) -> str:
     below_control, below_pose = along_axis(d.mean(axis=0), reference, control)
+    mean = f", as the mean of {len(d)}," if len(d) > 1 else ""
     return (
-        f"On the axis learned from dense_pose it lies further along than {100 * below_control:.0f} % of held-out pairs "
-        f"of the control set {control.prompts.name}, and than {100 * below_pose:.0f} % of held-out pose pairs. Such an "
-        "axis may be one of wording: untrained transformers have one as well (Controls)."
+        f"On the axis learned from dense_pose (card heads) it lies{mean} further along than "
+        f"{100 * below_control:.0f} % of held-out pairs of the control set {control.prompts.name}, and than "
+        f"{100 * below_pose:.0f} % of held-out pose pairs; subjects of dense_pose itself lie a little too "
+        "far. Such an axis may be one of wording, and where the control's pairs lie on its other side, any pair "
+        "lies further along than they."
     )
 
 

@@ -340,7 +340,7 @@ def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(page):
     figure.wait_for(timeout=LOADED)
     report = compare(load_controls(RUNS / "controls"))
     own = [report.count(weights, "dense_pose", "attention heads").counts[0] for weights in report.weights]
-    shows(page, f"{own[0]} respond to the pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
+    shows(page, f"{own[0]} respond to dense_pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
     for heading in ("Does the pose axis carry over", "At other noise levels", "Canonical at all", "Is it length?"):
         shows(page, heading)
     page.get_by_text("Pose among the lexical sets").filter(visible=True).first.click()

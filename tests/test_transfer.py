@@ -22,7 +22,8 @@ def found(study):
 
 def test_every_auc_is_that_of_the_estimator_on_rows_of_the_same_subject(study, found):
     pose, control = study.trained["dense_pose"], study.trained["setting"]
-    again = plantain.stats.axis_transfer(pose.differences("head"), control.differences("head"))
+    subjects = [pair.tags["subject"] for pair in pose.prompts.pairs]
+    again = plantain.stats.axis_transfer(pose.differences("head"), control.differences("head"), groups=subjects)
     assert found.found["trained", "setting"].auc == again.auc
     assert {weights for weights, _ in found.found} == {"trained", "untrained 0", "untrained 1"}
 
@@ -30,7 +31,7 @@ def test_every_auc_is_that_of_the_estimator_on_rows_of_the_same_subject(study, f
 def test_the_gain_of_training_is_told_beside(found):
     trained, *untrained = (found.found[weights, "length"].auc for weights in found.weights)
     assert found.gain("length") == pytest.approx(trained - np.mean(untrained))
-    assert len(found.rows) == 1 + len(transfer.AGAINST)
+    assert len(found.rows) == 2 + len(transfer.AGAINST)
 
 
 def test_a_control_with_shuffled_pose_shifts_is_not_told_apart(study):
@@ -56,10 +57,38 @@ def test_a_new_pair_is_placed_among_held_out_ones(study):
     assert reverse == (0.0, 0.0)
 
 
-def test_the_readme_has_these_aucs(found):
+def test_the_readme_has_these_shares(found):
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    ranges = []
-    for weights in found.weights:
-        aucs = [found.found[weights, control].auc for control in found.controls]
-        ranges.append(f"{min(aucs):.2f} to {max(aucs):.2f}")
-    assert f"an AUC of {ranges[0]} over twelve controls, and of {ranges[1]} and {ranges[2]} on untrained" in readme
+
+    def of(weights, names):
+        shares = [100 * found.shares[weights, name].share for name in names]
+        return f"{min(shares):.0f} to {max(shares):.0f} %" if len(names) > 1 else f"{shares[0]:.0f} %"
+
+    others = [name for name in found.controls if name != "paraphrase"]
+    pose, rest, nothing = (
+        [of(weights, names) for weights in found.weights] for names in (["dense_pose"], others, ["paraphrase"])
+    )
+    assert f"(50 % by chance): {pose[0]}, untrained {pose[1]} and {pose[2]}." in readme
+    assert f"({rest[0]}, untrained {rest[1]} and {rest[2]})" in readme
+    assert f"({nothing[0]}, {nothing[1]} and {nothing[2]}, p > 0.1)" in readme
+    assert min(found.shares[weights, "paraphrase"].p for weights in found.weights) > 0.1
+
+
+def test_an_axis_carries_over_where_there_is_one_and_only_there():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(25, 60))
+    planted = noise + 0.8 * rng.normal(size=60)
+    assert plantain.stats.held_out_share(planted).share > 0.9
+    assert plantain.stats.held_out_share(planted).p == pytest.approx(1 / 1001)
+    ps = [plantain.stats.held_out_share(rng.normal(size=(25, 60)), n_flips=99).p for _ in range(200)]
+    assert np.mean(np.array(ps) <= 0.05) < 0.1
+    # Twice the same rows: only by subject are they not told by their own copy.
+    twice, subjects = np.repeat(noise, 2, axis=0), np.repeat(np.arange(25), 2)
+    assert plantain.stats.held_out_share(twice).share > 0.7
+    assert plantain.stats.held_out_share(twice, groups=subjects).share < 0.7
+
+
+def test_a_study_without_pose_is_refused(study):
+    only = replace(study, runs={weights: {"setting": runs["setting"]} for weights, runs in study.runs.items()})
+    with pytest.raises(plantain.InputError, match="no run of dense_pose"):
+        transfer.transfers(only)

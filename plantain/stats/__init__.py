@@ -33,7 +33,7 @@ from plantain.stats.selective import (
     selectivity,
     selectivity_null,
 )
-from plantain.stats.transfer import AxisTransfer, axis_transfer
+from plantain.stats.transfer import AxisTransfer, HeldOutShare, axis_transfer, held_out_share
 
 __all__ = [
     "MIN_PAIRS",
@@ -43,6 +43,7 @@ __all__ = [
     "CrossFittedShare",
     "DoseResponse",
     "HedgesG",
+    "HeldOutShare",
     "LengthAdjusted",
     "MinFPrime",
     "Placement",
@@ -64,6 +65,7 @@ __all__ = [
     "expected_counts",
     "fdr",
     "hedges_g",
+    "held_out_share",
     "length_adjusted",
     "mean_squared_effect",
     "min_f_prime",

@@ -108,7 +108,8 @@ def _t_maps(a: Side, b: Side) -> str:
     if finite.sum() < 3 or left[finite].std() == 0 or right[finite].std() == 0:
         return "<p>The t maps have no variance to correlate.</p>"
     r = float(np.corrcoef(left[finite], right[finite])[0, 1])
-    same = a.result.provenance.get("weights_fingerprint") == b.result.provenance.get("weights_fingerprint")
+    ours, theirs = (side.result.provenance.get("weights_fingerprint") for side in (a, b) if side.result is not None)
+    same = ours is not None and ours == theirs
     # Heads of two separate draws of weights share no more than their place.
     what = "" if same else " Heads of different weights share no more than their place in the network."
     said = f"Pearson r between the two t maps, over {int(finite.sum()):,} heads: {figures.signed(r, 3)}.{what}"

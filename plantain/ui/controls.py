@@ -30,7 +30,7 @@ INTRO = """**What else than pose could it be?** Pose, every control, and two tra
 the same text features, noise and settings. Posebox's numbers, not FLUX.2 Klein's. The same for any model:
 `python -m plantain controls --model MODEL --out FOLDER`, then `python -m plantain compare FOLDER`.
 """
-WAIT = '<p class="plantain-muted" role="status">Comparing 51 cached runs head by head; about ten seconds, once …</p>'
+WAIT = '<p class="plantain-muted" role="status">Comparing the cached runs head by head; about ten seconds, once …</p>'
 # The comparison is the same for everybody: whoever comes first waits for it, the others get what is there.
 _once = threading.Lock()
 
@@ -62,7 +62,7 @@ def _rendered() -> tuple[str, str, str]:
         study = load_controls(STUDY)
         report = compare(study)
         return _picture(report), _tables(report), _checks(study)
-    except (InputError, OSError) as error:
+    except (InputError, OSError, LookupError) as error:
         return f'<p class="plantain-error" role="alert"><strong>Not shown.</strong> {escape(str(error))}</p>', "", ""
 
 
@@ -81,13 +81,15 @@ def _claim(report: ControlReport) -> str:
     scope = "attention heads"
     counts = {weights: report.count(weights, report.pose, scope) for weights in report.weights}
     trained, *untrained = counts.values()
-    setting = report.selectivity("trained", "setting", scope)
-    others = " and ".join(f"{count.counts[0]:,}" for count in untrained)
-    return (
-        f"Of {trained.n_heads:,} attention heads <strong>{trained.counts[0]:,} respond to the pose, and {others} where "
-        "the transformer has learned nothing.</strong> "
-        f"{setting.larger:,} respond more to another pose than to another place; {setting.smaller:,} the reverse."
-    )
+    said = f"Of {trained.n_heads:,} attention heads <strong>{trained.counts[0]:,} respond to {escape(report.pose)}"
+    if untrained:
+        others = " and ".join(f"{count.counts[0]:,}" for count in untrained)
+        said += f", and {others} where the transformer has learned nothing"
+    said += ".</strong>"
+    if "setting" in report.controls:
+        setting = report.selectivity("trained", "setting", scope)
+        said += f" {setting.larger:,} respond more to it than to another place; {setting.smaller:,} the reverse."
+    return said
 
 
 def _tables(report: ControlReport) -> str:
@@ -112,13 +114,13 @@ def _checks(study: ControlStudy) -> str:
     parts = [
         _part(
             "Does the pose axis carry over to new subjects?",
-            [transferred.sentence],
+            transferred.sentences,
             "",
-            html_table(transferred.rows[0], transferred.rows[1:], f"AUC over {transferred.scope}, with p"),
+            html_table(transferred.rows[0], transferred.rows[1:], f"Held-out pairs, over {transferred.scope}"),
         ),
         _part(
             "Is it attention?",
-            [family.sentence],
+            [family.sentence, f"Untrained: {family_table(untrained).sentence}"],
             "",
             html_table(family.cells[0], family.cells[1:], "The published count, and what remains of it by family"),
         ),
@@ -133,7 +135,7 @@ def _checks(study: ControlStudy) -> str:
         ),
         _part(
             "Canonical at all, or how much is bent?",
-            doses[0].sentences,
+            [*doses[0].sentences, *(f"Untrained. {sentence}" for sentence in doses[1].sentences[1:2])],
             page_figure(
                 lambda width: dose_figures.explained(*doses, width),
                 html_table(doses[0].rows[0], doses[0].rows[1:], "posebox by block"),
