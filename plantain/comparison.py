@@ -116,7 +116,7 @@ class ControlReport:
         return self.selectivities[weights, control, scope]
 
     def placement(self, weights: str, scope: str, what: str = "count") -> stats.Placement | None:
-        """Pose's "count" or "mean_d2" among those of the lexical sets; None without any."""
+        """Pose's "count" or "mean_d2" among those of the lexical sets; None without any, or undefined."""
         if not self.lexical:
             return None
 
@@ -124,7 +124,8 @@ class ControlReport:
             count = self.counts[weights, name, scope]
             return float(count.counts[0] if what == "count" else count.mean_d2)
 
-        return stats.placed_among(figure(self.pose), [figure(name) for name in self.lexical])
+        own, others = figure(self.pose), [figure(name) for name in self.lexical]
+        return stats.placed_among(own, others) if np.isfinite([own, *others]).all() else None
 
     def set_correlation(self, weights: str, a: str, b: str, scope: str = "attention heads") -> float:
         """Pearson r of the t maps of two sets with the same weights; NaN where it is not defined."""

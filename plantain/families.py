@@ -139,7 +139,8 @@ class Count:
             "null_p99": list(self.null_p99),
             "set_p": list(self.set_p),
             "split_half_r": self.split_half_r,
-            "mean_d2": self.mean_d2,
+            # Of three pairs it is not defined, and JSON has no NaN.
+            "mean_d2": self.mean_d2 if np.isfinite(self.mean_d2) else None,
         }
 
 

@@ -501,3 +501,18 @@ def test_the_readmes_commands_are_the_documented_ones():
     assert (made.model, made.untrained, made.sets, made.seed, made.n_seeds) == ("posebox", 2, None, 0, 1)
     assert ROOT / made.out == RUNS / "controls"
     assert compared.runs == [made.out]
+
+
+def test_a_study_of_three_pairs_says_what_it_can():
+    """With three pairs split-half r and the mean squared effect are not defined: dashes, and JSON without NaN."""
+    study = load_controls(RUNS / "controls")
+    kept = ("dense_pose", "lexical_1", "setting")
+
+    def three(run):
+        return replace(run.first(3), prompts=replace(run.prompts, pairs=run.prompts.pairs[:3]))
+
+    runs = {weights: {name: three(runs[name]) for name in kept} for weights, runs in study.runs.items()}
+    report = comparison.compare(replace(study, runs=runs))
+    json.dumps(control_report.to_dict(report), allow_nan=False)
+    placed = next(table for table in control_tables.tables(report) if table.title.startswith("Pose among"))
+    assert "—" in placed.cells[1]
