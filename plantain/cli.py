@@ -185,22 +185,9 @@ def _probe(
 
 
 def _report(options: argparse.Namespace) -> int:
-    from plantain.paths import RUNS
     from plantain.report import write_report
-    from plantain.result import find_untrained_twin, is_untrained_twin, load_result
 
-    result = load_result(options.run)
-    twin: ProbeResult | None = None
-    if options.twin is not None:
-        twin = load_result(options.twin)
-        if not is_untrained_twin(twin, result):
-            raise InputError(
-                f"{options.twin} is not the untrained twin of {options.run}: that is a whole run of "
-                f"{result.model}-untrained with the same prompts and settings, beside a whole run."
-            )
-    elif found := find_untrained_twin(result, [Path(options.run).resolve().parent, RUNS]):
-        print(f"Beside it, its untrained twin: {found[0]}.", file=sys.stderr)
-        twin = found[1]
+    result, twin = cli_checks.run_and_twin(options)
     folder = Path(options.out) if options.out else Path(options.run) / "report"
     _print_tables(result, options.n_flips)
     try:

@@ -52,7 +52,7 @@ def _run_arguments(parser: argparse.ArgumentParser, what: str) -> None:
 def _stability(options: argparse.Namespace) -> int:
     from plantain import stability, stability_figures
 
-    result, twin = _runs(options)
+    result, twin = run_and_twin(options)
     found = stability.stability(result, options.grouping)
     beside = stability.stability(twin, options.grouping) if twin is not None else None
     _say(result, found.text)
@@ -89,7 +89,7 @@ def _audit(options: argparse.Namespace) -> int:
 def _dose(options: argparse.Namespace) -> int:
     from plantain import dose, dose_figures
 
-    result, twin = _runs(options)
+    result, twin = run_and_twin(options)
     found = dose.dose(result, options.measure, options.grouping)
     beside = dose.dose(twin, options.measure, options.grouping) if twin is not None else None
     _say(result, found.text)
@@ -109,8 +109,8 @@ def _dose(options: argparse.Namespace) -> int:
     return 0
 
 
-def _runs(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult | None]:
-    """The run, and its untrained twin where there is one."""
+def run_and_twin(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult | None]:
+    """The run, and its untrained twin where one is given or lies beside it or among the shipped runs."""
     from plantain.paths import RUNS
     from plantain.result import find_untrained_twin, is_untrained_twin, load_result
 
@@ -124,7 +124,10 @@ def _runs(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult | None]
             )
         return result, twin
     found = find_untrained_twin(result, [Path(options.run).resolve().parent, RUNS])
-    return result, None if found is None else found[1]
+    if found is None:
+        return result, None
+    print(f"Beside it, its untrained twin: {found[0]}.", file=sys.stderr)
+    return result, found[1]
 
 
 def _say(result: ProbeResult, text: str) -> None:

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from plantain.comparison import WHOLE, ControlReport
 from plantain.control_figures import is_it_pose
 from plantain.control_tables import reading, tables, title
 from plantain.families import scope_table
+from plantain.report import to_csv
 
 
 def report_controls(report: ControlReport, folder: str | Path) -> Path:
@@ -38,8 +36,8 @@ def report_controls(report: ControlReport, folder: str | Path) -> Path:
     texts = {
         "controls.md": markdown(report),
         "controls.json": json.dumps(to_dict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        "controls.csv": _csv(count_rows(report)),
-        "control_heads.csv": _csv(head_rows(report)),
+        "controls.csv": to_csv(count_rows(report)),
+        "control_heads.csv": to_csv(head_rows(report)),
     }
     for name, content in texts.items():
         (folder / name).write_text(content, encoding="utf-8", newline="")
@@ -167,13 +165,3 @@ def to_dict(report: ControlReport) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else value
-
-
-def _csv(rows: Iterable[dict[str, Any]]) -> str:
-    rows = list(rows)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: f"{value:.7g}" if isinstance(value, float) else value for key, value in row.items()})
-    return buffer.getvalue()

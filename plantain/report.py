@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
 
 def heads_csv(result: ProbeResult, summary: Summary) -> str:
     """``head_rows`` as CSV; numbers with seven significant digits."""
-    return _csv(head_rows(result, summary))
+    return to_csv(head_rows(result, summary))
 
 
 def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) -> str:
@@ -151,7 +152,7 @@ def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) 
     d = result.differences(grouping, step=step)
     table = result.head_map.table(grouping)
     names = ("block", "part", "index")
-    return _csv(
+    return to_csv(
         {name: table[name][i].item() for name in names}
         | {pair: float(value) for pair, value in zip(result.pair_ids, d[:, i], strict=True)}
         for i in range(d.shape[1])
@@ -160,7 +161,7 @@ def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) 
 
 def blocks_csv(summary: Summary) -> str:
     """By falling max |t|: ``block``, ``max_abs_t``, ``n_above`` (|t| > 3), ``n_heads``, ``median_abs_d``."""
-    return _csv(
+    return to_csv(
         {
             "block": block.name,
             "max_abs_t": block.max_abs_t,
@@ -264,7 +265,8 @@ def _markdown_table(rows: list[tuple[str, str, str]]) -> list[str]:
     return [f"| {header} |", "|---|---|---|", *[f"| {row} |" for row in body]]
 
 
-def _csv(rows: Any) -> str:
+def to_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """Rows of equal columns as CSV, a header first; numbers with seven significant digits."""
     rows = list(rows)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")

@@ -65,6 +65,8 @@ def browser():
     import browser as chromium
 
     if chromium.CHROMIUM is None:
+        # A machine without it still runs the rest, as the README says; .ci/run sets PLANTAIN_REQUIRE_BROWSER, under
+        # which importing the module above fails instead.
         pytest.skip("no Chromium here; install it to click through the page")
     from playwright.sync_api import sync_playwright
 

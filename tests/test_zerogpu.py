@@ -17,6 +17,7 @@ import plantain
 from plantain.pipeline import weights_fingerprint
 from plantain.ui.run import OWN_SIZE
 
+# The emulation runs the real packing of `spaces`, which opens files with O_DIRECT: Linux alone has that flag.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux, and its packing reads without cache")
 # The same CPU with one thread on both sides; a kernel may still go by where in memory values lie.
 FLOAT32_ROUNDING = 1e-5

@@ -144,7 +144,6 @@ def check_thresholds(thresholds: ArrayLike) -> Array:
 
 def check_count(name: str, value: object) -> int:
     """A whole number of at least 1; else InputError naming it."""
-    whole = isinstance(value, (int, float, np.integer)) and not isinstance(value, bool) and value == int(value)
-    if not whole or int(value) < 1:  # type: ignore[call-overload]
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer)) or not value >= 1 or value % 1 != 0:
         raise InputError(f"{name} must be a whole number of at least 1; got {value!r}.")
-    return int(value)  # type: ignore[call-overload]
+    return int(value)

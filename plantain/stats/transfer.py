@@ -66,19 +66,12 @@ def axis_transfer(
     pose, control = check_matched(pose, control, ("pose", "control"))
     n = len(pose)
     folds, n_flips = check_count("folds", folds), check_count("n_flips", n_flips)
-    labels = np.arange(n) if groups is None else np.asarray(groups)
-    if labels.shape != (n,):
-        raise InputError(f"groups needs one label for each of the {n} rows; got the shape {labels.shape}.")
-    names, group = np.unique(labels, return_inverse=True)
-    if not 2 <= folds <= len(names):
-        raise InputError(f"folds must be from 2 to the {len(names)} groups; got {folds}.")
     rng = np.random.default_rng(seed)
-    fold_of_group = np.empty(len(names), dtype=np.int64)
-    fold_of_group[rng.permutation(len(names))] = np.arange(len(names)) % folds
-    fold = fold_of_group[group]
-    exhaustive = len(names) <= 16 and n_flips >= 2 ** len(names)
-    every = slice(0, 2 ** len(names) if exhaustive else n_flips)
-    signs = enumerated_signs(every, len(names)) if exhaustive else random_signs(rng, every, len(names))
+    group, fold = _folds(n, folds, groups, rng)
+    n_groups = int(group.max()) + 1
+    exhaustive = n_groups <= 16 and n_flips >= 2**n_groups
+    every = slice(0, 2**n_groups if exhaustive else n_flips)
+    signs = enumerated_signs(every, n_groups) if exhaustive else random_signs(rng, every, n_groups)
     # (F, P): True where a row's pose and control change places; first the observed labelling.
     swapped = np.concatenate([np.zeros((1, n), dtype=bool), signs[:, group] < 0])
 
@@ -137,14 +130,9 @@ def held_out_share(
     d = check_differences(d)
     n = len(d)
     folds, n_flips = check_count("folds", folds), check_count("n_flips", n_flips)
-    names, group = np.unique(np.arange(n) if groups is None else np.asarray(groups), return_inverse=True)
-    if not 2 <= folds <= len(names):
-        raise InputError(f"folds must be from 2 to the {len(names)} groups; got {folds}.")
     rng = np.random.default_rng(seed)
-    fold_of_group = np.empty(len(names), dtype=np.int64)
-    fold_of_group[rng.permutation(len(names))] = np.arange(len(names)) % folds
-    fold = fold_of_group[group]
-    flips = random_signs(rng, slice(0, n_flips), len(names))[:, group]
+    group, fold = _folds(n, folds, groups, rng)
+    flips = random_signs(rng, slice(0, n_flips), int(group.max()) + 1)[:, group]
     signs = np.concatenate([np.ones((1, n)), flips]).astype(np.float64)  # (F, P)
     positive = np.zeros(len(signs))
     for k in range(folds):
@@ -156,3 +144,18 @@ def held_out_share(
     share = positive / n
     p = float(((share[1:] >= share[0] - 1e-12).sum() + 1) / len(share))
     return HeldOutShare(float(share[0]), share[1:], p)
+
+
+def _folds(
+    n: int, folds: int, groups: ArrayLike | None, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The group of each row, and the fold that holds it out; a group is never in two folds: (n,), (n,)."""
+    labels = np.arange(n) if groups is None else np.asarray(groups)
+    if labels.shape != (n,):
+        raise InputError(f"groups needs one label for each of the {n} rows; got the shape {labels.shape}.")
+    names, group = np.unique(labels, return_inverse=True)
+    if not 2 <= folds <= len(names):
+        raise InputError(f"folds must be from 2 to the {len(names)} groups; got {folds}.")
+    fold_of_group = np.empty(len(names), dtype=np.int64)
+    fold_of_group[rng.permutation(len(names))] = np.arange(len(names)) % folds
+    return group, fold_of_group[group]
