@@ -73,3 +73,14 @@ def test_an_unknown_model_is_a_sentence_on_the_shell(capsys, monkeypatch):
     monkeypatch.setattr(app, "_model", "posebox")
     assert app.main(["--model", "posebux"]) == 2
     assert "Unknown model 'posebux'" in capsys.readouterr().err
+
+
+def test_the_gpu_seconds_a_run_asks_for_are_said_before_it_starts(served):
+    from plantain.ui.engine import Engine
+    from plantain.ui.estimate import sentence
+
+    engine = Engine("acme/klein", served.probe, None, served.tokens, gpu_seconds=served._seconds)
+    prompts, config = prompt_set(25, "a cat"), plantain.ProbeConfig()
+    assert f"asks for **{served._seconds(prompts, config)} seconds of GPU**" in sentence(engine, prompts, config)
+    too_much = plantain.ProbeConfig(n_seeds=16, num_inference_steps=9)
+    assert "the page at most 6,400" in sentence(engine, prompts, too_much)
