@@ -18,22 +18,20 @@ import gradio as gr
 import numpy as np
 from PIL.Image import Image
 
-from plantain import results_repo
+from plantain.data import dataset as results_repo
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.pipeline import (
-    EMBEDDED_MODELS,
-    call_arguments,
-    default_model,
-    load_pipeline,
-    text_mask,
-)
+from plantain.model.load import default_model, load_pipeline
+from plantain.model.names import EMBEDDED_MODELS
+from plantain.model.text import call_arguments, text_mask
 from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
-from plantain.probe import Progress, iter_probe
-from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig, ProbeResult
-from plantain.ui import catalog, controls, theme
+from plantain.probe.probe import Progress, iter_probe
+from plantain.ui import catalog, theme
 from plantain.ui.engine import Engine
 from plantain.ui.page import build_page
+from plantain.ui.tabs import controls
 
 ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 # A 512-pixel forward of Klein 4B takes well under a second on the Space's GPU; the rest is waiting

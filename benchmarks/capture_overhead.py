@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from diffusers import Flux2Transformer2DModel
 
-from plantain.capture import _SCRATCH_VALUES, HeadCapture
+from plantain.probe.capture import _SCRATCH_VALUES, HeadCapture
 
 # What glibc reads when a process starts: no block is mapped by itself, none is given back.
 KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}

@@ -11,8 +11,8 @@ import numpy as np
 
 import plantain
 from plantain import stats
+from plantain.data.prompts import PromptSet, match_rows
 from plantain.posebox.sets import MAIN, control_sets
-from plantain.prompts import PromptSet, match_rows
 
 MODELS = ("posebox", "posebox-untrained")
 COLUMNS = ("\\|t\\| > 3", "null p99", "set-level p", "split-half r", "t map")

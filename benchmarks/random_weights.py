@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import plantain
-from plantain.pipeline import reinitialise
-from plantain.prompts import PromptSet
+from plantain.data.prompts import PromptSet
+from plantain.model.untrained import reinitialise
 
 WEIGHT_SEEDS = range(5)
 

@@ -4,6 +4,10 @@
 >>> pipe = plantain.load_pipeline("posebox")
 >>> result = plantain.run_probe(pipe, plantain.load_prompts("dense_pose"))
 >>> print(plantain.summarise(result).text)
+
+Folders, low to high; each imports only from those before it: ``stats`` (arrays in, arrays out), ``pose`` (a body in
+numbers), ``data`` (what goes in and comes out), ``model`` (the network), ``probe`` (measuring), ``posebox`` (the
+embedded model and its world), ``questions`` (one a file), ``report`` (tables, figures, files), ``cli`` and ``ui``.
 """
 
 from importlib import import_module
@@ -11,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plantain import stats
-    from plantain.capture import HeadCapture
+    from plantain.data.prompts import load_prompts
+    from plantain.data.result import load_result
+    from plantain.data.settings import ProbeConfig
     from plantain.errors import InputError
-    from plantain.pipeline import call_arguments, load_pipeline
-    from plantain.probe import iter_probe, run_probe
-    from plantain.prompts import load_prompts
-    from plantain.result import ProbeConfig, load_result
-    from plantain.summary import summarise
+    from plantain.model.load import load_pipeline
+    from plantain.model.text import call_arguments
+    from plantain.probe.capture import HeadCapture
+    from plantain.probe.probe import iter_probe, run_probe
+    from plantain.questions.response import summarise
 
 __version__ = "0.1.0"
 
@@ -35,59 +41,26 @@ __all__ = [
     "summarise",
 ]
 
-_MODULES = (
-    "audit",
-    "capture",
-    "comparison",
-    "control_figures",
-    "control_report",
-    "control_tables",
-    "controls",
-    "curve",
-    "dose",
-    "dose_figures",
-    "estimate",
-    "factors",
-    "families",
-    "figures",
-    "heads",
-    "inference",
-    "noise",
-    "picture",
-    "pipeline",
-    "probe",
-    "prompts",
-    "report",
-    "reproduce",
-    "result",
-    "results_repo",
-    "stability",
-    "stability_figures",
-    "stats",
-    "summary",
-    "transfer",
-    "typed_pair",
-)
 _HOMES = {
-    "HeadCapture": "capture",
+    "HeadCapture": "probe.capture",
     "InputError": "errors",
-    "ProbeConfig": "result",
-    "call_arguments": "pipeline",
-    "iter_probe": "probe",
-    "load_pipeline": "pipeline",
-    "load_prompts": "prompts",
-    "load_result": "result",
-    "run_probe": "probe",
-    "summarise": "summary",
+    "ProbeConfig": "data.settings",
+    "call_arguments": "model.text",
+    "iter_probe": "probe.probe",
+    "load_pipeline": "model.load",
+    "load_prompts": "data.prompts",
+    "load_result": "data.result",
+    "run_probe": "probe.probe",
+    "summarise": "questions.response",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use: torch and diffusers take seconds, reading a run needs neither."""
-    if name in _MODULES:
-        return import_module(f"plantain.{name}")
     if name in _HOMES:
         return getattr(import_module(f"plantain.{_HOMES[name]}"), name)
+    if name == "stats":
+        return import_module("plantain.stats")
     raise AttributeError(f"module 'plantain' has no attribute {name!r}")
 
 

@@ -8,7 +8,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import torch
 
-from plantain.prompts import PromptSet
+from plantain.data.prompts import PromptSet
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from plantain.heads import HeadMap
-from plantain.prompts import PromptPair, PromptSet
-from plantain.result import ProbeConfig, ProbeResult
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptPair, PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 
 HEAD_MAP = HeadMap(n_joint=2, n_single=6, n_attention_heads=2, head_width=32, mlp_width=64)  # 56 card heads
 LEVELS = (1.0, 0.75, 0.5, 0.25)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from plantain.pipeline import call_arguments
+from plantain.model.text import call_arguments
 from plantain.posebox.build import Sizes, build
 
 # Sizes that fit no assumption but the architecture's: odd counts, a head width that is not a power

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from plantain.heads import HeadMap
-from plantain.result import ProbeConfig, ProbeResult
+from plantain.data.heads import HeadMap
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 
 # 4 attention heads of 2 runs a block; 8 + 24 runs in joint and single attention, 24 in the MLP.
 HEAD_MAP = HeadMap(n_joint=1, n_single=3, n_attention_heads=4, head_width=32, mlp_width=128)

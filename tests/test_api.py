@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from plantain.data.result import load_result
 from plantain.paths import RUNS
-from plantain.result import load_result
-from plantain.summary import summarise
+from plantain.questions.response import summarise
 
 CSV = "a,b\n" + "".join(f"a {who} standing,a {who} kneeling\n" for who in ("nurse", "chef", "robot", "dancer"))
 

@@ -7,7 +7,7 @@ import pytest
 
 import app
 import plantain
-from plantain.prompts import PromptSet
+from plantain.data.prompts import PromptSet
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from made_runs import HEAD_MAP, made_run
 from scipy.stats import ttest_1samp
 
 import plantain
-from plantain import audit
+from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
+from plantain.model.load import load_tokenizer
+from plantain.model.text import text_mask
 from plantain.paths import POSEBOX, RUNS
-from plantain.pipeline import load_tokenizer, text_mask
-from plantain.prompts import PromptSet
+from plantain.questions import length as audit
 
 H = HEAD_MAP.n_runs
 
@@ -63,7 +64,7 @@ def test_of_a_hub_model_only_the_tokenizer_is_fetched(monkeypatch):
     assert text_mask(pipe, ["a dancer"]).any()
 
 
-@pytest.mark.parametrize("name", sorted(set(plantain.prompts.shipped_prompts()) - {"length"}))
+@pytest.mark.parametrize("name", sorted(set(plantain.data.prompts.shipped_prompts()) - {"length"}))
 def test_the_shipped_sets_are_of_equal_length_for_posebox(tokenizer, name):
     assert audit.audit_prompts(tokenizer, plantain.load_prompts(name)).verdict == "equal"
 

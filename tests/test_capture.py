@@ -10,9 +10,9 @@ import torch
 from pipelines import draw, n_hooks, projections
 
 import plantain
-from plantain.capture import _SCRATCH_VALUES, _add_by_product, _add_by_sums
 from plantain.errors import InputError
-from plantain.pipeline import call_arguments, text_mask
+from plantain.model.text import call_arguments, text_mask
+from plantain.probe.capture import _SCRATCH_VALUES, _add_by_product, _add_by_sums
 
 # Capture squares and averages in float32: 2**-24 a rounding, a few dozen of them in a row at most.
 FLOAT32_ROUNDING = 2e-6

@@ -8,9 +8,9 @@ from test_cli import run_cli
 
 import plantain
 from plantain import cli
-from plantain.dose import dose
 from plantain.paths import RUNS
-from plantain.stability import stability
+from plantain.questions.dose import dose
+from plantain.questions.stability import stability
 
 LEVELS = RUNS / "levels" / "posebox"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import plantain
-import plantain.probe
+import plantain.probe.probe
 from plantain import cli
 from plantain.paths import RUNS
 
@@ -61,7 +61,7 @@ def test_controls_then_compare_prints_the_answer_and_writes_the_files(capsys, se
 def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeypatch):
     common = ["controls", "--model", "posebox", "--sets", *sets, "--untrained", 0, "--batch-size", 2]
     assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
-    real = plantain.probe.iter_probe
+    real = plantain.probe.probe.iter_probe
 
     def interrupted(pipe, prompts, *arguments):
         for progress in real(pipe, prompts, *arguments):
@@ -70,7 +70,7 @@ def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeyp
             yield progress
 
     with monkeypatch.context() as patch:
-        patch.setattr(plantain.probe, "iter_probe", interrupted)
+        patch.setattr(plantain.probe.probe, "iter_probe", interrupted)
         status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part")
     assert status == cli.EXIT_INTERRUPTED
     assert "the same command goes on" in said
@@ -100,9 +100,9 @@ def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeyp
     ],
 )
 def test_bad_input_is_a_sentence_and_status_2(capsys, tmp_path, monkeypatch, arguments, sentence):
-    import plantain.pipeline
+    import plantain.model.load
 
-    monkeypatch.setattr(plantain.pipeline, "load_pipeline", None)  # refused before a model is loaded
+    monkeypatch.setattr(plantain.model.load, "load_pipeline", None)  # refused before a model is loaded
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     places = {"file": tmp_path / "file", "folder": tmp_path / "folder", "runs": RUNS}

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plantain.data.prompts import load_prompts, match_rows, piece_count, shipped_prompts, word_count
 from plantain.errors import InputError
+from plantain.model.load import load_pipeline
+from plantain.model.text import text_mask
 from plantain.paths import PROMPTS
-from plantain.pipeline import load_pipeline, text_mask
+from plantain.pose.distance import distance_from_t_pose, pair_distances
+from plantain.pose.poses import POSES
 from plantain.posebox.__main__ import main
-from plantain.posebox.dose import distance_from_t_pose, pair_distances
-from plantain.posebox.filler import fillings
-from plantain.posebox.poses import POSES
 from plantain.posebox.proof import draw_pictures, judge
-from plantain.posebox.reading import read
 from plantain.posebox.sets import (
     BODIES,
     CLOTHES,
@@ -29,9 +29,10 @@ from plantain.posebox.sets import (
     rows,
     write_sets,
 )
-from plantain.posebox.vocabulary import GLUE, write
-from plantain.posebox.wordings import ASIDES
-from plantain.prompts import load_prompts, match_rows, piece_count, shipped_prompts, word_count
+from plantain.posebox.words.filler import fillings
+from plantain.posebox.words.reading import read
+from plantain.posebox.words.vocabulary import GLUE, write
+from plantain.posebox.words.wordings import ASIDES
 
 MAIN = load_prompts("dense_pose")
 SETS = control_sets()

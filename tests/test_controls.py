@@ -13,14 +13,21 @@ from pipelines import build_odd
 from planted import HEAD_MAP, N_ATTENTION, attention_runs, on_heads, planted
 
 import plantain
-from plantain import cli, comparison, control_figures, control_report, control_tables, controls, probe
-from plantain.controls import DEFAULT, LEXICAL, ControlStudy, load_controls, run_controls
+from plantain import cli
+from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.settings import ProbeConfig
+from plantain.data.study import DEFAULT, LEXICAL, ControlStudy, load_controls
 from plantain.errors import InputError
-from plantain.factors import count_factors
 from plantain.paths import ROOT, RUNS
-from plantain.picture import NARROW, WIDE
-from plantain.prompts import PromptSet, load_prompts
-from plantain.result import ProbeConfig
+from plantain.probe import probe
+from plantain.probe import study as controls
+from plantain.probe.study import run_controls
+from plantain.questions import selectivity as comparison
+from plantain.questions.factors import count_factors
+from plantain.report import study as control_report
+from plantain.report import study_tables as control_tables
+from plantain.report.figures import selectivity as control_figures
+from plantain.report.picture import NARROW, WIDE
 
 # Attention heads of the planted study, by what they respond to.
 POSE_ONLY, WORDING, SETTING_ONLY, CANONICAL_ONLY = (0, 5), (2, 6, 7), (3, 8, 9), (10,)
@@ -174,7 +181,7 @@ def test_fixed_against_varied_wording_passes_on_random_weights_and_a_paraphrase_
     vectors = torch.randn(len(pipe.tokenizer), width, generator=torch.Generator().manual_seed(0))
 
     def encode(pipe, prompts):
-        length = plantain.pipeline.max_text_tokens(pipe)
+        length = plantain.model.text.max_text_tokens(pipe)
         ids = [pipe.tokenizer(text, padding="max_length", max_length=length)["input_ids"] for text in prompts]
         return vectors[torch.tensor(ids)]
 
@@ -223,7 +230,7 @@ def test_every_set_is_run_on_the_model_and_on_each_twin(odd_pipeline, runs):
     assert study.sets == ["dense_pose", "lexical_1"]
     prints = {runs["dense_pose"].provenance["weights_fingerprint"] for runs in study.runs.values()}
     assert len(prints) == 3
-    assert plantain.pipeline.weights_fingerprint(odd_pipeline) in prints
+    assert plantain.model.identity.weights_fingerprint(odd_pipeline) in prints
     first, second = (study.runs[f"untrained {seed}"]["dense_pose"] for seed in (0, 1))
     assert (first.provenance["weights_seed"], second.provenance["weights_seed"]) == (0, 1)
     assert first.model == second.model == f"{study.model}-untrained"
@@ -396,7 +403,7 @@ def test_long_names_of_models_and_sets_stay_inside_the_picture(study, width):
 
 
 def test_every_default_set_has_a_label_and_is_shipped():
-    shipped = plantain.prompts.shipped_prompts()
+    shipped = plantain.data.prompts.shipped_prompts()
     for name in DEFAULT:
         assert name in shipped
         assert name in control_figures.LABELS or name in LEXICAL

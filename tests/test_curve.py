@@ -5,8 +5,8 @@ import pytest
 
 import plantain
 from plantain import stats
-from plantain.curve import count_curve
 from plantain.paths import RUNS
+from plantain.questions.thresholds import count_curve
 
 
 @pytest.fixture(scope="module")

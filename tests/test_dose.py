@@ -5,12 +5,13 @@ import pytest
 from made_runs import HEAD_MAP, made_run
 
 import plantain
-from plantain import dose_figures, stats
-from plantain.dose import EXPLANATIONS, distances, dose
+from plantain import stats
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.picture import NARROW, WIDE
-from plantain.posebox.poses import POSES
+from plantain.pose.poses import POSES
+from plantain.questions.dose import EXPLANATIONS, distances, dose
+from plantain.report.figures import dose as dose_figures
+from plantain.report.picture import NARROW, WIDE
 
 H = HEAD_MAP.n_runs
 DENSE = plantain.load_prompts("dense_pose")

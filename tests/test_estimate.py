@@ -4,12 +4,13 @@ import time
 
 import pytest
 
-from plantain import estimate
+from plantain.data.prompts import load_prompts
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.estimate import Estimate, before, check_price, cost, duration
-from plantain.probe import run_probe
-from plantain.prompts import load_prompts
-from plantain.result import ProbeConfig
+from plantain.probe import estimate
+from plantain.probe.estimate import Estimate, before, check_price
+from plantain.probe.probe import run_probe
+from plantain.wording import cost, duration
 
 # Of the estimate by arithmetic, here on a busy test machine; alone on two cores it was within 1.4.
 FACTOR = 5

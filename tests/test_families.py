@@ -7,10 +7,17 @@ import pytest
 from planted import HEAD_MAP, N_ATTENTION, on_heads, planted
 
 import plantain
-from plantain import families
 from plantain.errors import InputError
-from plantain.families import FAMILIES, family_differences, family_table, scope_differences, scope_table, scopes_of
 from plantain.paths import RUNS
+from plantain.questions import families
+from plantain.questions.families import (
+    FAMILIES,
+    family_differences,
+    family_table,
+    scope_differences,
+    scope_table,
+    scopes_of,
+)
 
 PROMPTS = plantain.load_prompts("dense_pose")
 

@@ -9,14 +9,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import plantain
-from plantain import figures
-from plantain.curve import count_curve
-from plantain.heads import HeadMap
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 from plantain.paths import RUNS
-from plantain.picture import NARROW, WIDE, style
-from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig, ProbeResult
-from plantain.summary import load_published, summarise
+from plantain.questions.response import load_published, summarise
+from plantain.questions.thresholds import count_curve
+from plantain.report.figures import response as figures
+from plantain.report.picture import NARROW, WIDE, style
 
 SVG = "{http://www.w3.org/2000/svg}"
 WIDTHS = pytest.mark.parametrize("width", [WIDE, NARROW], ids=["wide", "narrow"])

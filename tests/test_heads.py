@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from plantain.data.heads import HeadMap
 from plantain.errors import InputError
-from plantain.heads import HeadMap
 
 COLUMNS = ["block", "block_index", "kind", "part", "index", "first_channel", "n_channels", "first_run"]
 

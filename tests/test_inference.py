@@ -7,8 +7,8 @@ import pytest
 from scipy import stats as scipy_stats
 
 import plantain
-from plantain.inference import infer
 from plantain.paths import RUNS
+from plantain.questions.certainty import infer
 
 
 @pytest.fixture(scope="module", params=["card", "head"])

@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from browser import open_page, open_tab, shows
 
+from plantain.data.result import load_result
 from plantain.paths import RUNS
-from plantain.result import load_result
-from plantain.summary import summarise
+from plantain.questions.response import summarise
 from plantain.ui import links
 
 

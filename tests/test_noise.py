@@ -9,11 +9,11 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 
 import plantain
-from plantain import noise
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.model import noise
 from plantain.paths import POSEBOX, RUNS
-from plantain.probe import iter_probe, run_probe
-from plantain.result import ProbeConfig
+from plantain.probe.probe import iter_probe, run_probe
 
 LEVELS = (1.0, 0.75, 0.5, 0.25)
 
@@ -88,7 +88,7 @@ def test_bfloat16_rounds_what_the_transformer_is_told(small_prompts):
 
 
 def test_a_scheduler_that_goes_its_own_way_in_the_run_is_caught(odd_pipeline, small_prompts, monkeypatch):
-    monkeypatch.setattr("plantain.probe.sigmas_for", lambda pipe, levels, height, width: levels)
+    monkeypatch.setattr("plantain.probe.probe.sigmas_for", lambda pipe, levels, height, width: levels)
     with pytest.raises(InputError, match=r"where 0\.5 were asked for"):
         run_probe(odd_pipeline, small_prompts, ProbeConfig(noise_levels=(0.5,)))
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from browser import LOADED, choose, open_page, open_tab, shows, upload
 
+from plantain.data.result import load_result
 from plantain.paths import RUNS
-from plantain.result import load_result
-from plantain.summary import summarise
+from plantain.questions.response import summarise
 
 SHIPPED = load_result(RUNS / "posebox")
 TWIN = load_result(RUNS / "posebox-untrained")
@@ -332,8 +332,8 @@ def test_a_wrong_seed_is_named_beside_its_field(page, tab, value, sentence):
 
 
 def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(page):
-    from plantain.comparison import compare
-    from plantain.controls import load_controls
+    from plantain.data.study import load_controls
+    from plantain.questions.selectivity import compare
 
     open_tab(page, "Controls")
     figure = page.locator("svg[aria-label*='the lexical sets']").filter(visible=True).first

@@ -9,8 +9,10 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from plantain import picture
-from plantain.picture import DARK, INK, NARROW, PAPER, VARIABLES, WIDE, Picture, html_table, page_figure, style
+from plantain.report import picture
+from plantain.report.palette import DARK, INK, PAPER, VARIABLES
+from plantain.report.picture import NARROW, WIDE, Picture, style
+from plantain.ui.html import html_table, page_figure
 
 
 def drawing(text="t", alt='what "it" says & <more>', width=WIDE):

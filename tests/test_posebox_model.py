@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plantain.data.prompts import PromptSet, load_prompts
+from plantain.model.identity import weights_fingerprint
+from plantain.model.load import load_pipeline
 from plantain.paths import POSEBOX
-from plantain.pipeline import load_pipeline, weights_fingerprint
+from plantain.pose.poses import POSES
 from plantain.posebox.__main__ import main
-from plantain.posebox.corpus import held_out
-from plantain.posebox.poses import POSES
 from plantain.posebox.proof import REQUIRED, contact_sheet, draw_pictures, judge, prove
-from plantain.posebox.reading import read
-from plantain.prompts import PromptSet, load_prompts
+from plantain.posebox.training.corpus import held_out
+from plantain.posebox.words.reading import read
 
 FILES = [path for path in POSEBOX.rglob("*") if path.is_file()]
 
@@ -68,7 +69,7 @@ def test_an_untrained_twin_fails_the_proof(name, monkeypatch):
     """The proof can fail: pictures of random weights show no pose, setting or colour."""
     few = load_prompts("dense_pose").pairs[:4]
     poses = {read(text).scene.pose for pair in few for text in (pair.a, pair.b)}
-    monkeypatch.setattr("plantain.prompts.load_prompts", lambda name: PromptSet(name, few))
+    monkeypatch.setattr("plantain.data.prompts.load_prompts", lambda name: PromptSet(name, few))
     monkeypatch.setattr("plantain.posebox.proof.DRAW_STEPS", 2)
     monkeypatch.setattr("plantain.posebox.proof.POSES", {pose: POSES[pose] for pose in sorted(poses)})
     monkeypatch.setattr("plantain.posebox.proof.held_out_prompts", lambda rng, n: [pair.b for pair in few])
@@ -110,7 +111,7 @@ def test_the_contact_sheet_shows_every_pose():
 
 
 def test_a_contact_sheet_has_truth_above_and_drawing_below():
-    from plantain.posebox.render import render
+    from plantain.posebox.world.render import render
 
     prompts = [f"A robot, {words}." for words in ("kneeling", "running")]
     drawn = np.stack([np.full((128, 128, 3), value, np.uint8) for value in (10, 20)])

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from plantain.data.prompts import load_prompts
 from plantain.errors import InputError
-from plantain.pipeline import call_arguments, load_pipeline, weights_fingerprint
-from plantain.posebox import autoencoder, flow
+from plantain.model.identity import weights_fingerprint
+from plantain.model.load import load_pipeline
+from plantain.model.text import call_arguments
 from plantain.posebox.__main__ import main
 from plantain.posebox.build import build
-from plantain.posebox.corpus import random_scene
-from plantain.posebox.training import Training, train
-from plantain.posebox.vocabulary import place
-from plantain.prompts import load_prompts
+from plantain.posebox.training import autoencoder, flow
+from plantain.posebox.training.corpus import random_scene
+from plantain.posebox.training.train import Training, train
+from plantain.posebox.words.vocabulary import place
 
 TINY = Training(autoencoder_steps=3, autoencoder_batch=2, decoder_steps=3, pictures=8, steps=4, batch=4)
 
@@ -114,7 +116,8 @@ def test_posebox_itself_can_be_saved_where_it_lies(trained, tmp_path, monkeypatc
     """Its folder holds the tokenizer that every training starts from."""
     import shutil
 
-    from plantain.posebox import tokenizer, training
+    from plantain.posebox import tokenizer
+    from plantain.posebox.training import train as training
 
     shutil.copytree(tokenizer.FOLDER, tmp_path / "tokenizer")
     monkeypatch.setattr(tokenizer, "FOLDER", tmp_path / "tokenizer")
@@ -158,7 +161,7 @@ def test_the_losses_fall():
 
 
 def test_muon_steps_convolutions_and_matrices_in_place():
-    from plantain.posebox.muon import optimizers
+    from plantain.posebox.training.muon import optimizers
 
     torch.manual_seed(0)
     network = torch.nn.ModuleDict(
@@ -239,8 +242,8 @@ def test_training_pictures_are_of_no_held_out_pairing():
 
 
 def test_the_shell_trains_and_what_it_saved_can_be_probed(tmp_path, small_prompts):
-    from plantain.probe import run_probe
-    from plantain.result import ProbeConfig
+    from plantain.data.settings import ProbeConfig
+    from plantain.probe.probe import run_probe
 
     out = str(tmp_path / "posebox")
     few = {"autoencoder-steps": 1, "autoencoder-batch": 1, "decoder-steps": 1, "pictures": 2, "steps": 1, "batch": 2}

@@ -6,18 +6,18 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from plantain.posebox.corpus import held_out, random_prompt, random_scene, silence
-from plantain.posebox.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SUBJECTS, TOPS
-from plantain.posebox.poses import POSES
+from plantain.data.prompts import load_prompts, piece_count, shipped_prompts, word_count
+from plantain.pose.poses import POSES
+from plantain.pose.skeleton import FOREARM, JOINTS, THIGH, UPPER_ARM, Pose
 from plantain.posebox.proof import held_out_prompts, judge
-from plantain.posebox.reading import FIELDS, read
-from plantain.posebox.render import background, draw, render
-from plantain.posebox.scene import Scene
-from plantain.posebox.settings import SETTINGS
-from plantain.posebox.skeleton import FOREARM, JOINTS, THIGH, UPPER_ARM, Pose
-from plantain.posebox.vocabulary import asides, every_word, write
-from plantain.posebox.wordings import ASIDES, WORDINGS
-from plantain.prompts import load_prompts, piece_count, shipped_prompts, word_count
+from plantain.posebox.training.corpus import held_out, random_prompt, random_scene, silence
+from plantain.posebox.words.reading import FIELDS, read
+from plantain.posebox.words.vocabulary import asides, every_word, write
+from plantain.posebox.words.wordings import ASIDES, WORDINGS
+from plantain.posebox.world.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SUBJECTS, TOPS
+from plantain.posebox.world.places import SETTINGS
+from plantain.posebox.world.render import background, draw, render
+from plantain.posebox.world.scene import Scene
 
 DENSE_POSE = load_prompts("dense_pose").pairs
 

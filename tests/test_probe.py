@@ -9,13 +9,13 @@ import torch
 from pipelines import build_odd, draw, n_hooks, projections
 
 import plantain
-from plantain import probe
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.heads import HeadMap
-from plantain.pipeline import text_mask
-from plantain.probe import choose_batch_size, iter_probe, run_probe
-from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig
+from plantain.model.text import text_mask
+from plantain.probe import probe
+from plantain.probe.probe import choose_batch_size, iter_probe, run_probe
 
 # Another batch size takes other kernels: float32 rounding, grown through 10 to 25 blocks.
 BATCH_ROUNDING = 1e-4

@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from plantain.errors import InputError
-from plantain.prompts import (
+from plantain.data.prompts import (
     MAX_FILE_BYTES,
     REQUIRED_TAGS,
     PromptPair,
@@ -16,6 +15,7 @@ from plantain.prompts import (
     shipped_prompts,
     word_count,
 )
+from plantain.errors import InputError
 
 TAGS = {
     "subject": "man",

@@ -13,10 +13,10 @@ from huggingface_hub.repocard import RepoCard
 
 import plantain
 from plantain import cli
+from plantain.data.dataset import VARIABLE
+from plantain.data.prompts import shipped_prompts
+from plantain.model.names import EMBEDDED_MODELS
 from plantain.paths import POSEBOX, ROOT, RUNS
-from plantain.pipeline import EMBEDDED_MODELS
-from plantain.prompts import shipped_prompts
-from plantain.results_repo import VARIABLE
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import plantain
-from plantain import audit, cli
-from plantain.audit import signed
-from plantain.dose import dose
+from plantain import cli
 from plantain.paths import ROOT, RUNS
-from plantain.stability import stability
+from plantain.questions import length as audit
+from plantain.questions.dose import dose
+from plantain.questions.stability import stability
+from plantain.wording import signed
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = " ".join(README.split())

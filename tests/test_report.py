@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import plantain
-from plantain import figures, report
 from plantain.errors import InputError
 from plantain.paths import RUNS
+from plantain.report import files as report
+from plantain.report.figures import response as figures
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_without_a_twin_the_model_card_says_that_nothing_can_be_read_as_learned(
 def test_an_untrained_model_needs_no_twin_and_other_prompts_no_published_column(twin):
     from dataclasses import replace
 
-    from plantain.prompts import PromptSet
+    from plantain.data.prompts import PromptSet
 
     pairs = [(f"a {i}", f"b {i}") for i in range(25)]
     other = replace(twin, prompts=PromptSet.from_pairs(pairs, name="mine"))
@@ -162,7 +163,7 @@ def _partial(result, folder):
 
 
 def test_pairs_that_share_a_subject_are_not_taken_for_independent_ones(result):
-    from plantain import notes
+    from plantain.report import notes
 
     assert notes.shared_subjects(result) is None
     twice = plantain.load_result(RUNS / "controls" / "posebox" / "articulation")

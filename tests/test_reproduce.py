@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 import plantain
-from plantain import cli, reproduce
+from plantain import cli
+from plantain.data.prompts import PromptSet
+from plantain.model.names import EMBEDDED_MODELS
 from plantain.paths import RUNS
-from plantain.pipeline import EMBEDDED_MODELS
-from plantain.prompts import PromptSet
+from plantain.report import command as reproduce
 
 
 @pytest.fixture(scope="module")

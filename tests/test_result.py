@@ -10,18 +10,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save as save_safetensors
 
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.result import RESULT_STREAMS, ProbeResult, load_result
+from plantain.data.settings import ProbeConfig
+from plantain.data.twins import find_untrained_twin, is_untrained_twin
 from plantain.errors import InputError
-from plantain.heads import HeadMap
 from plantain.paths import RUNS
-from plantain.prompts import PromptSet
-from plantain.result import (
-    RESULT_STREAMS,
-    ProbeConfig,
-    ProbeResult,
-    find_untrained_twin,
-    is_untrained_twin,
-    load_result,
-)
 
 HEAD_MAP = HeadMap(n_joint=2, n_single=3, n_attention_heads=2, head_width=32, mlp_width=48, channels_per_head=16)
 PROVENANCE = {"model": "made up", "sigmas": [1.0, 0.5], "note": "é"}

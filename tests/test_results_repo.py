@@ -12,11 +12,7 @@ import numpy as np
 import pytest
 
 import plantain
-from plantain.errors import InputError
-from plantain.paths import RUNS
-from plantain.prompts import PromptSet, load_prompts
-from plantain.result import ProbeConfig, load_result
-from plantain.results_repo import (
+from plantain.data.dataset import (
     VARIABLE,
     check_push,
     default_repo,
@@ -26,6 +22,11 @@ from plantain.results_repo import (
     run_name,
     worth_keeping,
 )
+from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.result import load_result
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+from plantain.paths import RUNS
 
 REPO = "acme/results"
 
@@ -275,7 +276,7 @@ def test_a_run_without_description_is_left_out(pushed, tmp_path, caplog):
 
 
 def test_too_much_is_not_fetched(datasets, pushed, tmp_path, caplog, monkeypatch):
-    import plantain.results_repo as module
+    import plantain.data.dataset as module
 
     size = max(len(data) for data in pushed.values())
     pushed.update(damaged(pushed, lambda description: None))
@@ -483,4 +484,4 @@ def test_keeping_says_what_is_wrong(datasets, shipped, monkeypatch):
 
 
 def test_the_module_is_there_without_an_import_of_its_own():
-    assert plantain.results_repo.default_repo is default_repo
+    assert plantain.data.dataset.default_repo is default_repo

@@ -6,11 +6,12 @@ from made_runs import HEAD_MAP, LEVELS, made_run
 from scipy.stats import spearmanr
 
 import plantain
-from plantain import stability_figures, stats
+from plantain import stats
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.picture import NARROW, WIDE
-from plantain.stability import stability
+from plantain.questions.stability import stability
+from plantain.report.figures import stability as stability_figures
+from plantain.report.picture import NARROW, WIDE
 
 H = HEAD_MAP.n_runs
 

@@ -8,10 +8,10 @@ import hub
 import pytest
 from browser import serve
 
+from plantain.data.dataset import run_name
+from plantain.data.result import load_result
 from plantain.paths import RUNS
-from plantain.result import load_result
-from plantain.results_repo import run_name
-from plantain.ui.run import OWN_SIZE
+from plantain.ui.tabs.run import OWN_SIZE
 
 REPO = "acme/results"
 

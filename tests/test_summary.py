@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from plantain import stats
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.heads import HeadMap
-from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig, ProbeResult
-from plantain.summary import Block, CardTable, load_published, summarise
+from plantain.questions.response import Block, CardTable, load_published, summarise
 
 pytestmark = pytest.mark.filterwarnings("error")
 

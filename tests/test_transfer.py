@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import plantain
-from plantain import controls, transfer
 from plantain.paths import ROOT, RUNS
+from plantain.probe import study as controls
+from plantain.questions import carry_over as transfer
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats as scipy_stats
 
 import plantain
-from plantain import typed_pair
 from plantain.paths import RUNS
+from plantain.questions import typed_pair
 
 
 @pytest.fixture(scope="module")

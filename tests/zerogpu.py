@@ -377,7 +377,7 @@ def answer_calls(functions: dict[str, Callable[..., Any]]) -> None:
 def main() -> int:
     put_cpu_in_place_of_gpu()
     import app
-    from plantain.pipeline import weights_fingerprint
+    from plantain.model.identity import weights_fingerprint
 
     app.iter_probe = observed(app.iter_probe)
     functions = {name: getattr(app, name) for name in ("probe", "draw", "tokens")}

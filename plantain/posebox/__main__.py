@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from plantain.posebox.training import Training, train
+    from plantain.posebox.training.train import Training, train
 
     chosen = {field.name: getattr(options, field.name) for field in fields(Training)}
     settings = Training(**{name: value for name, value in chosen.items() if value is not None})
@@ -41,7 +41,8 @@ def _train(options: argparse.Namespace) -> int:
 def _prove(options: argparse.Namespace) -> int:
     from PIL import Image
 
-    from plantain.pipeline import EMBEDDED, load_pipeline
+    from plantain.model.load import load_pipeline
+    from plantain.model.names import EMBEDDED
     from plantain.posebox.proof import contact_sheet, prove
 
     if options.out is None and options.model != EMBEDDED:
@@ -69,7 +70,7 @@ def _prove(options: argparse.Namespace) -> int:
 
 def _tokenizer(options: argparse.Namespace) -> int:
     from plantain.posebox.tokenizer import FOLDER, train_tokenizer
-    from plantain.posebox.vocabulary import every_word
+    from plantain.posebox.words.vocabulary import every_word
 
     train_tokenizer(every_word(), FOLDER)
     print(f"Wrote {FOLDER}. Every Posebox must be trained anew with it.")
@@ -87,7 +88,7 @@ def _sets(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
-    from plantain.posebox.reading import read
+    from plantain.posebox.words.reading import read
 
     reading = read(options.prompt)
     skeleton = reading.scene.skeleton
@@ -106,7 +107,7 @@ def _say(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from plantain.posebox.training import Training
+    from plantain.posebox.training.train import Training
 
     parser = argparse.ArgumentParser(prog="python -m plantain.posebox", description=__doc__)
     commands = parser.add_subparsers(required=True)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from plantain.errors import InputError
-from plantain.posebox.corpus import random_prompt, random_scene
-from plantain.posebox.figure import SIZE
-from plantain.posebox.looks import COLOURS
-from plantain.posebox.poses import POSES
-from plantain.posebox.reading import read
-from plantain.posebox.render import background, draw, render
-from plantain.posebox.scene import Scene
-from plantain.posebox.settings import SETTINGS
+from plantain.pose.poses import POSES
+from plantain.posebox.training.corpus import random_prompt, random_scene
+from plantain.posebox.words.reading import read
+from plantain.posebox.world.figure import SIZE
+from plantain.posebox.world.looks import COLOURS
+from plantain.posebox.world.places import SETTINGS
+from plantain.posebox.world.render import background, draw, render
+from plantain.posebox.world.scene import Scene
 
 # How Posebox's pictures are drawn here, in the README and on the page.
 DRAW_STEPS, DRAW_GUIDANCE = 12, 1.5
@@ -101,7 +101,7 @@ def draw_pictures(
     """Posebox's pictures of prompts, each from a noise of its own: uint8, (n, 128, 128, 3)."""
     import torch
 
-    from plantain.pipeline import call_arguments
+    from plantain.model.text import call_arguments
 
     drawn: list[np.ndarray] = []
     for start in range(0, len(prompts), 16):
@@ -136,8 +136,8 @@ def prove(
     InputError
         The pipeline draws at another size, ``per_pose`` is below 1, or the seed is negative.
     """
-    from plantain.pipeline import describe
-    from plantain.prompts import load_prompts
+    from plantain.data.prompts import load_prompts
+    from plantain.model.identity import describe
 
     size = pipe.vae.config.sample_size
     if size != SIZE:

@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from plantain.posebox.dose import distance_from_t_pose
-from plantain.posebox.filler import fillings
-from plantain.posebox.poses import POSES
-from plantain.posebox.reading import read
-from plantain.posebox.scene import Scene
-from plantain.posebox.settings import SETTINGS
-from plantain.posebox.vocabulary import clothes, place, write
-from plantain.posebox.wordings import ASIDES, WORDINGS
-from plantain.prompts import PromptPair, PromptSet, load_prompts, word_count
+from plantain.data.prompts import PromptPair, PromptSet, load_prompts, word_count
+from plantain.pose.distance import distance_from_t_pose
+from plantain.pose.poses import POSES
+from plantain.posebox.words.filler import fillings
+from plantain.posebox.words.reading import read
+from plantain.posebox.words.vocabulary import clothes, place, write
+from plantain.posebox.words.wordings import ASIDES, WORDINGS
+from plantain.posebox.world.places import SETTINGS
+from plantain.posebox.world.scene import Scene
 
 MAIN = "dense_pose"
 SEED = 0

@@ -8,8 +8,8 @@ Two kinds of head have no variance over pairs, and neither is dropped: all diffe
 """
 
 from plantain.stats.alignment import AxisAlignment, axis_alignment
+from plantain.stats.axis import AxisTransfer, HeldOutShare, axis_transfer, held_out_share
 from plantain.stats.discoveries import exact_p, fdr, t_pvalues
-from plantain.stats.dose import MODELS, DoseResponse, dose_response
 from plantain.stats.effect import CrossFittedShare, HedgesG, cross_fitted_share, hedges_g, mean_squared_effect
 from plantain.stats.factorial import TwoByTwo, TwoWay, canonical_effect, two_way
 from plantain.stats.flips import sign_flip_null
@@ -33,7 +33,7 @@ from plantain.stats.selective import (
     selectivity,
     selectivity_null,
 )
-from plantain.stats.transfer import AxisTransfer, HeldOutShare, axis_transfer, held_out_share
+from plantain.stats.slope import MODELS, DoseResponse, dose_response
 
 __all__ = [
     "MIN_PAIRS",

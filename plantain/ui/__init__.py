@@ -1,1 +1,1 @@
-"""The page: one file a tab, and what the tabs share. Only this folder and ``app.py`` import gradio."""
+"""The page: gradio is known here and in ``app.py``, nowhere else."""

@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 
+from plantain.data.prompts import PromptSet, load_prompts, parse_csv, shipped_prompts
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.prompts import PromptSet, load_prompts, parse_csv, shipped_prompts
-from plantain.reproduce import shell_command
-from plantain.result import ProbeConfig, ProbeResult
+from plantain.questions.counted import check_counting, count
+from plantain.questions.response import load_published
+from plantain.questions.typed_pair import job, read_pair
+from plantain.report.command import shell_command
 from plantain.stats import MIN_PAIRS
-from plantain.summary import load_published
-from plantain.typed_pair import job, read_pair
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
 from plantain.ui.estimate import check_work
@@ -45,7 +47,7 @@ def build(engine: Engine) -> None:
             untrained twin's counts where its run is cached.
         """
         try:
-            catalog.check_counting(counting)
+            check_counting(counting)
             text = _text("csv", csv)
             pairs = parse_csv(text, "csv") if text.strip() else _shipped(_text("prompts", prompts))
             if len(pairs) < MIN_PAIRS:
@@ -107,7 +109,7 @@ def build(engine: Engine) -> None:
         if not run:
             return listed
         try:
-            catalog.check_counting(counting)
+            check_counting(counting)
             folder = catalog.entry(run).folder
             if folder is None:
                 return listed | {"summary": load_published().to_dict()}
@@ -135,7 +137,7 @@ def _last(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> ProbeResul
 
 
 def _described(result: ProbeResult, counting: str) -> dict[str, Any]:
-    counted = catalog.counted(result, counting)
+    counted = count(result, counting)
     twin = catalog.twin_of(result, counting)
     return {
         "model": result.model,

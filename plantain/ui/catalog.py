@@ -11,21 +11,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from plantain.data.dataset import default_repo, fetch_runs
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.twins import is_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.result import ProbeResult, is_untrained_twin, load_result
-from plantain.results_repo import default_repo, fetch_runs
-from plantain.summary import Summary, summarise
+from plantain.questions.counted import Counted, count
 
 PUBLISHED = "published"
-# A visitor's choice of how to count, as (label, key); each key is a view of the same run.
-COUNTINGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "card": ("Card heads: 16 channels, MLP among them", {"grouping": "card", "part": "all"}),
-    "card-attention": ("Card heads: attention only", {"grouping": "card", "part": "attention"}),
-    "head": ("Attention heads: the model's own", {"grouping": "head", "part": "all"}),
-}
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,18 +30,6 @@ class Entry:
     key: str
     label: str
     folder: Path | None
-
-
-@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
-class Counted:
-    """A run with its summaries: in the chosen counting, and in the two that stand beside every headline."""
-
-    result: ProbeResult
-    counting: str
-    chosen: Summary
-    card: Summary
-    head: Summary
-    step: int = 0
 
 
 def saved_folder() -> Path:
@@ -122,24 +104,9 @@ def load(folder: Path) -> ProbeResult:
     return _load(folder, _changed(folder))
 
 
-def counted(result: ProbeResult, counting: str = "card", step: int = 0, n_flips: int = 1000) -> Counted:
-    """Summarise a run in the chosen counting and in the two of the headline."""
-    check_counting(counting)
-    made = {
-        key: summarise(result, **COUNTINGS[key][1], step=step, n_flips=n_flips) for key in {counting, "card", "head"}
-    }
-    return Counted(result, counting, made[counting], made["card"], made["head"], step)
-
-
 def counted_in(folder: Path, counting: str = "card", step: int = 0) -> Counted:
     """``counted`` for a saved run, kept in memory until the folder changes."""
     return _counted(folder, _changed(folder), counting, step)
-
-
-def check_counting(counting: str) -> None:
-    """Raise InputError for a counting that is not offered."""
-    if not isinstance(counting, str) or counting not in COUNTINGS:
-        raise InputError(f"There is no counting {str(counting)[:40]!r}; choose one of {', '.join(COUNTINGS)}.")
 
 
 def twin_of(result: ProbeResult, counting: str = "card", step: int = 0) -> Counted | None:
@@ -158,7 +125,7 @@ def twin_of(result: ProbeResult, counting: str = "card", step: int = 0) -> Count
                 return (
                     counted_in(folder, counting, step)
                     if result.complete
-                    else counted(twin.first(result.n_pairs), counting, step, n_flips=200)
+                    else count(twin.first(result.n_pairs), counting, step, n_flips=200)
                 )
         except (InputError, OSError):
             continue
@@ -214,7 +181,7 @@ def _changed(folder: Path) -> int:
 
 @lru_cache(maxsize=64)
 def _counted(folder: Path, changed: int, counting: str, step: int) -> Counted:
-    return counted(_load(folder, changed), counting, step)
+    return count(_load(folder, changed), counting, step)
 
 
 @lru_cache(maxsize=4096)

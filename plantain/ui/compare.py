@@ -7,13 +7,14 @@ from html import escape
 
 import numpy as np
 
-from plantain import figures
+from plantain.data.result import ProbeResult
 from plantain.errors import InputError
-from plantain.picture import html_table, page_figure
-from plantain.result import ProbeResult
+from plantain.questions.counted import COUNTINGS, check_counting, count
+from plantain.questions.response import CardTable, Summary, load_published
+from plantain.report.figures import response as figures
 from plantain.stats import MIN_PAIRS
-from plantain.summary import CardTable, Summary, load_published
 from plantain.ui import catalog
+from plantain.ui.html import html_table, page_figure
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
     if left is None:
         return "<p>Run the probe first; its result is compared here.</p>"
     try:
-        catalog.check_counting(counting)
+        check_counting(counting)
         entries = [catalog.entry(key) for key in (left, right) if isinstance(key, str)]
         if any(entry.folder is None for entry in entries):
             counting = "card"  # the only one that the published card has
@@ -52,7 +53,7 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
         if isinstance(left, ProbeResult):
             if left.n_pairs < MIN_PAIRS:
                 return f"<p>A t needs at least {MIN_PAIRS} pairs; this run has {left.n_pairs} so far.</p>"
-            own = catalog.counted(left, counting, min(step, left.config.num_inference_steps - 1))
+            own = count(left, counting, min(step, left.config.num_inference_steps - 1))
             sides.insert(0, Side("This run", own.chosen, left))
         return _sides(sides[0], sides[1], counting)
     except (InputError, OSError) as error:
@@ -62,7 +63,7 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
 def _sides(a: Side, b: Side, counting: str) -> str:
     rows = [["Pairs", a.table.n_pairs, b.table.n_pairs]]
     rows += [[x[0], _cell(x), _cell(y)] for x, y in zip(a.table.rows[1:], b.table.rows[1:], strict=True)]
-    table = html_table(["Metric", a.label, b.label], rows, f"Counted: {catalog.COUNTINGS[counting][0]}")
+    table = html_table(["Metric", a.label, b.label], rows, f"Counted: {COUNTINGS[counting][0]}")
     return f'<div class="plantain-page plantain-left">{table}{_unlike(a, b)}{_t_maps(a, b)}</div>'
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL.Image import Image
 
-from plantain.probe import Progress
-from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig, ProbeResult
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
+from plantain.probe.probe import Progress
 
 
 @dataclass(frozen=True)

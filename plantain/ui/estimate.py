@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.estimate import duration
-from plantain.prompts import PromptSet
-from plantain.result import ProbeConfig, ProbeResult
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
+from plantain.wording import duration
 
 # A page serves many: what would keep the model for longer than some minutes belongs on the command line.
 MAX_PAIRS, MAX_PASSES = 1000, 6400

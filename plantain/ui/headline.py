@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
-from plantain import notes
-from plantain.inference import MEANING, Inference
-from plantain.picture import html_table
-from plantain.pipeline import EMBEDDED_MODELS, KLEIN
-from plantain.result import ProbeResult
-from plantain.summary import CardTable, Summary, load_published
+from plantain.data.result import ProbeResult
+from plantain.model.names import EMBEDDED_MODELS, KLEIN
+from plantain.questions.certainty import MEANING, Inference
+from plantain.questions.counted import Counted
+from plantain.questions.response import CardTable, Summary, load_published
+from plantain.report import notes
 from plantain.ui import catalog
-from plantain.ui.catalog import PUBLISHED, Counted
+from plantain.ui.catalog import PUBLISHED
+from plantain.ui.html import html_table
 
 EXPLAINED = (
     "<strong>|t|</strong>: paired t of a head over the pairs. <strong>k× empirical null p99</strong>: the observed "

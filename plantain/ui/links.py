@@ -12,16 +12,17 @@ from typing import Any
 
 import gradio as gr
 
+from plantain.data.prompts import check_text
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.prompts import check_text
-from plantain.result import ProbeConfig
+from plantain.questions.counted import check_counting
+from plantain.questions.typed_pair import MAX_SEEDS as PAIR_SEEDS
 from plantain.stats import MIN_PAIRS
-from plantain.typed_pair import MAX_SEEDS as PAIR_SEEDS
 from plantain.ui import catalog
-from plantain.ui.pair import PairTab
-from plantain.ui.results import ResultsTab
-from plantain.ui.run import MAX_SEEDS as RUN_SEEDS
-from plantain.ui.run import MAX_STEPS, RunTab
+from plantain.ui.tabs.pair import PairTab
+from plantain.ui.tabs.results import ResultsTab
+from plantain.ui.tabs.run import MAX_SEEDS as RUN_SEEDS
+from plantain.ui.tabs.run import MAX_STEPS, RunTab
 
 _COPY = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
 # Tab ids, as links name them, and the labels that the page shows.
@@ -110,7 +111,7 @@ def _tab(key: str) -> str:
 
 
 def _counting(key: str) -> str:
-    catalog.check_counting(key)
+    check_counting(key)
     return key
 
 

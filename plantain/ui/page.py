@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-from plantain.ui import api, controls, links, method, pair, results, run
+from plantain.ui import api, links
 from plantain.ui.engine import Engine
 from plantain.ui.links import TABS
+from plantain.ui.tabs import controls, method, pair, results, run
 
 TITLE = "dense-plantain"
 INTRO = """# dense-plantain

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from plantain.picture import DARK, VARIABLES
+from plantain.report.palette import DARK, VARIABLES
 
 
 def _variables(selector: str, values: dict[str, str]) -> str:

@@ -15,17 +15,20 @@ from typing import Any
 
 import gradio as gr
 
-from plantain import figures, notes, report
-from plantain.curve import count_curve
-from plantain.families import family_table
-from plantain.inference import infer
+from plantain.data.result import ProbeResult
 from plantain.paths import ASSETS
-from plantain.picture import NARROW, Picture, html_table, page_figure
-from plantain.reproduce import is_shipped, prompts_json, shell_command
-from plantain.result import ProbeResult
-from plantain.summary import load_published
+from plantain.questions.certainty import infer
+from plantain.questions.counted import COUNTINGS, Counted, check_counting, count
+from plantain.questions.families import family_table
+from plantain.questions.response import load_published
+from plantain.questions.thresholds import count_curve
+from plantain.report import files as report
+from plantain.report import notes
+from plantain.report.command import is_shipped, prompts_json, shell_command
+from plantain.report.figures import response as figures
+from plantain.report.picture import NARROW, Picture
 from plantain.ui import catalog, headline
-from plantain.ui.catalog import COUNTINGS, Counted
+from plantain.ui.html import html_table, page_figure
 
 _downloads = Path(tempfile.mkdtemp(prefix="plantain-"))
 atexit.register(shutil.rmtree, _downloads, ignore_errors=True)
@@ -91,13 +94,13 @@ def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> list[Any]
 
 def show(result: ProbeResult, counting: str, step: int = 0) -> list[Any]:
     """The same for a run that is not saved."""
-    counted = catalog.counted(result, counting, step)
+    counted = count(result, counting, step)
     return _values(counted, catalog.twin_of(result, counting, step), "", _files(counted, None, _new_folder()))
 
 
 def show_live(result: ProbeResult, counting: str, with_figure: bool) -> list[Any]:
     """The same while a run goes on: claim and table each time, the map when asked, the rest at the end."""
-    counted = catalog.counted(result, counting, n_flips=200)
+    counted = count(result, counting, n_flips=200)
     overview = _overview(counted, None) if with_figure else gr.skip()
     provisional = '<p class="plantain-muted">Provisional: the run goes on, and its null is of 200 flips.</p>'
     table = provisional + headline.card_table(counted.chosen)
@@ -172,7 +175,7 @@ def _published_once(counting: str) -> tuple[Any, ...]:
 
 
 def _published(counting: str) -> list[Any]:
-    catalog.check_counting(counting)
+    check_counting(counting)
     return list(_published_once(counting))
 
 

@@ -1,0 +1,81 @@
+"""``controls``: run pose and its controls, trained and untrained, and save the runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from plantain.cli.settings import add_settings, config_of
+from plantain.errors import InputError
+
+EXIT_INTERRUPTED = 130
+
+
+def add_command(commands: Any) -> None:
+    """Add it to the subparsers of the command line."""
+    controls = commands.add_parser(
+        "controls", help="run pose and its controls, trained and untrained, and save the runs"
+    )
+    controls.set_defaults(command=_controls)
+    controls.add_argument("--model", help="posebox, a Hub id or a folder; default: Klein on a GPU, else posebox")
+    controls.add_argument(
+        "--sets", nargs="+", metavar="SET", help="shipped sets or files (default: dense_pose and all of its controls)"
+    )
+    controls.add_argument(
+        "--out", default="runs/controls", help="folder; a run is OUT/MODEL/SET (default: runs/controls)"
+    )
+    controls.add_argument(
+        "--untrained", type=int, default=1, metavar="K", help="repeat all on K re-initialised transformers (default: 1)"
+    )
+    add_settings(controls)
+
+
+def _controls(options: argparse.Namespace) -> int:
+    """Everything is checked before a model is loaded; what is done stays, and the same command goes on."""
+    from plantain.data.prompts import load_prompts
+    from plantain.data.study import DEFAULT
+    from plantain.model.load import default_model, load_pipeline
+    from plantain.model.names import check_untrained
+    from plantain.probe.study import run_controls
+
+    config = config_of(options)
+    sets = [load_prompts(name) for name in options.sets or DEFAULT]
+    model = options.model or default_model()
+    if options.untrained < 0:
+        raise InputError(f"--untrained takes a number of transformers, from 0; got {options.untrained}.")
+    check_untrained(model, options.untrained > 0, 0)
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give --out a folder.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill saves, as Ctrl-C does
+    print(f"Loading {model} …", file=sys.stderr)
+    pipe = load_pipeline(model, options.device, options.dtype)
+    n_runs = (1 + options.untrained) * len(sets)
+    try:
+        _follow(run_controls(pipe, sets, config, options.untrained, out), n_runs)
+    except KeyboardInterrupt:
+        print(
+            f"\nplantain: interrupted; what is done is saved in {out}, and the same command goes on.", file=sys.stderr
+        )
+        return EXIT_INTERRUPTED
+    print(f"Saved {n_runs} runs to {out}.\n\nCompare them: python -m plantain compare {out}", file=sys.stderr)
+    return 0
+
+
+def _follow(progress: Any, n_runs: int) -> None:
+    """A bar over the runs, the run at hand and the time left beside it."""
+    from tqdm import tqdm
+
+    from plantain.wording import duration
+
+    layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} runs{postfix}"
+    with contextlib.closing(progress) as steps, tqdm(total=n_runs, bar_format=layout) as bar:
+        for step in steps:
+            left = f", {duration(step.seconds_left)} left" if step.seconds_left not in (0, float("inf")) else ""
+            bar.set_postfix_str(f"{step.model}, {step.prompts}: {step.done}/{step.total} pairs{left}", refresh=False)
+            bar.update(step.number - (step.done < step.total) - bar.n)
+            bar.refresh()

@@ -1,0 +1,118 @@
+"""A run on disk: one file of tensors and one description of it, written so that a crash leaves one whole state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from plantain.errors import InputError
+
+SCHEMA_VERSION = 1
+TENSOR_NAME = re.compile(r"mean_square-[0-9a-f]{12}\.safetensors")
+# run.json of 25 pairs is about 20 kB; a file far larger is not one.
+MAX_JSON_BYTES = 20 * 1024**2
+_TENSORS = {"mean_square": np.float32, "token_counts": np.int64}
+
+
+def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Path:
+    """Write a run into a folder, replacing an earlier state of it.
+
+    The tensor file goes first, then ``run.json``, each under a temporary name and put in place by
+    ``os.replace``; tensor files that ``run.json`` no longer names go last.
+
+    Raises
+    ------
+    InputError
+        The description holds what JSON cannot.
+    """
+    folder = Path(folder)
+    content = save_safetensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"mean_square-{digest[:12]}.safetensors"
+    described = {"schema_version": SCHEMA_VERSION, "tensor_file": name, "tensor_sha256": digest, **description}
+    try:
+        text = (json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_atomically(folder / name, content)
+    _write_atomically(folder / "run.json", text)
+    for stale in folder.glob("mean_square-*.safetensors"):
+        if TENSOR_NAME.fullmatch(stale.name) and stale.name != name:
+            stale.unlink()
+    return folder
+
+
+def read_description(folder: str | Path) -> dict[str, Any]:
+    """``run.json`` of a folder, of this schema; else InputError that names the file."""
+    path = Path(folder) / "run.json"
+    description = read_json(path)
+    if not isinstance(description, dict) or "schema_version" not in description:
+        raise InputError(f"{path} is not the description of a plantain run; point to a folder written by a run.")
+    if description["schema_version"] != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema {description['schema_version']!r}; this version of plantain reads {SCHEMA_VERSION}. "
+            "Load it with the version that wrote it, or run the probe again."
+        )
+    return description
+
+
+def read_tensors(folder: str | Path, name: Any, digest: Any) -> tuple[Path, dict[str, np.ndarray]]:
+    """The tensor file that a description names, held against its digest, and where it lies."""
+    # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
+    if not isinstance(name, str) or not TENSOR_NAME.fullmatch(name):
+        raise InputError(
+            f"{Path(folder) / 'run.json'} names no valid tensor file; restore the folder or run the probe again."
+        )
+    path = Path(folder) / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read {path}, which run.json names: {error.strerror or error}.") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InputError(f"{path} is damaged: its SHA-256 is not that of run.json. Restore it or run the probe again.")
+    try:
+        tensors = load_safetensors(content)
+    except Exception as error:  # the library raises its own, undocumented types
+        raise InputError(f"{path} is not a safetensors file ({error}); run the probe again.") from error
+    for wanted, dtype in _TENSORS.items():
+        if wanted not in tensors or tensors[wanted].dtype != dtype:
+            raise InputError(f"{path} lacks the {dtype.__name__} tensor {wanted!r}; run the probe again.")
+    return path, tensors
+
+
+def read_json(path: Path) -> Any:
+    """A small JSON file, or an InputError that says which one is wrong and what to do."""
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise InputError(f"{path} is too large to be the description of a run; point to a folder written by a run.")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path.parent} holds no run (no run.json); point to a folder written by a run.") from error
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not valid JSON; restore the folder or run the probe again.") from error
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

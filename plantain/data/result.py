@@ -1,0 +1,201 @@
+"""What a probe leaves behind: mean squares with their provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plantain.data import disk
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError, is_number
+
+RESULT_STREAMS = ("card", "image", "text", "padding")
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Mean squares of every captured run for the pairs done so far, and all that led to them.
+
+    >>> result = plantain.load_result("assets/runs/posebox-random")
+    >>> result.differences(grouping="head").shape                 # (n_pairs, n_attention_heads)
+
+    Attributes
+    ----------
+    mean_square : float32 array, shape (n_pairs, 2, n_seeds, n_steps, 3, n_runs)
+        Sides [a, b]; streams [image, text, padding]; runs in the order of ``head_map``. Mean squares
+        over tokens and channels: every view averages these and takes the root last.
+    token_counts : int array, shape (n_pairs, 2, 3)
+        Tokens of each stream: image, real text (the chat template's among them), padding.
+    prompts : PromptSet
+        The full set; the first ``n_pairs`` of it are done.
+    config : ProbeConfig
+    head_map : HeadMap
+    provenance : dict
+        Model, revision or weights fingerprint, device, dtype, resolved sizes, realised noise levels,
+        library versions, start, duration.
+    """
+
+    mean_square: np.ndarray
+    token_counts: np.ndarray
+    prompts: PromptSet
+    config: ProbeConfig
+    head_map: HeadMap
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.mean_square) if self.mean_square.ndim else 0
+        expected = (n, 2, self.config.n_seeds, self.config.num_inference_steps, 3, self.head_map.n_runs)
+        if self.mean_square.shape != expected or n > len(self.prompts):
+            raise InputError(f"mean_square has the shape {self.mean_square.shape}; this run needs {expected}.")
+        if self.mean_square.dtype != np.float32:
+            raise InputError(f"mean_square must be float32; got {self.mean_square.dtype}.")
+        if self.token_counts.shape != (n, 2, 3):
+            raise InputError(f"token_counts has the shape {self.token_counts.shape}; this run needs {(n, 2, 3)}.")
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs done."""
+        return len(self.mean_square)
+
+    @property
+    def complete(self) -> bool:
+        return self.n_pairs == len(self.prompts)
+
+    @property
+    def pair_ids(self) -> list[str]:
+        return [pair.id for pair in self.prompts.pairs[: self.n_pairs]]
+
+    @property
+    def model(self) -> str:
+        return str(self.provenance.get("model", "unknown model"))
+
+    def first(self, n: int) -> ProbeResult:
+        """The run as it was after its first ``n`` pairs."""
+        return replace(self, mean_square=self.mean_square[:n], token_counts=self.token_counts[:n])
+
+    def rms(
+        self, grouping: str = "card", part: str = "all", stream: str = "card", seed: int | None = None, step: int = 0
+    ) -> np.ndarray:
+        """RMS of the projection's input, a value for each pair, side and head.
+
+        >>> result.rms(grouping="head", stream="image").shape      # (n_pairs, 2, n_heads)
+
+        Parameters
+        ----------
+        grouping : "card" (runs of 16 channels) or "head" (attention heads at the model's own width)
+        part : "all", "attention" or "mlp"; an attention head has no MLP part
+        stream : "card" (image tokens in joint blocks, all tokens in single blocks), "image", "text"
+            (real tokens) or "padding"
+        seed : one of ``config.seeds``, or None for the average of mean squares over seeds
+        step : index of the denoising step
+
+        Raises
+        ------
+        InputError
+            An unknown view, a seed or step the run does not have, or a stream without tokens.
+        """
+        self.head_map.check_view(grouping, part)
+        if stream not in RESULT_STREAMS:
+            raise InputError(f"stream must be one of {', '.join(RESULT_STREAMS)}; got {stream!r}.")
+        if seed is not None and seed not in self.config.seeds:
+            raise InputError(f"This run has the seeds {self.config.seeds}; got {seed!r}.")
+        if not 0 <= step < self.config.num_inference_steps:
+            raise InputError(f"This run has the steps 0 to {self.config.num_inference_steps - 1}; got {step!r}.")
+        values = self.mean_square[:, :, :, step].astype(np.float64)  # (P, 2, N, S, R)
+        values = values.mean(axis=2) if seed is None else values[:, :, self.config.seeds.index(seed)]
+        return np.sqrt(self.head_map.group(self._stream(values, stream), grouping, part))
+
+    def differences(
+        self, grouping: str = "card", part: str = "all", stream: str = "card", seed: int | None = None, step: int = 0
+    ) -> np.ndarray:
+        """B - A of ``rms`` with the same arguments: (n_pairs, n_heads)."""
+        rms = self.rms(grouping, part, stream, seed, step)
+        return rms[:, 1] - rms[:, 0]
+
+    def _stream(self, values: np.ndarray, stream: str) -> np.ndarray:
+        """(P, 2, S, R) mean squares -> (P, 2, R) of one stream."""
+        if stream != "card":
+            index = RESULT_STREAMS.index(stream) - 1
+            if (self.token_counts[:, :, index] == 0).any():
+                pair = self.pair_ids[int(np.argwhere(self.token_counts[:, :, index] == 0)[0, 0])]
+                raise InputError(f"Pair {pair!r} has no {stream} tokens, so this stream has no values; use another.")
+            return values[:, :, index]
+        weights = self.token_counts / self.token_counts.sum(axis=2, keepdims=True)  # (P, 2, S)
+        every = np.einsum("pas,pasr->par", weights, values)
+        every[..., : self.head_map.n_joint_runs] = values[:, :, 0, : self.head_map.n_joint_runs]
+        return every
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run into a folder, replacing an earlier state of it; a crash leaves one whole state.
+
+        >>> result.save("runs/mine")
+        """
+        tensors = {"mean_square": self.mean_square, "token_counts": self.token_counts}
+        description = {
+            "complete": self.complete,
+            "pairs_done": self.n_pairs,
+            "config": self.config.to_dict(),
+            "head_map": self.head_map.to_dict(),
+            "provenance": self.provenance,
+            "prompts": self.prompts.to_dict(),
+        }
+        return disk.write_run(folder, tensors, description)
+
+
+def load_result(folder: str | Path) -> ProbeResult:
+    """Read a saved run, whole or partial (``result.complete`` says which), and check it.
+
+    >>> plantain.load_result("assets/runs/posebox-random")
+
+    Raises
+    ------
+    InputError
+        Not a run folder, another schema, a missing or altered tensor file, shapes that do not fit,
+        or values that are not finite and non-negative; the file is named.
+    """
+    path = Path(folder) / "run.json"
+    description = disk.read_description(folder)
+    try:
+        config = ProbeConfig.from_dict(description["config"])
+        prompts = PromptSet.from_dict(description["prompts"])
+        head_map = HeadMap(**description["head_map"])
+        provenance, name, digest = description["provenance"], description["tensor_file"], description["tensor_sha256"]
+        _check_provenance(provenance)
+    except (AttributeError, KeyError, TypeError, InputError) as error:
+        raise InputError(f"{path} is damaged ({error}); restore the folder or run the probe again.") from error
+    file, tensors = disk.read_tensors(folder, name, digest)
+    mean_square, token_counts = tensors["mean_square"], tensors["token_counts"]
+    try:
+        result = ProbeResult(mean_square, token_counts, prompts, config, head_map, provenance)
+    except InputError as error:
+        raise InputError(f"{file} does not fit {path}: {error}") from error
+    if result.n_pairs != description.get("pairs_done"):
+        said = description.get("pairs_done")
+        raise InputError(f"{path} says {said!r} pairs, {name} holds {result.n_pairs}; run the probe again.")
+    if not ((token_counts >= 0).all() and token_counts.any(axis=2).all()):
+        raise InputError(f"{file} holds token counts that cannot be; run the probe again.")
+    if not (np.isfinite(mean_square).all() and (mean_square >= 0).all()):
+        raise InputError(f"{file} holds values that are not finite mean squares; run the probe again.")
+    return result
+
+
+def _check_provenance(provenance: Any) -> None:
+    """What reports read from it must have the type they expect; everything else is passed on as it is."""
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "versions": dict,
+        "realised_sigmas": list,
+        "seconds": (int, float),
+        "resumed": list,
+    }
+    if not isinstance(provenance, dict):
+        raise TypeError("provenance is no object")
+    for key, kind in wanted.items():
+        if key in provenance and not isinstance(provenance[key], kind):
+            raise TypeError(f"{key} of the provenance is {provenance[key]!r}")
+    if not all(is_number(sigma) for sigma in provenance.get("realised_sigmas", [])):
+        raise TypeError("realised_sigmas of the provenance are no numbers")

@@ -1,0 +1,96 @@
+"""Settings of a probe, checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+from plantain.errors import InputError, is_number
+
+_MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """Settings of a probe; every field has the protocol's default.
+
+    >>> plantain.ProbeConfig(seed=0, n_seeds=3)
+
+    Raises
+    ------
+    InputError
+        Naming the field, the value, and what is allowed.
+    """
+
+    seed: int = 0
+    """First noise seed; a CPU generator, the same noise for every prompt."""
+    n_seeds: int = 1
+    """Noise seeds ``seed … seed + n_seeds - 1``."""
+    num_inference_steps: int = 1
+    """Denoising steps captured; the card's protocol takes one, at pure noise."""
+    sigmas: tuple[float, ...] | None = None
+    """Noise levels handed to the scheduler, one a step; it may shift them. None: the pipeline's own."""
+    guidance_scale: float = 1.0
+    """Above 1 the transformer also runs on the empty prompt, and only the prompt's pass is kept."""
+    height: int | None = None
+    """Pixels; None: the autoencoder's sample size, at most 512."""
+    width: int | None = None
+    """Pixels; None: as ``height``."""
+    batch_size: int | None = None
+    """Prompts a forward, even, since a pair is never split; None: chosen by the size of the model."""
+    channels_per_head: int = 16
+    """Channels of a card head."""
+    noise_levels: tuple[float, ...] | None = None
+    """Noise levels as the scheduler realises them, one a step, in place of ``sigmas``: its shift is inverted."""
+
+    def __post_init__(self) -> None:
+        def check(name: str, allowed: str, ok: bool) -> None:
+            if not ok:
+                raise InputError(f"{name} must be {allowed}; got {getattr(self, name)!r}.")
+
+        def is_int(value: object, low: int, high: int) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+        check("seed", "a whole number from 0 to 2**63 - 1", is_int(self.seed, 0, _MAX_SEED))
+        check("n_seeds", "a whole number from 1 to 1,000", is_int(self.n_seeds, 1, 1000))
+        check("num_inference_steps", "a whole number from 1 to 1,000", is_int(self.num_inference_steps, 1, 1000))
+        check("channels_per_head", "a whole number of at least 1", is_int(self.channels_per_head, 1, 2**31))
+        guidance_ok = is_number(self.guidance_scale) and 1 <= self.guidance_scale <= 100
+        check("guidance_scale", "a number from 1 to 100", guidance_ok)
+        for name in ("height", "width"):
+            value = getattr(self, name)
+            check(name, "None or pixels from 8 to 4,096", value is None or is_int(value, 8, 4096))
+        size_ok = self.batch_size is None or (is_int(self.batch_size, 2, 10**6) and self.batch_size % 2 == 0)
+        check("batch_size", "None or an even number of prompts from 2", size_ok)
+        for name in ("sigmas", "noise_levels"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            ok = isinstance(given, Sequence) and all(is_number(s) and 0 < s <= 1 for s in given)
+            check(name, "None or noise levels above 0 and at most 1", ok)
+            object.__setattr__(self, name, tuple(float(s) for s in given))
+            expected = f"one level for each of the {self.num_inference_steps} steps, falling"
+            falling = all(a > b for a, b in pairwise(given))
+            check(name, expected, len(given) == self.num_inference_steps and falling)
+        check("noise_levels", "None where sigmas are given", self.noise_levels is None or self.sigmas is None)
+
+    @property
+    def seeds(self) -> list[int]:
+        return list(range(self.seed, self.seed + self.n_seeds))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values. Without ``noise_levels`` they are those of versions that did not have it."""
+        data = asdict(self)
+        if self.noise_levels is None:
+            del data["noise_levels"]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ProbeConfig:
+        unknown = sorted(set(data) - {f.name for f in fields(cls)})
+        if unknown:
+            raise InputError(f"Unknown settings {', '.join(unknown)}; known: {', '.join(f.name for f in fields(cls))}.")
+        levels = {key: tuple(data[key]) for key in ("sigmas", "noise_levels") if data.get(key) is not None}
+        return cls(**{**data, **levels})

@@ -1,0 +1,138 @@
+"""Runs of pose and its controls on one model and its untrained twins: which there are, and reading them.
+
+>>> study = load_controls("assets/runs/controls")
+>>> study.weights
+['trained', 'untrained 0', 'untrained 1']
+
+Runs lie in ``OUT/MODEL/SET``, those of untrained twins in ``OUT/MODEL-untrained-SEED/SET``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from plantain.data.heads import HeadMap
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+
+POSE = "dense_pose"
+LEXICAL = tuple(f"lexical_{i}" for i in range(1, 9))
+# As the picture shows them: pose and its variants, then what is not pose.
+DEFAULT = (
+    POSE,
+    "dense_pose_fixed",
+    "articulation",
+    "body_clothing",
+    "canonical",
+    "setting",
+    "remarks",
+    *LEXICAL,
+    "length",
+    "paraphrase",
+)
+
+
+@dataclass(frozen=True)
+class ControlStudy:
+    """Runs of pose and its controls with the same settings on the same architecture.
+
+    Attributes
+    ----------
+    model : name of the trained model
+    runs : {weights: {set: ProbeResult}}
+        "trained" first, then "untrained 0", …, each with the same sets in the order of ``DEFAULT``.
+    left_out : folders of runs that are not whole, or of sets that not every model was run on
+    """
+
+    model: str
+    runs: Mapping[str, Mapping[str, ProbeResult]]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> Mapping[str, ProbeResult]:
+        return self.runs["trained"]
+
+    @property
+    def weights(self) -> list[str]:
+        """ "trained", "untrained 0", …"""
+        return list(self.runs)
+
+    @property
+    def sets(self) -> list[str]:
+        return list(self.trained)
+
+    @property
+    def config(self) -> ProbeConfig:
+        return next(iter(self.trained.values())).config
+
+    @property
+    def head_map(self) -> HeadMap:
+        return next(iter(self.trained.values())).head_map
+
+
+def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
+    """Read the runs in some folders and below them, and put trained beside untrained.
+
+    >>> study = controls.load_controls("assets/runs/controls")
+    >>> study.weights
+    ['trained', 'untrained 0', 'untrained 1']
+
+    Runs belong together when settings and head map are equal; those of one weights fingerprint are one model,
+    told by name: ``MODEL-untrained`` beside ``MODEL``. Partial runs are left out, and named.
+
+    Raises
+    ------
+    InputError
+        No runs, runs of several models or settings, or two runs of one set with the same weights.
+    """
+    given = [folders] if isinstance(folders, (str, Path)) else list(folders)
+    paths = sorted({path.parent for folder in given for path in Path(folder).rglob("run.json")})
+    if not paths:
+        raise InputError(f"No runs in {', '.join(map(str, given))}; make them with `python -m plantain controls`.")
+    found = [(path, load_result(path)) for path in paths]
+    left_out = [str(path) for path, result in found if not result.complete]
+    found = [(path, result) for path, result in found if result.complete]
+    if not found:
+        raise InputError(f"No run in {', '.join(map(str, given))} is whole; go on with `python -m plantain controls`.")
+    settings = {(result.config, result.head_map) for _, result in found}
+    if len(settings) > 1:
+        raise InputError(_one_of("several settings or architectures", found))
+    groups: dict[tuple[str, str], dict[str, ProbeResult]] = {}
+    for path, result in found:
+        group = groups.setdefault((result.model, str(result.provenance.get("weights_fingerprint"))), {})
+        if result.prompts.name in group:
+            raise InputError(f"{path} is a second run of {result.prompts.name!r} with the same weights; remove one.")
+        group[result.prompts.name] = result
+    trained = [key for key in groups if not key[0].endswith("-untrained")] or list(groups)
+    if len(trained) > 1 or any(model not in (trained[0][0], f"{trained[0][0]}-untrained") for model, _ in groups):
+        raise InputError(_one_of("several models", found))
+    model = trained[0][0]
+    twins = [groups[key] for key in groups if key != trained[0]]
+    shared = set.intersection(*(set(group) for group in groups.values()))
+    left_out += [f"{key[0]}: {name}" for key, group in groups.items() for name in sorted(set(group) - shared)]
+    if not shared:
+        raise InputError(f"No set was run on every model in {', '.join(map(str, given))}; run the missing ones.")
+    order = [name for name in DEFAULT if name in shared] + sorted(shared - set(DEFAULT))
+    runs = {"trained": {name: groups[trained[0]][name] for name in order}}
+    by_seed = sorted(twins, key=lambda group: _weights_seed(group))
+    runs |= {f"untrained {_weights_seed(group)}": {name: group[name] for name in order} for group in by_seed}
+    return ControlStudy(model, runs, tuple(left_out))
+
+
+def _weights_seed(group: Mapping[str, ProbeResult]) -> int:
+    return int(next(iter(group.values())).provenance.get("weights_seed", 0))
+
+
+def _one_of(what: str, found: Sequence[tuple[Path, ProbeResult]]) -> str:
+    models = sorted({result.model for _, result in found})
+    return f"These are runs of {what} ({', '.join(models)}); give the folders of one model, all with one setting."
+
+
+def model_folder(out: str | Path, name: str, weights_seed: int | None = None) -> Path:
+    """Where the runs of a model, or of its untrained twin, lie: ``out/posebox-untrained-0``."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
+    return Path(out) / (plain if weights_seed is None else f"{plain}-untrained-{weights_seed}")

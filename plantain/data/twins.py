@@ -1,0 +1,46 @@
+"""Which run is the untrained twin of which: the same prompts and settings on weights that have learned nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from plantain.data.disk import read_json
+from plantain.data.result import ProbeResult, load_result
+from plantain.errors import InputError
+
+
+def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
+    """Whether ``twin`` is the whole same run on the same architecture with an untrained transformer.
+
+    >>> is_untrained_twin(load_result("assets/runs/posebox-untrained"), load_result("assets/runs/posebox"))
+    True
+
+    Models are told by name: ``MODEL-untrained`` beside ``MODEL``.
+    """
+    same = (twin.prompts, twin.config, twin.head_map) == (of.prompts, of.config, of.head_map)
+    # Sizes and dtype left to the model are resolved on the machine, and recorded there.
+    resolved = all(twin.provenance.get(key) == of.provenance.get(key) for key in ("height", "width", "dtype"))
+    return same and resolved and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
+
+
+def find_untrained_twin(result: ProbeResult, folders: Sequence[str | Path]) -> tuple[Path, ProbeResult] | None:
+    """The first run among ``folders`` and just below them, by name, that is the untrained twin of a result.
+
+    >>> find_untrained_twin(result, ["runs", "assets/runs"])
+    """
+    below = [path for folder in folders for path in (Path(folder), *sorted(Path(folder).glob("*/")))]
+    for folder in below:
+        try:
+            # The small file first: tensor files of Klein are megabytes, and most runs are of other models.
+            if not (folder / "run.json").is_file():
+                continue
+            description = read_json(folder / "run.json")
+            if description["provenance"]["model"] != f"{result.model}-untrained":
+                continue
+            twin = load_result(folder)
+        except (InputError, LookupError, TypeError):
+            continue  # a damaged neighbour is no reason to refuse this run
+        if is_untrained_twin(twin, result):
+            return folder, twin
+    return None

@@ -1,0 +1,1 @@
+"""The network: its name, its weights, its text features; trained, or drawn anew."""

@@ -1,0 +1,64 @@
+"""Which model this is, told from itself: a fingerprint of its weights, its device, its dtype."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+from accelerate.utils import align_module_device
+
+from plantain.errors import InputError
+
+# Values of a tensor that enter the fingerprint: all of a small one, an even sample of a large one,
+# so that a 16 GB model takes a second.
+_FINGERPRINT_VALUES = 65_536
+
+
+def describe(pipe: Any) -> dict[str, Any]:
+    """Model name, revision, weights fingerprint, device and dtype, for a run's provenance."""
+    source = getattr(pipe, "plantain_source", None) or {
+        "model": str(pipe.config.get("_name_or_path") or "unnamed pipeline"),
+        "revision": None,
+    }
+    return {
+        **source,
+        "weights_fingerprint": weights_fingerprint(pipe),
+        "device": _device_name(execution_device(pipe)),
+        "dtype": str(pipe.transformer.dtype).removeprefix("torch."),
+    }
+
+
+def weights_fingerprint(pipe: Any) -> str:
+    """SHA-256 over names, shapes, dtypes and values of the transformer's and the text encoder's parameters.
+
+    Of a tensor with more than 65,536 values an even sample is read, at least half as many: enough to
+    tell trained from untrained weights or one fine-tune from another, not a proof against tampering.
+    Weights that accelerate has moved out of the model are brought in one module at a time.
+
+    Raises
+    ------
+    InputError
+        The model holds no values (it lies on the meta device).
+    """
+    digest = hashlib.sha256()
+    for component in ("transformer", "text_encoder"):
+        for path, module in sorted(getattr(pipe, component).named_modules()):
+            with align_module_device(module):
+                for name, parameter in sorted(module.named_parameters(recurse=False)):
+                    if parameter.device.type == "meta":
+                        raise InputError(f"{component}.{path}.{name} holds no values; load the weights first.")
+                    digest.update(f"{component}.{path}.{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+                    flat = parameter.detach().flatten()
+                    flat = flat[:: -(-flat.numel() // _FINGERPRINT_VALUES) or 1].contiguous().cpu()
+                    digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def execution_device(pipe: Any) -> torch.device:
+    """Where the pipeline computes; with offloading its weights lie elsewhere between calls."""
+    return pipe._execution_device
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

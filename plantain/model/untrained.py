@@ -1,0 +1,59 @@
+"""Models whose weights are drawn anew: what has learned nothing, with the same text features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from plantain.errors import InputError
+from plantain.model.memory import n_values
+from plantain.wording import shorten
+
+
+def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: int = 0) -> Any:
+    """The same pipeline with the weights of some components drawn anew, as before any training.
+
+    >>> twin = reinitialise(pipe, seed=1)     # an untrained twin: the text features stay
+
+    The other components are shared with ``pipe``, which keeps its own. Weights are drawn on the CPU in
+    float32 by the classes' own initialisation, so a seed means the same on every device and in every
+    dtype; the process's random state is left as it was.
+    """
+    drawn = {}
+    with torch.random.fork_rng(devices=[]):
+        for component in components:
+            old = getattr(pipe, component)
+            drawn[component] = _draw(type(old), old.config, seed).to(device=old.device, dtype=old.dtype).eval()
+    twin = type(pipe)(**{**pipe.components, "is_distilled": pipe.config.is_distilled, **drawn})
+    twin.set_progress_bar_config(disable=True)
+    return twin
+
+
+def untrained_transformer(folder: Path, dtype: torch.dtype, seed: int) -> Any:
+    """The transformer that ``reinitialise`` would draw for a saved pipeline, without reading the trained one."""
+    from diffusers import Flux2Transformer2DModel
+
+    needed = 4 * sum(n_values(file) for file in folder.glob("transformer/*.safetensors"))
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"Drawing the untrained weights of {folder} takes {needed / 1e9:.1f} GB of main memory, and "
+            f"{free / 1e9:.1f} GB are free; free some, or use a larger machine."
+        )
+    try:
+        config = Flux2Transformer2DModel.load_config(str(folder / "transformer"))
+        with torch.random.fork_rng(devices=[]):
+            return _draw(Flux2Transformer2DModel, config, seed).to(dtype=dtype).eval()
+    except Exception as error:  # a folder may be broken in any way; the cause stays attached
+        why = shorten(str(error))
+        raise InputError(f"The pipeline in {folder} cannot be loaded ({why}); save or download it again.") from error
+
+
+def _draw(kind: Any, config: Any, seed: int) -> Any:
+    """A new component in float32, its weights drawn on the CPU; the caller keeps the random state."""
+    torch.default_generator.manual_seed(seed)  # the CPU's alone
+    return kind.from_config(config) if hasattr(kind, "from_config") else kind(config)

@@ -1,0 +1,91 @@
+"""Posebox's autoencoder: its loss, its batches, and the statistics that scale its latents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plantain.posebox.training.corpus import random_scene
+from plantain.posebox.world.figure import SIZE
+from plantain.posebox.world.render import draw
+from plantain.posebox.world.scene import Scene
+
+if TYPE_CHECKING:
+    import torch
+
+# The figure fills a tenth of the picture and holds all of the pose.
+_FIGURE_WEIGHT = 4.0
+_EDGE_WEIGHT = 0.5
+# Enough to keep latents from growing, too little to blur a hand.
+_KL_WEIGHT = 1e-3
+# The transformer's latents are not quite an encoder's; a decoder that has seen them a little off, in
+# parts of their spread, still draws a clean picture.
+_LATENT_NOISE = 0.15
+
+
+def random_pictures(rng: np.random.Generator, n: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
+    """Scenes, pictures in −1 … 1 (n, 3, 128, 128) and where their figures are (n, 1, 128, 128)."""
+    scenes = [random_scene(rng) for _ in range(n)]
+    pictures = np.empty((n, 3, SIZE, SIZE), np.float32)
+    figures = np.empty((n, 1, SIZE, SIZE), np.float32)
+    for i, scene in enumerate(scenes):
+        picture, masks = draw(scene)
+        pictures[i] = picture.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
+        figures[i, 0] = masks["figure"]
+    return scenes, pictures, figures
+
+
+def autoencoder_loss(vae: Any, pictures: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
+    """The picture error, and a little of the KL term."""
+    posterior = vae.encode(pictures).latent_dist
+    loss = _picture_error(vae.decode(posterior.sample()).sample, pictures, figures)
+    mean, logvar = posterior.mean.float(), posterior.logvar.float()
+    return loss + _KL_WEIGHT * 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+
+
+def decoder_loss(vae: Any, pictures: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
+    """The picture error from latents with some noise; the encoder stays as it is."""
+    import torch
+
+    with torch.no_grad():
+        latents = vae.encode(pictures).latent_dist.mode().float()
+        latents = latents + _LATENT_NOISE * latents.std() * torch.randn_like(latents)
+    return _picture_error(vae.decode(latents).sample, pictures, figures)
+
+
+def _picture_error(drawn: torch.Tensor, pictures: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
+    """Absolute error of pixels and of edges, the figure's weighed up."""
+    drawn = drawn.float()
+    weight = 1 + _FIGURE_WEIGHT * figures
+    loss = (weight * (drawn - pictures).abs()).mean()
+    for axis in (2, 3):
+        step = drawn.diff(dim=axis) - pictures.diff(dim=axis)
+        loss = loss + _EDGE_WEIGHT * (weight.narrow(axis, 1, SIZE - 1) * step.abs()).mean()
+    return loss
+
+
+def patchify(latents: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) → (B, 4C, H/2, W/2), as the pipeline does."""
+    from diffusers import Flux2KleinPipeline
+
+    return Flux2KleinPipeline._patchify_latents(latents)
+
+
+def encode(vae: Any, pictures: torch.Tensor) -> torch.Tensor:
+    """Posterior means of pictures, in patches, not yet scaled: (B, 4C, H/16, W/16)."""
+    return patchify(vae.encode(pictures).latent_dist.mode())
+
+
+def set_latent_statistics(vae: Any, latents: torch.Tensor) -> None:
+    """Store mean and variance of each patch channel where the pipeline reads them, in ``vae.bn``."""
+    values = latents.float().transpose(0, 1).flatten(1)
+    vae.bn.running_mean.copy_(values.mean(dim=1))
+    vae.bn.running_var.copy_(values.var(dim=1))
+
+
+def scale(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents at unit variance in every patch channel, as the transformer sees them."""
+    mean = vae.bn.running_mean.view(1, -1, 1, 1)
+    std = (vae.bn.running_var + vae.config.batch_norm_eps).sqrt().view(1, -1, 1, 1)
+    return (latents - mean) / std

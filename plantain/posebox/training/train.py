@@ -1,0 +1,320 @@
+"""Train Posebox: its autoencoder, its decoder some more, then its text encoder and transformer together."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plantain.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+
+_SETTINGS = "settings.json"  # beside the checkpoints, while there are any
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that a training run depends on, beside the world itself."""
+
+    seed: int = 0
+    autoencoder_steps: int = 2000
+    autoencoder_batch: int = 16
+    autoencoder_rate: float = 2e-3
+    decoder_steps: int = 800
+    decoder_rate: float = 1e-3
+    pictures: int = 16_384
+    steps: int = 3500
+    batch: int = 32
+    rate: float = 1.2e-3
+    muon_rate: float = 3e-3  # of convolutions and of the matrices inside blocks; the other rates are of the rest
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value < (0 if field.name == "seed" else 1e-12):
+                raise InputError(f"{field.name} must be positive; got {value}.")
+
+
+def train(
+    out: str | Path,
+    settings: Training | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    report: Callable[[str], None] = print,
+    checkpoint_every: int = 100,
+) -> Any:
+    """Train a pipeline and save it in ``out``, ready for ``Flux2KleinPipeline.from_pretrained``.
+
+    >>> train("my-posebox", Training(autoencoder_steps=100, decoder_steps=100, steps=200))
+
+    Beside the weights, ``training.json`` holds the settings, the library versions and the loss curve.
+    ``out/checkpoints`` is kept up to date while training runs and removed at its end; ``resume`` goes
+    on from there. Batches depend on the seed and the step alone, so a resumed run sees what an
+    uninterrupted one would have seen.
+
+    Raises
+    ------
+    InputError
+        ``out`` holds another run and ``resume`` is not set, or its settings differ.
+    """
+    import torch
+
+    from plantain.model.load import check_device
+    from plantain.model.text import call_arguments
+    from plantain.posebox.build import POSEBOX, build
+    from plantain.posebox.training import autoencoder, flow
+
+    settings = settings or Training()
+    out = Path(out)
+    checkpoints = out / "checkpoints"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    check_device(device)
+    if not hasattr(torch.optim, "Muon"):
+        raise InputError(
+            f"Training needs torch 2.9 or newer, for its optimizer Muon; this is torch {torch.__version__}."
+        )
+    _prepare(out, checkpoints, settings, resume)
+    pipe = build(POSEBOX, settings.seed).to(device)
+    for component in ("vae", "text_encoder", "transformer"):
+        getattr(pipe, component).float()
+
+    def autoencoder_step(rng: np.random.Generator) -> torch.Tensor:
+        _, pictures, figures = autoencoder.random_pictures(rng, settings.autoencoder_batch)
+        pixels, where = (torch.from_numpy(array).to(device) for array in (pictures, figures))
+        torch.manual_seed(int(rng.integers(2**62)))
+        return autoencoder.autoencoder_loss(pipe.vae, pixels, where)
+
+    def decoder_step(rng: np.random.Generator) -> torch.Tensor:
+        _, pictures, figures = autoencoder.random_pictures(rng, settings.autoencoder_batch)
+        pixels, where = (torch.from_numpy(array).to(device) for array in (pictures, figures))
+        torch.manual_seed(int(rng.integers(2**62)))
+        return autoencoder.decoder_loss(pipe.vae, pixels, where)
+
+    loop = _Loop(settings.seed, device, checkpoints, checkpoint_every, settings.muon_rate, report)
+    curve = {}
+    modules: dict[str, Any] = {"vae": pipe.vae}
+    curve["autoencoder"] = loop.run(
+        "autoencoder", modules, autoencoder_step, settings.autoencoder_steps, settings.autoencoder_rate
+    )
+    modules = {"decoder": pipe.vae.decoder, "post_quant_conv": pipe.vae.post_quant_conv}
+    curve["decoder"] = loop.run("decoder", modules, decoder_step, settings.decoder_steps, settings.decoder_rate)
+    progress = _Progress("encoding pictures", report)
+    data = flow.encode_pictures(pipe.vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
+    pipe.vae.to(device)
+    arguments = call_arguments(pipe)
+    modules = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
+    curve["flow"] = loop.run(
+        "flow",
+        modules,
+        lambda rng: flow.flow_loss(pipe, arguments, data, rng, settings.batch),
+        settings.steps,
+        settings.rate,
+    )
+    save(pipe, out)
+    record = {
+        "settings": asdict(settings),
+        "versions": _versions(),
+        "device": device,
+        "loss": {name: [round(value, 5) for value in _thin(losses)] for name, losses in curve.items()},
+    }
+    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for file in sorted(checkpoints.glob("*"), key=lambda file: file.name == _SETTINGS):  # the settings last
+        file.unlink()
+    checkpoints.rmdir()
+    return pipe
+
+
+def save(pipe: Any, out: str | Path) -> None:
+    """Save a pipeline small: transformer and autoencoder in half precision, the text encoder in float32.
+
+    diffusers casts half precision up on loading; transformers keeps a saved dtype, and a text encoder in
+    half precision beside a transformer in float32 fails.
+    """
+    import copy
+    import shutil
+
+    from plantain.posebox.tokenizer import FOLDER
+
+    small = copy.deepcopy(pipe).to("cpu")
+    small.transformer.half()
+    small.vae.half()
+    small.text_encoder.float()
+    small.save_pretrained(str(out))
+    # Saved again, a loaded tokenizer would also tell from where it was loaded.
+    if (Path(out) / "tokenizer").resolve() != FOLDER:
+        shutil.copytree(FOLDER, Path(out) / "tokenizer", dirs_exist_ok=True)
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """What both stages of a training share."""
+
+    seed: int
+    device: str
+    folder: Path  # of the checkpoints
+    every: int  # steps between two checkpoints
+    muon_rate: float
+    report: Callable[[str], None]
+
+    def run(
+        self,
+        name: str,
+        modules: dict[str, Any],
+        loss_of: Callable[[np.random.Generator], torch.Tensor],
+        n_steps: int,
+        rate: float,
+    ) -> list[float]:
+        """Train modules in place, with warm-up and cosine. Returns the loss of every step."""
+        import torch
+
+        from plantain.posebox.training.muon import optimizers as two_optimizers
+
+        named = [item for module in modules.values() for item in module.named_parameters()]
+        parameters = [value for _, value in named]
+        optimizers = two_optimizers(named, rate, self.muon_rate)
+        losses = self._load(name, modules, optimizers)
+        progress = _Progress(name, self.report, len(losses))
+        for module in modules.values():
+            module.train()
+        for step in range(len(losses), n_steps):
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["initial_lr"] * _schedule(step, n_steps)
+            # Batches depend on the seed and the step alone, so a resumed run sees the same.
+            rng = np.random.default_rng((self.seed, len(name), step))
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16), _fast_attention(self.device):
+                loss = loss_of(rng)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            losses.append(float(loss.detach()))
+            if not math.isfinite(losses[-1]):
+                raise InputError(f"The loss of {name} is {losses[-1]} at step {step + 1}; train with a smaller rate.")
+            if (step + 1) % self.every == 0 or step + 1 == n_steps:
+                self._save(name, modules, optimizers, losses)
+            progress(step + 1, n_steps, f"loss {np.mean(losses[-50:]):.4f}")
+        for module in modules.values():
+            module.eval()
+        return losses
+
+    def _load(self, name: str, modules: dict[str, Any], optimizers: list[Any]) -> list[float]:
+        """Go back to the last checkpoint, if there is one: the losses until there."""
+        import torch
+
+        file = self.folder / f"{name}.pt"
+        if not file.exists():
+            return []
+        try:
+            state = torch.load(file, map_location=self.device, weights_only=True)
+            for key, module in modules.items():
+                module.load_state_dict(state["modules"][key])
+            for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(kept)
+            return list(state["losses"])
+        except Exception as error:  # cut short, of other sizes, or no checkpoint: no common type
+            raise InputError(f"{file} is no checkpoint of this training; delete it to do its stage again.") from error
+
+    def _save(self, name: str, modules: dict[str, Any], optimizers: list[Any], losses: list[float]) -> None:
+        import torch
+
+        state = {
+            "modules": {key: module.state_dict() for key, module in modules.items()},
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "losses": losses,
+        }
+        file = self.folder / f"{name}.pt"
+        torch.save(state, file.with_suffix(".tmp"))
+        os.replace(file.with_suffix(".tmp"), file)
+
+
+@contextmanager
+def _fast_attention(device: str) -> Iterator[None]:
+    """On a CPU, attention written out as matrix products, in bfloat16: a third off the time of a step.
+
+    For sequences this short the fused kernel's backward pass takes four tenths of it (torch 2.13).
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    if torch.device(device).type != "cpu":
+        yield
+        return
+    # Despite its name this switch also rules the CPU, which otherwise goes through float32.
+    before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(before)
+
+
+def _schedule(step: int, n_steps: int) -> float:
+    warm = min(100, max(1, n_steps // 10))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
+
+
+def _prepare(out: Path, checkpoints: Path, settings: Training, resume: bool) -> None:
+    """Make the folder, or find there what is to be resumed; refuse what would overwrite or mix runs."""
+    file = checkpoints / _SETTINGS
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder for the trained pipeline.")
+    if not resume and checkpoints.exists() and any(checkpoints.iterdir()):
+        raise InputError(f"{out} holds an unfinished training; add --resume to go on with it, or name another folder.")
+    if not resume and (out / "transformer").exists():
+        raise InputError(f"{out} holds a trained pipeline already; choose another folder, or delete it first.")
+    if resume:
+        if not file.exists():
+            raise InputError(f"{out} holds no unfinished training to go on with; leave --resume out to start one.")
+        try:
+            before = dict(json.loads(file.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise InputError(f"{file} is damaged; delete {checkpoints} and start again.") from error
+        differing = sorted(key for key, value in asdict(settings).items() if before.get(key) != value)
+        if differing:
+            told = ", ".join(f"{key} {before.get(key)} then, {asdict(settings)[key]} now" for key in differing)
+            raise InputError(f"The training in {out} was started with other settings ({told}); use those to go on.")
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+
+
+class _Progress:
+    """A line every ten seconds: what, how far, how long still."""
+
+    def __init__(self, name: str, report: Callable[[str], None], first: int = 0) -> None:
+        self.name, self.report, self.first = name, report, first
+        self.started = self.told = time.monotonic()
+
+    def __call__(self, done: int, total: int, more: str = "") -> None:
+        now = time.monotonic()
+        if now - self.told < 10 and done < total:
+            return
+        self.told = now
+        left = (now - self.started) / max(1, done - self.first) * (total - done)
+        self.report(f"{self.name}: {done:,} of {total:,}, {left / 60:.1f} min left" + (f", {more}" if more else ""))
+
+
+def _thin(losses: list[float], every: int = 20) -> Iterable[float]:
+    """Means over runs of ``every`` steps."""
+    return (float(np.mean(losses[at : at + every])) for at in range(0, len(losses), every))
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")}

@@ -1,0 +1,1 @@
+"""The words of the toy world: how scenes are said, and how prompts are read."""

@@ -1,0 +1,221 @@
+"""Draw a figure: a skeleton with a body, clothes and a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plantain.posebox.world.canvas import Canvas, darker
+from plantain.posebox.world.looks import BUILDS, COLOURS, HEIGHTS, RGB, SUBJECTS, Subject
+from plantain.posebox.world.places import SETTINGS
+from plantain.posebox.world.scene import Scene
+
+SIZE = 128  # pixels of a picture, each way
+FLOOR = 117.0  # where the lowest point of a figure stands, in pixels from the top
+STANDING = 95.0  # pixels of a tall figure
+_SHOE = (58, 44, 40)
+# A limb whose middle is so much nearer or farther than the chest, in standing heights, lies before or
+# behind the trunk.
+_CLEAR = 0.06
+
+
+def draw_figure(canvas: Canvas, scene: Scene, shift: tuple[float, float]) -> None:
+    """Draw a scene's figure and its shadow, from back to front."""
+    figure = _Figure.of(scene, shift)
+    # A shadow on the ground says how high a leap is.
+    canvas.shadow((figure.at["hips"][0], FLOOR + shift[1]), darker(SETTINGS[scene.setting].ground, 0.82))
+    if scene.skeleton.seat:
+        _draw_stool(canvas, figure.at["hips"], FLOOR + shift[1])
+    legs = sorted((figure.depth(side, "hip", "knee", "foot"), side) for side in ("left", "right"))
+    arms = sorted((figure.depth(side, "elbow", "hand"), side) for side in ("left", "right"))
+    behind = [(depth, _draw_leg, side) for depth, side in legs if depth <= _CLEAR]
+    behind += [(depth, _draw_arm, side) for depth, side in arms if depth < -_CLEAR]
+    for _, draw, side in sorted(behind, key=lambda limb: limb[0]):
+        draw(canvas, figure, side)
+    _draw_trunk(canvas, figure)
+    for depth, side in legs:  # raised before the trunk
+        if depth > _CLEAR:
+            _draw_leg(canvas, figure, side)
+    _draw_head(canvas, figure)
+    for depth, side in arms:
+        if depth >= -_CLEAR:
+            _draw_arm(canvas, figure, side)
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A scene's figure in pixels."""
+
+    scene: Scene
+    look: Subject
+    at: dict[str, np.ndarray]  # joints: x right, y down, z to the viewer
+    height: float
+    breadth: float
+    arm: float  # widths
+    leg: float
+    trunk: float
+    top: RGB
+    bottom: RGB
+
+    @classmethod
+    def of(cls, scene: Scene, shift: tuple[float, float]) -> _Figure:
+        pose = scene.skeleton
+        width, breadth = BUILDS[scene.build]
+        height = STANDING * HEIGHTS[scene.height]
+        return cls(
+            scene=scene,
+            look=SUBJECTS[scene.subject],
+            at=_on_the_floor(pose.joints(breadth), height, pose.above_ground, shift),
+            height=height,
+            breadth=breadth,
+            arm=6.2 * width * height / 92,
+            leg=7.6 * width * height / 92,
+            trunk=15.5 * width * height / 92,
+            top=COLOURS[scene.top_colour],
+            bottom=COLOURS[scene.bottom_colour],
+        )
+
+    @property
+    def forward(self) -> np.ndarray:
+        return self.scene.skeleton.forward
+
+    def depth(self, side: str, *joints: str) -> float:
+        """How much nearer than the chest these joints are on average, in standing heights."""
+        near = np.mean([self.at[f"{side} {joint}"][2] for joint in joints])
+        return float(near - self.at["chest"][2]) / self.height
+
+
+def _draw_leg(canvas: Canvas, figure: _Figure, side: str) -> None:
+    scene, skin, width = figure.scene, figure.look.skin, figure.leg
+    hip, knee, foot = (figure.at[f"{side} {joint}"] for joint in ("hip", "knee", "foot"))
+    if scene.bottom == "shorts":
+        canvas.limb("skin", skin, [knee, foot], 0.8 * width)
+        canvas.limb("bottom", figure.bottom, [hip, hip + 0.95 * (knee - hip)], 1.12 * width)
+    else:
+        slim = 0.88 if scene.bottom == "leggings" else 1.0
+        canvas.limb("bottom", figure.bottom, [hip, knee, foot], slim * width)
+    if scene.top in ("coat", "tunic"):
+        reach = 0.75 if scene.top == "coat" else 0.45
+        canvas.limb("top", figure.top, [hip, hip + reach * (knee - hip)], 1.3 * width)
+    toes = foot + 0.035 * figure.height * np.array([figure.forward[0], 0.0, 0.0])
+    shoe = skin if figure.look.style == "bald" else _SHOE
+    canvas.limb("shoe", shoe, [foot, toes], 0.72 * width, edge=False)
+
+
+def _draw_arm(canvas: Canvas, figure: _Figure, side: str) -> None:
+    skin, top, width = figure.look.skin, figure.top, figure.arm
+    shoulder, elbow, hand = (figure.at[f"{side} {joint}"] for joint in ("shoulder", "elbow", "hand"))
+    canvas.disc("skin", darker(skin), hand, 0.62 * width)
+    if figure.scene.top == "vest":
+        canvas.limb("skin", skin, [shoulder, elbow, hand], 0.88 * width)
+    elif figure.scene.top == "shirt":
+        canvas.limb("skin", skin, [elbow, hand], 0.88 * width)
+        canvas.limb("top", top, [shoulder, elbow, elbow + 0.35 * (hand - elbow)], width)
+    elif figure.scene.top == "tunic":
+        canvas.limb("skin", skin, [elbow, hand], 0.88 * width)
+        canvas.limb("top", top, [shoulder, elbow - 0.2 * (elbow - shoulder)], width)
+    else:
+        full = {"sweater": 1.08, "jacket": 1.15, "coat": 1.2}[figure.scene.top]
+        canvas.limb("top", top, [shoulder, elbow, hand], full * width)
+    canvas.disc("skin", skin, hand, 0.55 * width)
+
+
+def _on_the_floor(
+    joints: dict[str, np.ndarray], height: float, above: float, shift: tuple[float, float]
+) -> dict[str, np.ndarray]:
+    """Joints in pixels (x right, y down, z to the viewer), standing on the floor, about the middle."""
+    lowest = min(point[1] for point in joints.values())
+    across = [point[0] for point in joints.values()]
+    centre = (min(across) + max(across)) / 2
+    sole = 0.03 * height  # half a shin's width lies below the lowest joint
+    return {
+        name: np.array(
+            [
+                SIZE / 2 + shift[0] + height * (point[0] - centre),
+                FLOOR + shift[1] - sole - height * (point[1] - lowest + above),
+                height * point[2],
+            ]
+        )
+        for name, point in joints.items()
+    }
+
+
+def _draw_trunk(canvas: Canvas, figure: _Figure) -> None:
+    at, top, width = figure.at, figure.top, figure.trunk
+    hips, chest, neck = at["hips"], at["chest"], at["neck"]
+    canvas.limb("skin", figure.look.skin, [neck, neck + 0.5 * (at["head"] - neck)], 0.34 * width)
+    canvas.limb("bottom", figure.bottom, [at["left hip"], at["right hip"]], 0.62 * width)
+    shoulders = [at["left shoulder"], at["right shoulder"]]
+    belly = 1.18 if figure.scene.build == "heavy" else 1.0
+    for shade, more in ((darker(top), 1.6), (top, 0.0)):
+        canvas.limb("top", shade, shoulders, 0.46 * width + more, edge=False)
+        canvas.limb(
+            "top", shade, [neck + 0.35 * (chest - neck), chest], width * (0.9 + 0.1 * figure.breadth) + more, edge=False
+        )
+        canvas.limb("top", shade, [chest, hips + 0.12 * (chest - hips)], 0.92 * width * belly + more, edge=False)
+    if figure.scene.top in ("jacket", "coat"):  # the front is open by a line
+        canvas.limb("top", darker(top), [neck + 0.2 * (chest - neck), chest, hips], 0.8, edge=False)
+
+
+def _draw_head(canvas: Canvas, figure: _Figure) -> None:
+    at, look, forward = figure.at, figure.look, figure.forward
+    head, neck = at["head"], at["neck"]
+    up = (head - neck)[:2] / max(float(np.linalg.norm((head - neck)[:2])), 1e-6)
+    across = np.array([-up[1], up[0]])  # to the viewer's right when the head is upright
+    r = 0.085 * figure.height
+    edge = darker(look.skin)
+
+    def point(x: float, y: float) -> np.ndarray:
+        """A point of the face: x across, y up, in head radii."""
+        return head[:2] + r * (x * across + y * up)
+
+    if look.style == "long" and look.hair:
+        canvas.limb("hair", look.hair, [point(-0.1, 0.3), point(-0.1, -1.0)], 2.1 * r, edge=False)
+    if look.style == "bun" and look.hair:
+        canvas.disc("hair", look.hair, point(0, 1.25), 0.45 * r)
+    if look.hair:
+        canvas.disc("hair", look.hair, point(-0.12 * forward[0], 0.22), 1.08 * r)
+    if look.head == "square":
+        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+        canvas.polygon("skin", edge, [point(1.06 * x, 1.06 * y) for x, y in corners])
+        canvas.polygon("skin", look.skin, [point(0.92 * x, 0.92 * y) for x, y in corners])
+    else:
+        long = 0.35 if look.head == "tall" else 0.0
+        for shade, size in ((edge, 1.0), (look.skin, 0.9)):
+            canvas.limb("skin", shade, [point(0, -long), point(0, long)], 2 * size * r * (1 - 0.3 * long), edge=False)
+        if look.hair:  # a fringe
+            canvas.limb("hair", look.hair, [point(-0.5, 0.7), point(0.5, 0.7)], 0.5 * r, edge=False)
+    ahead = 0.45 * forward[0]
+    dark = (30, 26, 30)
+    eye = 0.24 * r if look.extra in ("skull", "antenna") else 0.14 * r
+    for x in (-0.36, 0.36):
+        canvas.disc("face", dark, point(x * (1 - 0.3 * abs(forward[0])) + ahead, 0.12), eye)
+        if look.extra == "glasses":
+            canvas.limb(
+                "face", dark, [point(x + ahead - 0.2, 0.12), point(x + ahead + 0.2, 0.12)], 0.14 * r, edge=False
+            )
+    if look.extra == "beard" and look.hair:
+        canvas.limb("hair", look.hair, [point(ahead - 0.4, -0.62), point(ahead + 0.4, -0.62)], 0.7 * r, edge=False)
+    elif look.extra == "moustache" and look.hair:
+        canvas.limb("hair", look.hair, [point(ahead - 0.4, -0.32), point(ahead + 0.4, -0.32)], 0.26 * r, edge=False)
+    elif look.extra == "skull":
+        canvas.limb("face", dark, [point(ahead - 0.4, -0.5), point(ahead + 0.4, -0.5)], 0.2 * r, edge=False)
+    elif look.extra == "antenna":
+        for x in (-0.45, 0.45):
+            canvas.limb("skin", edge, [point(x, 0.8), point(1.3 * x, 1.55)], 0.2 * r, edge=False)
+            canvas.disc("skin", look.skin, point(1.3 * x, 1.6), 0.24 * r)
+    if figure.scene.hat:
+        hat = COLOURS[figure.scene.hat]
+        shade = darker(hat)
+        for colour, more in ((shade, 0.35), (hat, 0.0)):
+            canvas.limb("hat", colour, [point(-1.25, 0.62), point(1.25, 0.62)], (0.38 + more) * r, edge=False)
+            canvas.limb("hat", colour, [point(-0.5, 0.95), point(0.5, 0.95)], (0.95 + more) * r, edge=False)
+
+
+def _draw_stool(canvas: Canvas, hips: np.ndarray, floor: float) -> None:
+    wood = (104, 74, 50)
+    x, y = hips[:2] + np.array([0.0, 7.0])
+    for foot in (-7, 7):
+        canvas.limb("prop", wood, [np.array([x, y]), np.array([x + foot, floor])], 2.4, edge=False)
+    canvas.limb("prop", wood, [np.array([x - 7, y]), np.array([x + 7, y])], 3.6, edge=False)

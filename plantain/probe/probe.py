@@ -1,0 +1,260 @@
+"""The probe: prompt pairs through a pipeline under capture, a batch of whole pairs at a time."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from plantain import __version__
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+from plantain.model.identity import describe, execution_device
+from plantain.model.noise import check_realised, sigmas_for
+from plantain.model.text import call_arguments, encode, text_mask
+from plantain.probe.capture import HeadCapture
+
+# Prompts a forward at most: more gain nothing once the device is busy, and progress gets coarse.
+_MAX_BATCH = 10
+# A CPU is busy with few tokens; beyond this a larger batch only makes larger temporaries.
+_CPU_TOKENS = 1536
+# Larger pictures only where they are asked for.
+_MAX_PIXELS = 512
+# Share of the free GPU memory that a forward's activations may take, by the estimate below.
+_GPU_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a running probe: ``result`` holds the ``done`` pairs of ``total``; None before the first."""
+
+    done: int
+    total: int
+    result: ProbeResult | None
+    seconds_left: float
+
+
+def run_probe(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig | None = None, resume: ProbeResult | None = None
+) -> ProbeResult:
+    """Probe all pairs and return the whole result; ``iter_probe`` without the steps between.
+
+    >>> result = plantain.run_probe(pipe, plantain.load_prompts("dense_pose"), plantain.ProbeConfig(seed=0))
+    """
+    result = None
+    for progress in iter_probe(pipe, prompts, config, resume):
+        result = progress.result
+    assert result is not None  # a prompt set holds at least one pair
+    return result
+
+
+def iter_probe(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig | None = None, resume: ProbeResult | None = None
+) -> Iterator[Progress]:
+    """Probe pair after pair, yielding the result so far after every forward.
+
+    >>> for progress in plantain.iter_probe(pipe, prompts, plantain.ProbeConfig()):
+    ...     print(progress.done, "of", progress.total, f"{progress.seconds_left:.0f} s left")
+
+    Each prompt is encoded once; every seed's noise is the same for all prompts; pixels are never
+    decoded. With ``resume``, a partial result of the same settings, prompts and weights, only the
+    missing pairs run. A pipeline serves one caller at a time: hooks see the forwards of every thread.
+
+    Raises
+    ------
+    InputError
+        Before anything runs: a prompt too long for the model, a size, head width or noise level it
+        does not allow, or a ``resume`` that belongs to another run.
+    """
+    config = config or ProbeConfig()
+    head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
+    height, width = picture_size(pipe, config)
+    handed = config.sigmas if config.noise_levels is None else sigmas_for(pipe, config.noise_levels, height, width)
+    masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)  # (P, 2, T_text)
+    multiple = pipe.vae_scale_factor * 2
+    n_image = (height // multiple) * (width // multiple)
+    chosen = resume.provenance.get("batch_size") if resume is not None else None
+    batch_size = config.batch_size or chosen or choose_batch_size(pipe, head_map, n_image + masks.shape[2])
+    provenance = {
+        **describe(pipe),
+        "height": height,
+        "width": width,
+        "batch_size": batch_size,
+        "n_text_tokens": masks.shape[2],
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "versions": _versions(),
+        "threads": torch.get_num_threads(),
+    }
+    if resume is not None:
+        _check_resume(resume, prompts, config, provenance)
+        here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
+        sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
+        provenance = {**resume.provenance, "resumed": sessions}
+    done = resume.n_pairs if resume is not None else 0
+    stored = [resume.mean_square] if resume is not None else []
+    seconds_before = float(provenance["seconds"])
+    noise = [_noise(pipe, seed, height, width) for seed in config.seeds]
+    real = masks.sum(axis=2)  # (P, 2)
+    token_counts = np.stack([np.full_like(real, n_image), real, masks.shape[2] - real], axis=2).astype(np.int64)
+    negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
+
+    pairs_a_batch = max(1, batch_size // 2)
+    forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
+    forwards_done, result = 0, resume
+    clock = _Clock()
+    if done == len(prompts):
+        yield Progress(done, done, result, 0.0)
+    while done < len(prompts):
+        batch = slice(done, min(done + pairs_a_batch, len(prompts)))
+        texts = [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)]
+        features = encode(pipe, texts)
+        mask = masks[batch].reshape(len(texts), -1)
+        by_seed = []
+        for latents in noise:
+            values, sigmas = _forward(pipe, features, mask, latents, negative, config, handed, (height, width))
+            if config.noise_levels is not None:
+                check_realised(config.noise_levels, sigmas)
+            provenance["realised_sigmas"] = sigmas
+            by_seed.append(values)
+            forwards_done += 1
+            if len(by_seed) == len(noise):
+                stacked = np.stack(by_seed, axis=1)  # (N·2, seeds, steps, S, R)
+                stored.append(stacked.reshape(-1, 2, *stacked.shape[1:]))
+                done = batch.stop
+                seconds = round(seconds_before + clock.seconds, 3)
+                result = ProbeResult(
+                    mean_square=np.concatenate(stored),
+                    token_counts=token_counts[:done],
+                    prompts=prompts,
+                    config=config,
+                    head_map=head_map,
+                    provenance={**provenance, "seconds": seconds},
+                )
+            left = clock.seconds / forwards_done * (forwards_total - forwards_done)
+            with clock.paused():
+                yield Progress(done, len(prompts), result, left)
+
+
+class _Clock:
+    """Seconds of work: what the caller does between two steps, drawing for instance, is not counted."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self._started += time.perf_counter() - before
+
+
+def _forward(
+    pipe: Any,
+    features: torch.Tensor,
+    mask: np.ndarray,
+    latents: torch.Tensor,
+    negative: torch.Tensor | None,
+    config: ProbeConfig,
+    sigmas: tuple[float, ...] | None,
+    size: tuple[int, int],
+) -> tuple[np.ndarray, list[float]]:
+    """One batch under one noise: (B, steps, 3, R) mean squares, and the noise levels as realised."""
+    arguments = call_arguments(pipe) | {"height": size[0], "width": size[1]}
+    steps = config.num_inference_steps
+    batch = len(features)
+    with HeadCapture(pipe.transformer, config.channels_per_head, text_mask=mask) as capture:
+        try:
+            pipe(
+                prompt_embeds=features,
+                negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
+                latents=latents.expand(batch, -1, -1, -1),
+                num_inference_steps=steps,
+                sigmas=None if sigmas is None else list(sigmas),
+                guidance_scale=config.guidance_scale,
+                output_type="latent",
+                **arguments,
+            )
+        except torch.cuda.OutOfMemoryError as error:
+            raise InputError(
+                f"The GPU's memory is too small for {batch} prompts of {size[1]} × {size[0]} pixels at a time; "
+                "set batch_size (--batch-size 2), or a smaller height and width."
+            ) from error
+        values = capture.mean_square  # (F, B, 3, R)
+    if len(values) % steps:
+        raise RuntimeError(f"The transformer ran {len(values)} times in {steps} steps; expected a multiple.")
+    # With guidance a step runs the prompt first and the empty prompt second; keep the first.
+    values = values[:: len(values) // steps]
+    return values.swapaxes(0, 1), [round(float(s), 6) for s in pipe.scheduler.sigmas[:steps]]
+
+
+def _noise(pipe: Any, seed: int, height: int, width: int) -> torch.Tensor:
+    """The noise the pipeline itself would draw with ``torch.Generator("cpu").manual_seed(seed)``."""
+    multiple = pipe.vae_scale_factor * 2
+    shape = (1, pipe.transformer.config.in_channels, height // multiple, width // multiple)
+    return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))
+
+
+def picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
+    arguments = call_arguments(pipe)
+    multiple = pipe.vae_scale_factor * 2
+    size = []
+    for name in ("height", "width"):
+        value = getattr(config, name) or min(arguments[name], _MAX_PIXELS)
+        if value % multiple:
+            raise InputError(f"{name} must be a multiple of {multiple} pixels for this model; got {value}.")
+        size.append(value)
+    return size[0], size[1]
+
+
+def choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
+    """An even number of prompts that keeps the device busy and its memory free."""
+    device = execution_device(pipe)
+    if device.type == "cuda":
+        inner = head_map.n_attention_heads * head_map.head_width
+        # Widest moment of a single block: q, k, v, both MLP halves and the projection's input; twice
+        # over for copies on the way, and doubled for what the allocator keeps.
+        channels = 2 * (3 * inner + 2 * head_map.mlp_width + inner + head_map.mlp_width)
+        free, _ = torch.cuda.mem_get_info(device)
+        fitting = int(free * _GPU_SHARE / (2 * channels * n_tokens * pipe.transformer.dtype.itemsize))
+    else:
+        fitting = _CPU_TOKENS // n_tokens
+    return max(2, min(_MAX_BATCH, fitting) // 2 * 2)
+
+
+def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, provenance: dict[str, Any]) -> None:
+    def refuse(what: str, was: object, now: object) -> None:
+        raise InputError(f"Cannot resume: the saved run has {what} {was}, this one {now}. Start a new run elsewhere.")
+
+    if resume.prompts != prompts:
+        refuse("the prompts", repr(resume.prompts.name), f"{prompts.name!r} with other texts or tags")
+    # A batch size left open is the saved run's: what counts is the size that was used.
+    for field in fields(config):
+        key, now = field.name, getattr(config, field.name)
+        was = now if key == "batch_size" else getattr(resume.config, key)
+        if was != now:
+            refuse(key, was, now)
+    for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype"):
+        if resume.provenance.get(key) != provenance[key]:
+            refuse(key, resume.provenance.get(key), provenance[key])
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "diffusers", "transformers", "numpy")
+    here = {"python": platform.python_version(), "plantain": __version__}
+    return here | {package: version(package) for package in packages}

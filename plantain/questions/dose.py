@@ -1,0 +1,295 @@
+"""Deformation as a dose: is a head's shift a step, canonical or not, or does it grow with how much the body is bent?
+
+>>> found = dose.dose(plantain.load_result("assets/runs/posebox"))
+>>> print(found.text)
+
+The distances come from the pairs' tags: poses are named there, and each name has a skeleton. No picture is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plantain import stats
+from plantain.data.prompts import PromptPair
+from plantain.data.result import ProbeResult
+from plantain.errors import InputError
+from plantain.pose.distance import distance_from_t_pose, pair_distances
+from plantain.questions.response import THRESHOLDS
+from plantain.wording import signed
+
+MEASURES = {"rotation": "mean joint rotation in degrees", "joints": "number of bent joints"}
+EXPLANATIONS = (*stats.MODELS, "none")
+"""What may predict a head's shift best: a step, a slope, both, or no shift at all."""
+FWER = 0.05
+# Every comparison of models under permuted distances is one fit a head; 200 are enough for a p of 0.005.
+_MODEL_PERMUTATIONS = 200
+
+
+@dataclass(frozen=True)
+class BlockDose:
+    """One block: heads whose slope has |t| above the first threshold, the largest, and what predicts its heads best."""
+
+    name: str
+    n_heads: int
+    n_above: int
+    max_abs_t: float
+    n_best: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Dose:
+    """The shift of every head against the distance of the pair.
+
+    Attributes
+    ----------
+    measure : "rotation" or "joints" (``MEASURES``)
+    distance : float64 array, shape (n_pairs,)
+        B's distance from the T-pose minus A's; A's is 0 where it is a T-pose.
+    step_t : float64 array, shape (n_heads,)
+        The ordinary paired t: the shift as a step.
+    response : stats.DoseResponse
+        Slope with intercept, its null of permuted distances, and the three models left one out.
+    counts, null_p99, set_p : a value for each of ``thresholds``
+        Heads whose slope has |t| above it, the 99th percentile of that count under permuted distances, and p.
+    step_counts : heads whose step has |t| above each of ``thresholds``
+    blocks : in the model's order
+    distance_null, gain_null : arrays, shape (n,)
+        ``n_by_distance`` and ``gain`` with the distances permuted over pairs. The p is of the gain: where heads go
+        together, a chance slope leads in all of them at once, but not by much.
+    length_r : correlation of the distance with B − A in tokens; NaN where lengths are equal
+    view : grouping, part, stream, step, n_permutations, seed
+    """
+
+    measure: str
+    distance: np.ndarray
+    thresholds: tuple[float, ...]
+    step_t: np.ndarray
+    response: stats.DoseResponse
+    counts: tuple[int, ...]
+    null_p99: tuple[float, ...]
+    set_p: tuple[float, ...]
+    step_counts: tuple[int, ...]
+    blocks: tuple[BlockDose, ...]
+    distance_null: np.ndarray
+    gain_null: np.ndarray
+    length_r: float
+    view: dict[str, Any]
+
+    @property
+    def n_heads(self) -> int:
+        return len(self.step_t)
+
+    @property
+    def n_fwer(self) -> int:
+        """Heads whose slope passes the largest |t| of 95 % of the permutations."""
+        return int((self.response.max_p <= FWER).sum())
+
+    @property
+    def n_best(self) -> dict[str, int]:
+        """Heads for each of ``EXPLANATIONS``: which predicts pairs left out best."""
+        return self.response.n_best
+
+    @property
+    def n_by_distance(self) -> int:
+        """Heads that a model with the distance in it predicts better than a step."""
+        return self.n_best["slope"] + self.n_best["both"]
+
+    @property
+    def gain(self) -> float:
+        """What the distance adds to a step: left-one-out R² of the better model with it, minus the step's, averaged
+        over heads."""
+        return _gain(self.response)
+
+    @property
+    def gain_p(self) -> float:
+        """How often permuted distances add as much, the observed ones counted in: (b + 1) / (m + 1)."""
+        return float(((self.gain_null >= self.gain).sum() + 1) / (len(self.gain_null) + 1))
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row a block, a header first."""
+        header = ("block", "heads", f"slope |t| > {self.thresholds[0]:g}", "max |t| of slope", *EXPLANATIONS)
+        body = [
+            (
+                b.name,
+                f"{b.n_heads:,}",
+                f"{b.n_above:,}",
+                f"{b.max_abs_t:.2f}",
+                *(f"{b.n_best[e]:,}" for e in EXPLANATIONS),
+            )
+            for b in self.blocks
+        ]
+        return [header, *body]
+
+    @property
+    def sentences(self) -> list[str]:
+        low, high = self.distance.min(), self.distance.max()
+        slopes = "; ".join(
+            f"{count:,} heads at |t| > {c:g} (null p99 {p99:,.0f}, p = {p:.3f})"
+            for c, count, p99, p in zip(self.thresholds, self.counts, self.null_p99, self.set_p, strict=True)
+        )
+        steps = ", ".join(f"{n:,} at |t| > {c:g}" for c, n in zip(self.thresholds, self.step_counts, strict=True))
+        best = self.n_best
+        lines = [
+            f"Distance of {len(self.distance)} pairs, {MEASURES[self.measure]}: {low:.3g} to {high:.3g}.",
+            f"Slope on it, of {self.n_heads:,} heads: {slopes}; {self.n_fwer:,} pass FWER 5 %.",
+            f"The same shift in all pairs (a step, the paired t): {steps}.",
+            f"What predicts a pair left out best: a step {best['step']:,}, a slope {best['slope']:,}, both "
+            f"{best['both']:,}, neither {best['none']:,}.",
+            f"So {self.n_by_distance:,} heads are predicted better with the distance than by a step, where permuted "
+            f"distances give {np.median(self.distance_null):,.0f}. It adds {signed(self.gain, 4)} to the left-one-out "
+            f"R² of a head on average (95 % of permutations: at most {signed(np.quantile(self.gain_null, 0.95), 4)}; "
+            f"p = {self.gain_p:.3f}, where {1 / (len(self.gain_null) + 1):.3f} is the smallest possible).",
+        ]
+        if low > 0 or high < 0:
+            lines.append(
+                "No pair lies near distance 0, so a step and a slope through 0 predict almost alike; permuted "
+                "distances say how much of a slope's lead is chance."
+            )
+        if np.isfinite(self.length_r) and abs(self.length_r) > 0.3:
+            lines.append(
+                f"The distance goes with the number of tokens (r = {signed(self.length_r, 2)}), so a slope may be one "
+                "on length."
+            )
+        return lines
+
+    @property
+    def text(self) -> str:
+        """The sentences and the table of blocks, as plain text."""
+        rows = self.rows
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        table = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*self.sentences, "", *table])
+
+
+def distances(result: ProbeResult, measure: str = "rotation") -> np.ndarray:
+    """B's distance from the T-pose minus A's, for every pair done: (n_pairs,).
+
+    >>> dose.distances(plantain.load_result("assets/runs/posebox"), "joints")[:3]
+    array([5., 5., 3.])
+
+    "rotation" is the mean over nine joints of how far each is turned away from the T-pose, in degrees; "joints"
+    is how many of the nine are bent, from the tag ``bent_joints`` where there is one. Poses are looked up by the
+    tag ``pose`` ([a, b], names of Posebox's poses).
+
+    Raises
+    ------
+    InputError
+        Another measure, or a pair whose tags tell no distance.
+    """
+    if measure not in MEASURES:
+        raise InputError(f"measure must be one of {', '.join(MEASURES)}; got {measure!r}.")
+    sides = [(_rotation if measure == "rotation" else _joints)(pair) for pair in result.prompts.pairs[: result.n_pairs]]
+    return np.array([b - a for a, b in sides])
+
+
+def dose(
+    result: ProbeResult,
+    measure: str = "rotation",
+    grouping: str = "card",
+    part: str = "all",
+    stream: str = "card",
+    step: int = 0,
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> Dose:
+    """Regress every head's shift on the pair's distance from the T-pose (``stats.dose_response``).
+
+    >>> found = dose(result, measure="joints", grouping="head")
+    >>> found.counts, found.n_best
+
+    The view is that of ``ProbeResult.rms``. The null permutes distances over pairs, the same way for all heads;
+    it is exact when pairs could be exchanged without a slope. A pose's words go with its distance: a slope says that
+    the shift grows with it, not that the model measures joints.
+
+    Raises
+    ------
+    InputError
+        As ``distances`` and ``stats.dose_response``: poses that are all as far, or fewer than 4 pairs.
+    """
+    x = distances(result, measure)
+    d = result.differences(grouping, part, stream, step=step)
+    t = stats.paired_t(d)
+    response = stats.dose_response(d, x, n_permutations, seed, THRESHOLDS)
+    distance_null, gain_null = _model_nulls(d, x, min(n_permutations, _MODEL_PERMUTATIONS), seed)
+    cuts = np.array(THRESHOLDS)
+    counts = (np.abs(response.t)[:, None] > cuts).sum(axis=0)
+    tokens = (result.token_counts[:, 1, 1] - result.token_counts[:, 0, 1]).astype(float)
+    return Dose(
+        measure=measure,
+        distance=x,
+        thresholds=THRESHOLDS,
+        step_t=t,
+        response=response,
+        counts=tuple(int(n) for n in counts),
+        null_p99=tuple(float(q) for q in response.null.count_quantile(0.99)),
+        set_p=tuple(float(p) for p in response.null.set_p(counts)),
+        step_counts=tuple(int(n) for n in (np.abs(t)[:, None] > cuts).sum(axis=0)),
+        blocks=_blocks(result, grouping, part, response),
+        distance_null=distance_null,
+        gain_null=gain_null,
+        length_r=float(np.corrcoef(x, tokens)[0, 1]) if np.ptp(tokens) else float("nan"),
+        view={
+            "grouping": grouping,
+            "part": part,
+            "stream": stream,
+            "step": step,
+            "n_permutations": n_permutations,
+            "seed": seed,
+        },
+    )
+
+
+def _model_nulls(d: np.ndarray, x: np.ndarray, n_permutations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """``n_by_distance`` and ``gain`` with permuted distances: (n_permutations,) each."""
+    rng = np.random.default_rng(seed)
+    found = [stats.dose_response(d, rng.permutation(x), 1, thresholds=THRESHOLDS) for _ in range(n_permutations)]
+    return np.array([f.n_best["slope"] + f.n_best["both"] for f in found]), np.array([_gain(f) for f in found])
+
+
+def _gain(response: stats.DoseResponse) -> float:
+    """Mean over heads of what "slope" or "both", whichever is better, explains beyond "step"."""
+    step, *with_distance = response.loo_r2
+    return float((np.max(with_distance, axis=0) - step).mean())
+
+
+def _blocks(result: ProbeResult, grouping: str, part: str, response: stats.DoseResponse) -> tuple[BlockDose, ...]:
+    index = result.head_map.table(grouping, part)["block_index"]
+    blocks = []
+    for block in np.unique(index):
+        heads = index == block
+        abs_t, best = np.abs(response.t[heads]), response.best[heads]
+        n_best = {name: int((best == k).sum()) for k, name in enumerate(stats.MODELS)} | {"none": int((best < 0).sum())}
+        above = int((abs_t > THRESHOLDS[0]).sum())
+        blocks.append(BlockDose(result.head_map.block_names[block], len(abs_t), above, float(abs_t.max()), n_best))
+    return tuple(blocks)
+
+
+def _rotation(pair: PromptPair) -> tuple[float, float]:
+    found = pair_distances(pair.tags)
+    if found is None:
+        raise _untold(pair)
+    return found
+
+
+def _joints(pair: PromptPair) -> tuple[float, float]:
+    tagged, poses = pair.tags.get("bent_joints"), pair.tags.get("pose")
+    if isinstance(tagged, list) and len(tagged) == 2 and all(isinstance(n, int | float) for n in tagged):
+        return float(tagged[0]), float(tagged[1])
+    if not isinstance(poses, list) or len(poses) != 2 or not all(isinstance(pose, str) for pose in poses):
+        raise _untold(pair)
+    try:
+        return distance_from_t_pose(poses[0])[1], distance_from_t_pose(poses[1])[1]
+    except InputError as error:
+        raise _untold(pair) from error
+
+
+def _untold(pair: PromptPair) -> InputError:
+    return InputError(
+        f"The tags of pair {pair.id!r} tell no distance from the T-pose; give it the tag pose, a list with the pose of "
+        "a and of b by their names in Posebox, as in prompts/dense_pose.json."
+    )

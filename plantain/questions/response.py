@@ -1,0 +1,306 @@
+"""From a result to the card's table and block list, and to the figures beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plantain import stats
+from plantain.data.result import ProbeResult
+from plantain.errors import InputError
+from plantain.paths import ASSETS
+
+THRESHOLDS = (3.0, 5.0)
+LARGE_D = 0.8  # Cohen's "large"
+TOP_BLOCKS = 5  # as many as the card lists
+
+
+@dataclass(frozen=True)
+class Block:
+    """One line of the block list: how the heads of one transformer block respond."""
+
+    name: str
+    max_abs_t: float
+    n_above: int
+    """Heads with |t| above the first threshold."""
+    n_heads: int
+    median_abs_d: float
+    threshold: float = THRESHOLDS[0]
+
+    @property
+    def line(self) -> str:
+        """``single[0]: max|t|=22.45, 283/768 heads at |t|>3, median |d|=0.45``"""
+        return (
+            f"{self.name}: max|t|={_number(self.max_abs_t, 2)}, {self.n_above}/{self.n_heads} heads "
+            f"at |t|>{self.threshold:g}, median |d|={_number(self.median_abs_d, 2)}"
+        )
+
+
+@dataclass(frozen=True)
+class CardTable:
+    """The figures of a model card, of our own run or of a published one, in the card's layout.
+
+    Attributes
+    ----------
+    counts, null_p99, ratios : a value for each of ``thresholds``
+        Heads above, the 99th percentile of that count under sign flips, and their quotient (None
+        where the p99 is 0).
+    large_d : heads with |d_z| > 0.8
+    split_half : (median, first quartile, third quartile) of r, or None where it is not defined
+    blocks : by falling max |t|
+    """
+
+    n_pairs: int
+    n_heads: int
+    counts: tuple[int, ...]
+    null_p99: tuple[float, ...]
+    ratios: tuple[float | None, ...]
+    large_d: int
+    split_half: tuple[float, float, float] | None
+    max_abs_t: float
+    blocks: tuple[Block, ...]
+    thresholds: tuple[float, ...] = THRESHOLDS
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of all heads above each threshold, from 0 to 1."""
+        return tuple(count / self.n_heads for count in self.counts)
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """The card's table, three cells a row, its header first."""
+        rows = [("Metric", "Value", "Significance")]
+        for threshold, count, ratio in zip(self.thresholds, self.counts, self.ratios, strict=True):
+            beside = "null p99 = 0" if ratio is None else f"{_ratio(ratio)}× empirical null p99"
+            rows.append((f"Heads with |t| > {threshold:g}", self._share(count), beside))
+        rows.append((f"Heads with |d| > {LARGE_D:g} (large)", self._share(self.large_d), "—"))
+        if self.split_half is None:
+            rows.append(("Split-half r (median)", "not defined", "needs 4 pairs and 3 heads that vary"))
+        else:
+            median, q1, q3 = self.split_half
+            rows.append(("Split-half r (median)", f"{median:.3f}", f"[{q1:.2f}, {q3:.2f}] IQR"))
+        rows.append(("Max |t|", _number(self.max_abs_t, 2), "—"))
+        return rows
+
+    @property
+    def text(self) -> str:
+        """The card's table and its top blocks, as plain text."""
+        rows = self.rows
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        blocks = [f"  • {block.line}" for block in self.blocks[:TOP_BLOCKS]]
+        return "\n".join([*lines, "", "Top blocks by max |t|:", "", *blocks])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; infinities become the text "inf"."""
+        return {
+            "n_pairs": self.n_pairs,
+            "n_heads": self.n_heads,
+            "thresholds": list(self.thresholds),
+            "counts": list(self.counts),
+            "shares": list(self.shares),
+            "null_p99": list(self.null_p99),
+            "ratios": list(self.ratios),
+            "large_d": self.large_d,
+            "split_half": None if self.split_half is None else list(self.split_half),
+            "max_abs_t": _json_number(self.max_abs_t),
+            "blocks": [
+                {
+                    "name": block.name,
+                    "max_abs_t": _json_number(block.max_abs_t),
+                    "n_above": block.n_above,
+                    "n_heads": block.n_heads,
+                    "median_abs_d": _json_number(block.median_abs_d),
+                }
+                for block in self.blocks
+            ],
+        }
+
+    def _share(self, count: int) -> str:
+        return f"{count:,} ({100 * count / self.n_heads:.1f}%)"
+
+
+@dataclass(frozen=True)
+class Summary(CardTable):
+    """``CardTable`` of a run of ours, with what the card leaves out.
+
+    Attributes
+    ----------
+    t, dz : float64 array, shape (n_heads,)
+    null : stats.SignFlipNull
+    split_half_r : float64 array, shape (n_splits,), empty where it is not defined
+    set_p : for each threshold, how often a sign flip gives as many heads, the observed one counted in
+    max_t_p95 : the 95th percentile of the largest |t| under flips (a head above it passes FWER 5 %)
+    n_silent : heads whose differences are all zero
+    """
+
+    t: np.ndarray = field(default_factory=lambda: np.empty(0))
+    dz: np.ndarray = field(default_factory=lambda: np.empty(0))
+    null: stats.SignFlipNull | None = None
+    split_half_r: np.ndarray = field(default_factory=lambda: np.empty(0))
+    set_p: tuple[float, ...] = ()
+    max_t_p95: float = float("nan")
+    n_silent: int = 0
+    view: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def expected_by_chance(self) -> tuple[float, ...]:
+        """Heads above each threshold that chance gives on average: ``stats.expected_counts``."""
+        return tuple(float(e) for e in stats.expected_counts(self.n_pairs, self.n_heads, self.thresholds))
+
+    @property
+    def beyond(self) -> list[str]:
+        """Lines the card does not have: the null in other words, and heads without variance."""
+        ps = ", ".join(f"p = {_p(p)} at |t| > {c:g}" for c, p in zip(self.thresholds, self.set_p, strict=True))
+        n_flips = len(self.null.max_abs_t) if self.null is not None else 0
+        how = "all" if self.null is not None and self.null.exhaustive else "random"
+        above = int((np.abs(self.t) > self.max_t_p95).sum())
+        by_chance = ", ".join(
+            f"{expected:,.3g} at |t| > {c:g}"
+            for expected, c in zip(self.expected_by_chance, self.thresholds, strict=True)
+        )
+        passing = f"{above:,} of {self.n_heads:,} heads pass it"
+        lines = [
+            f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; "
+            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {passing}.",
+            f"Expected by chance, from the t distribution with {self.n_pairs - 1} degrees of freedom: {by_chance}.",
+        ]
+        if self.null is not None and self.null.exhaustive:
+            lines.append(f"{self.n_pairs} pairs have {n_flips:,} flips in all, so no p is below {2 / n_flips:.2g}.")
+            if 2 / n_flips > 0.01:
+                lines.append(
+                    "The observed labelling and its mirror are more than 1 % of these flips, so p99 cannot lie below "
+                    "the observed count: read the set-level p, and give 8 pairs or more."
+                )
+        if self.n_silent:
+            lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {
+            "set_p": list(self.set_p),
+            "max_t_p95": _json_number(self.max_t_p95),
+            "expected_by_chance": list(self.expected_by_chance),
+            "n_silent": self.n_silent,
+            "view": self.view,
+        }
+
+
+def summarise(
+    result: ProbeResult,
+    grouping: str = "card",
+    part: str = "all",
+    stream: str = "card",
+    step: int = 0,
+    n_flips: int = 1000,
+    n_splits: int = 100,
+    seed: int = 0,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> Summary:
+    """Test every head of a run over its pairs, beside the sign-flip null.
+
+    >>> table = plantain.summarise(result, grouping="card", n_flips=1000, n_splits=100, seed=0)
+    >>> print(table.text)
+
+    ``grouping``, ``part``, ``stream`` and ``step`` choose the view as in ``ProbeResult.rms``; noise seeds are
+    averaged. ``seed`` drives flips and splits. Formulas: ``stats.paired_t``, ``cohens_dz``,
+    ``sign_flip_null``, ``split_half``.
+
+    Raises
+    ------
+    InputError
+        Fewer than 3 pairs done, or a view the run does not have.
+    """
+    d = result.differences(grouping, part, stream, step=step)
+    t, dz = stats.paired_t(d), stats.cohens_dz(d)
+    null = stats.sign_flip_null(d, n_flips, thresholds, seed)
+    counts = (np.abs(t)[:, None] > np.array(null.thresholds)).sum(axis=0)
+    p99 = null.count_quantile(0.99)
+    enough = d.shape[0] >= 4 and d.shape[1] >= 3
+    r = stats.split_half(d, n_splits, seed) if enough else np.empty(0)
+    quartiles = np.quantile(r, [0.5, 0.25, 0.75]) if enough and np.isfinite(r).all() else None
+    head_table = result.head_map.table(grouping, part)
+    return Summary(
+        n_pairs=len(d),
+        n_heads=d.shape[1],
+        counts=tuple(int(count) for count in counts),
+        null_p99=tuple(float(value) for value in p99),
+        ratios=tuple(float(c / q) if q > 0 else None for c, q in zip(counts, p99, strict=True)),
+        large_d=int((np.abs(dz) > LARGE_D).sum()),
+        split_half=None if quartiles is None else (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
+        max_abs_t=float(np.abs(t).max()),
+        blocks=_blocks(head_table["block_index"], result.head_map.block_names, t, dz, null.thresholds[0]),
+        thresholds=null.thresholds,
+        t=t,
+        dz=dz,
+        null=null,
+        split_half_r=r,
+        set_p=tuple(float(p) for p in null.set_p(counts)),
+        max_t_p95=float(np.quantile(null.max_abs_t, 0.95, method="higher")),
+        n_silent=int((d == 0).all(axis=0).sum()),
+        view={
+            "grouping": grouping,
+            "part": part,
+            "stream": stream,
+            "step": step,
+            "n_flips": n_flips,
+            "n_splits": n_splits,
+            "seed": seed,
+        },
+    )
+
+
+def load_published(path: str | Path = ASSETS / "published.json") -> CardTable:
+    """The model card's own figures; its per-head data were never released.
+
+    >>> print(load_published().text)
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        return CardTable(
+            n_pairs=data["n_pairs"],
+            n_heads=data["n_heads"],
+            counts=tuple(data["counts"]),
+            null_p99=tuple(data["null_p99"]),
+            ratios=tuple(data["ratios"]),
+            large_d=data["large_d"],
+            split_half=tuple(data["split_half"]),
+            max_abs_t=data["max_abs_t"],
+            blocks=tuple(Block(**block) for block in data["blocks"]),
+            thresholds=tuple(float(c) for c in data["thresholds"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} does not hold a card's published figures ({error}).") from error
+
+
+def _blocks(
+    block_index: np.ndarray, names: Sequence[str], t: np.ndarray, dz: np.ndarray, threshold: float
+) -> tuple[Block, ...]:
+    blocks = []
+    for index in np.unique(block_index):
+        abs_t, abs_d = np.abs(t[block_index == index]), np.abs(dz[block_index == index])
+        n_above = int((abs_t > threshold).sum())
+        blocks.append(Block(names[index], float(abs_t.max()), n_above, len(abs_t), float(np.median(abs_d)), threshold))
+    return tuple(sorted(blocks, key=lambda block: -block.max_abs_t))
+
+
+def _ratio(ratio: float) -> str:
+    """One decimal below 100, whole numbers above, as the card prints them: 6.2, 659, 1,489."""
+    return f"{ratio:.1f}" if ratio < 99.95 else f"{ratio:,.0f}"
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if np.isfinite(value) else "∞"
+
+
+def _p(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
+
+
+def _json_number(value: float) -> float | str:
+    return float(value) if np.isfinite(value) else str(float(value))

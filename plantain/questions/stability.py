@@ -1,0 +1,229 @@
+"""Does the map of heads hold at other noise levels, for other noise, and for other pairs and other noise at once?
+
+>>> found = stability.stability(plantain.load_result("assets/runs/levels/posebox"))
+>>> print(found.text)
+
+Letters in shape comments: P pairs, N noise seeds, L noise levels (steps), H heads, F flips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plantain import stats
+from plantain.data.result import ProbeResult
+from plantain.errors import InputError
+from plantain.questions.response import THRESHOLDS
+from plantain.stats.flips import random_signs
+
+FDR = 0.05
+MIN_SEEDS = 3  # minF' takes a variance over seeds
+
+
+@dataclass(frozen=True)
+class Stability:
+    """A run at several noise levels, over several noise seeds.
+
+    Attributes
+    ----------
+    levels : realised noise levels, falling
+    t_by_seed : float64 array, shape (n_levels, n_seeds, n_heads)
+        Paired t under the noise of one seed.
+    t : float64 array, shape (n_levels, n_heads)
+        Paired t with mean squares averaged over seeds.
+    counts, null_p99 : (n_levels,); ``counts_by_seed`` : (n_levels, n_seeds)
+        Heads with |t| above ``threshold``, and the 99th percentile of that count under sign flips.
+    between_levels, between_levels_p95 : float64 array, shape (n_levels, n_levels)
+        Spearman correlation over heads of two levels' t, and the 95th percentile of the same under sign flips, each
+        flip the same at both levels: two levels share their pairs, so chance alone makes them alike.
+    between_seeds, between_seeds_p95 : float64 array, shape (n_levels,)
+        Median Spearman correlation of two seeds' t at one level; NaN with one seed.
+    min_f : stats.MinFPrime of each level, over pairs and seeds; empty with fewer than three seeds
+    view : grouping, part, stream, n_flips, seed
+    """
+
+    levels: tuple[float, ...]
+    seeds: tuple[int, ...]
+    threshold: float
+    t_by_seed: np.ndarray
+    t: np.ndarray
+    counts: np.ndarray
+    counts_by_seed: np.ndarray
+    null_p99: np.ndarray
+    between_levels: np.ndarray
+    between_levels_p95: np.ndarray
+    between_seeds: np.ndarray
+    between_seeds_p95: np.ndarray
+    min_f: tuple[stats.MinFPrime, ...]
+    view: dict[str, Any]
+
+    @property
+    def n_heads(self) -> int:
+        return self.t.shape[1]
+
+    @property
+    def n_pairs_alone(self) -> list[int]:
+        """Heads of each level at a false discovery rate of 5 % over pairs alone, for F1 = t² of ``min_f``."""
+        return [int((stats.fdr(stats.t_pvalues(t, self.view["n_pairs"])) <= FDR).sum()) for t in self.t]
+
+    @property
+    def n_both(self) -> list[int]:
+        """The same for minF', over pairs and seeds at once; empty with fewer than three seeds."""
+        return [int((stats.fdr(found.p) <= FDR).sum()) for found in self.min_f]
+
+    @property
+    def same_way(self) -> tuple[int, int]:
+        """Heads beyond the threshold at the first level: how many, and how many of them are so, and with the same
+        sign, at every other level."""
+        first = np.abs(self.t[0]) > self.threshold
+        kept = ((np.abs(self.t) > self.threshold) & (np.sign(self.t) == np.sign(self.t[0]))).all(axis=0)
+        return int(first.sum()), int(kept.sum())
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row a noise level, a header first; what the run has too few levels or seeds for is left out."""
+        several = len(self.levels) > 1
+        header = ["noise level", f"|t| > {self.threshold:g}, of {self.n_heads:,}", "null p99"]
+        header += ["each seed"] if len(self.seeds) > 1 else []
+        header += [f"ρ with {self.levels[0]:g}", "flips p95"] if several else []
+        header += ["ρ of two seeds", "flips p95"] if len(self.seeds) > 1 else []
+        header += ["FDR 5 % over pairs", "over pairs and seeds"] if self.min_f else []
+        rows = [tuple(header)]
+        alone, both = self.n_pairs_alone, self.n_both
+        for i, level in enumerate(self.levels):
+            row = [f"{level:g}", f"{self.counts[i]:,}", f"{self.null_p99[i]:,.0f}"]
+            low, high = self.counts_by_seed[i].min(), self.counts_by_seed[i].max()
+            row += [f"{low:,} to {high:,}"] if len(self.seeds) > 1 else []
+            if several:
+                row += [_r(self.between_levels[0, i]), _r(self.between_levels_p95[0, i])] if i else ["1", "—"]
+            row += [_r(self.between_seeds[i]), _r(self.between_seeds_p95[i])] if len(self.seeds) > 1 else []
+            row += [f"{alone[i]:,}", f"{both[i]:,}"] if self.min_f else []
+            rows.append(tuple(row))
+        return rows
+
+    @property
+    def text(self) -> str:
+        """The table and what is kept at every level, as plain text."""
+        widths = [max(len(row[k]) for row in self.rows) for k in range(len(self.rows[0]))]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in self.rows]
+        first, kept = self.same_way
+        if len(self.levels) > 1:
+            lines += [
+                "",
+                f"Of {first:,} heads at |t| > {self.threshold:g} at noise level {self.levels[0]:g}, {kept:,} are so, "
+                "with the same sign, at every level.",
+                "After the first step the picture has begun to form: image tokens differ by what was drawn as well.",
+            ]
+        if len(self.seeds) > 1:
+            ahead = bool((self.between_seeds > self.between_seeds_p95).all())
+            line = f"Two seeds' maps are {'' if ahead else 'not '}more alike at every level than 95 % of those of "
+            line += "sign-flipped pairs under the same two seeds"
+            meaning = ": the agreement says that noise matters little here, not that an effect is there."
+            lines.append(line + ("." if ahead else meaning))
+        if len(self.seeds) < MIN_SEEDS:
+            lines.append(f"minF' over pairs and seeds needs {MIN_SEEDS} noise seeds; this run has {len(self.seeds)}.")
+        return "\n".join(lines)
+
+
+def stability(
+    result: ProbeResult,
+    grouping: str = "card",
+    part: str = "all",
+    stream: str = "card",
+    n_flips: int = 1000,
+    seed: int = 0,
+    threshold: float = THRESHOLDS[0],
+) -> Stability:
+    """Compare a run's t maps between its noise levels and between its noise seeds.
+
+    >>> found = stability(result, grouping="head")
+    >>> found.between_levels                                      # (n_levels, n_levels), Spearman
+
+    The view is that of ``ProbeResult.rms``. Estimators: ``stats.rank_stability`` on signed t, its null from
+    sign flips of the pairs (the same flips for all levels and seeds), ``stats.min_f_prime``.
+
+    Raises
+    ------
+    InputError
+        One level and one seed, so that there is nothing to compare; as ``summarise`` otherwise.
+    """
+    levels, seeds = _levels(result), result.config.seeds
+    if len(levels) == 1 and len(seeds) == 1:
+        raise InputError(
+            "This run has one noise level and one seed, so there is nothing to compare; run it with --noise-levels "
+            "1 0.75 0.5 0.25 or --n-seeds 8."
+        )
+    steps = range(len(levels))
+
+    def difference(step: int, noise: int | None) -> np.ndarray:
+        return result.differences(grouping, part, stream, seed=noise, step=step)
+
+    averaged = np.stack([difference(step, None) for step in steps])  # (L, P, H)
+    single = np.stack([[difference(step, noise) for noise in seeds] for step in steps])  # (L, N, P, H)
+    t = np.stack([stats.paired_t(d) for d in averaged])
+    t_by_seed = np.stack([[stats.paired_t(d) for d in level] for level in single])
+    nulls = [stats.sign_flip_null(d, n_flips, (threshold,), seed) for d in averaged]
+
+    # Ranking heads needs no more than s·u: t is a rising function of it (``stats.sign_flip_null``). A fifth of the
+    # flips is enough for a 95th percentile, and ranks are slow.
+    signs = random_signs(np.random.default_rng(seed), slice(0, max(20, n_flips // 5)), averaged.shape[1])
+    between_levels, levels_p95 = _agreement(t, _unit(averaged), signs.astype(float))
+    of_seeds, seeds_p95 = [], []
+    off = ~np.eye(len(seeds), dtype=bool)
+    for step in steps:
+        r, p95 = _agreement(t_by_seed[step], _unit(single[step]), signs.astype(float))
+        of_seeds.append(float(np.median(r[off])) if off.any() else np.nan)
+        seeds_p95.append(float(np.median(p95[off])) if off.any() else np.nan)
+    enough = len(seeds) >= MIN_SEEDS
+    return Stability(
+        levels=levels,
+        seeds=tuple(seeds),
+        threshold=threshold,
+        t_by_seed=t_by_seed,
+        t=t,
+        counts=(np.abs(t) > threshold).sum(axis=1),
+        counts_by_seed=(np.abs(t_by_seed) > threshold).sum(axis=2),
+        null_p99=np.array([float(null.count_quantile(0.99)[0]) for null in nulls]),
+        between_levels=between_levels,
+        between_levels_p95=levels_p95,
+        between_seeds=np.array(of_seeds),
+        between_seeds_p95=np.array(seeds_p95),
+        min_f=tuple(stats.min_f_prime(level.swapaxes(0, 1)) for level in single) if enough else (),
+        view={
+            "grouping": grouping,
+            "part": part,
+            "stream": stream,
+            "n_flips": n_flips,
+            "seed": seed,
+            "n_pairs": result.n_pairs,
+        },
+    )
+
+
+def _levels(result: ProbeResult) -> tuple[float, ...]:
+    """Realised noise levels; runs of old that do not tell them have numbered steps instead."""
+    realised = result.provenance.get("realised_sigmas", [])
+    n = result.config.num_inference_steps
+    return tuple(float(s) for s in realised) if len(realised) == n else tuple(float(n - i) for i in range(n))
+
+
+def _unit(d: np.ndarray) -> np.ndarray:
+    """Each head's differences over their root sum of squares, which flips leave as they are: (M, P, H)."""
+    norm = np.sqrt((d * d).sum(axis=1, keepdims=True))
+    return np.divide(d, norm, out=np.zeros_like(d), where=norm > 0)
+
+
+def _agreement(t: np.ndarray, u: np.ndarray, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spearman between maps (M, H), and its 95th percentile under the flips: (M, M) each."""
+    if len(t) < 2 or t.shape[1] < 3:
+        return np.full((len(t), len(t)), np.nan), np.full((len(t), len(t)), np.nan)
+    flipped = np.einsum("fp,mph->fmh", signs, u, optimize=True)  # (F, M, H)
+    null = np.stack([stats.rank_stability(maps) for maps in flipped])
+    return stats.rank_stability(t), np.quantile(null, 0.95, axis=0)
+
+
+def _r(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−") if np.isfinite(value) else "—"

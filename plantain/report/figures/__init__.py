@@ -1,0 +1,1 @@
+"""Figures, each named after the question it answers; ``panels`` has what they share."""

@@ -1,0 +1,167 @@
+"""The comparison of pose with its controls as text, Markdown, JSON, CSV and one picture.
+
+>>> print(control_report.text(comparison.compare(study)))
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plantain.questions.families import scope_table
+from plantain.questions.selectivity import WHOLE, ControlReport
+from plantain.report.figures.selectivity import is_it_pose
+from plantain.report.files import to_csv
+from plantain.report.study_tables import reading, tables, title
+
+
+def report_controls(report: ControlReport, folder: str | Path) -> Path:
+    """Write the comparison into a folder.
+
+    >>> control_report.report_controls(comparison.compare(study), "report")
+
+    Files
+    -----
+    controls.md : what survives, the picture, every table
+    controls.json : the same as numbers (``to_dict``)
+    controls.csv : one row a set, scope and weights (``count_rows``)
+    control_heads.csv : one row a head, all card heads and then all attention heads (``head_rows``)
+    is_it_pose : as .svg, .pdf and .png
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "controls.md": markdown(report),
+        "controls.json": json.dumps(to_dict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "controls.csv": to_csv(count_rows(report)),
+        "control_heads.csv": to_csv(head_rows(report)),
+    }
+    for name, content in texts.items():
+        (folder / name).write_text(content, encoding="utf-8", newline="")
+    picture = is_it_pose(report)
+    for kind in ("svg", "pdf", "png"):
+        (folder / f"is_it_pose.{kind}").write_bytes(picture.to_bytes(kind))
+    return folder
+
+
+def text(report: ControlReport) -> str:
+    """The report in plain text: what survives, then the tables."""
+    return (
+        "\n\n".join(
+            [
+                title(report),
+                "\n".join(f"- {line}" for line in reading(report)),
+                *(table.text for table in tables(report)),
+            ]
+        )
+        + "\n"
+    )
+
+
+def markdown(report: ControlReport) -> str:
+    """The report as Markdown, with ``is_it_pose.svg`` beside it."""
+    said = "\n".join(f"- {line}" for line in reading(report))
+    figure = f"![{is_it_pose(report).alt}](is_it_pose.svg)"
+    return "\n\n".join([f"# {title(report)}", figure, said, *(table.markdown for table in tables(report))]) + "\n"
+
+
+def count_rows(report: ControlReport) -> list[dict[str, Any]]:
+    """One row a set, scope and weights: the counts of ``Count``, and selectivity where the set is a control."""
+    rows = []
+    for (weights, name, scope), c in report.counts.items():
+        s = report.selectivities.get((weights, name, scope))
+        row: dict[str, Any] = {"weights": weights, "set": name, "scope": scope, "unit": c.unit}
+        row |= {"n_pairs": c.n_pairs, "n_heads": c.n_heads}
+        for i, threshold in enumerate(c.thresholds):
+            row |= {
+                f"n_above_{threshold:g}": c.counts[i],
+                f"null_p99_{threshold:g}": c.null_p99[i],
+                f"set_p_{threshold:g}": c.set_p[i],
+            }
+        row |= {"share": c.share, "split_half_r": c.split_half_r, "mean_d2": c.mean_d2}
+        row |= {key: getattr(s, key) if s is not None else None for key in ("larger", "smaller", "p_excess")}
+        rows.append(row)
+    return rows
+
+
+def head_rows(report: ControlReport) -> list[dict[str, Any]]:
+    """One row a head, card heads then attention heads: t of every set, and which of pose and control is larger.
+
+    Columns ``t, WEIGHTS, SET``; ``size, WEIGHTS, CONTROL`` is 1 where pose is larger, -1 where the control is, else 0.
+    """
+    rows = []
+    for scope in WHOLE:
+        table = scope_table(report.head_map, scope)
+        for i in range(len(table["block"])):
+            row = {"counted": scope} | {
+                name: table[name][i].item() for name in ("block", "part", "index", "first_channel")
+            }
+            for weights in report.weights:
+                row |= {f"t, {weights}, {name}": float(report.t[weights, name, scope][i]) for name in report.sets}
+                for name in report.controls:
+                    key = weights, name, scope
+                    row[f"size, {weights}, {name}"] = int(report.larger[key][i]) - int(report.smaller[key][i])
+            rows.append(row)
+    return rows
+
+
+def to_dict(report: ControlReport) -> dict[str, Any]:
+    """Every figure of the report but those of single heads, as plain JSON values."""
+
+    def place(weights: str, scope: str, what: str) -> dict[str, Any] | None:
+        p = report.placement(weights, scope, what)
+        if p is None:
+            return None
+        return {"pose": p.value, "lexical": [float(v) for v in p.others], "n_at_least": p.n_at_least, "p": p.p}
+
+    def placed(weights: str, scope: str) -> dict[str, Any]:
+        found = {what: place(weights, scope, what) for what in ("count", "mean_d2")}
+        return {"weights": weights, "scope": scope, **found}
+
+    return {
+        "model": report.model,
+        "pose": report.pose,
+        "threshold": report.threshold,
+        "config": report.config.to_dict(),
+        "weights": list(report.weights),
+        "sets": [{"name": name, "title": report.titles.get(name, name)} for name in report.sets],
+        "left_out": list(report.left_out),
+        "counts": [{"weights": w, "set": n, **c.to_dict()} for (w, n, _), c in report.counts.items()],
+        "selectivity": [s.to_dict() for s in report.selectivities.values()],
+        "more_than_all_controls": [
+            {"weights": w, "scope": s, "larger": larger, "smaller": smaller}
+            for (w, s), (larger, smaller) in report.survivors.items()
+        ],
+        "among_lexical": [placed(w, s) for w in report.weights for s in report.scopes],
+        "articulation": [
+            {"weights": w, "effect": name, **c.to_dict()}
+            for (w, _), found in report.bent.items()
+            for name, c in found.items()
+        ],
+        "body_clothing": [
+            {"weights": w, "scope": s, **factor.to_dict()}
+            for (w, s), found in report.factors.items()
+            for factor in found
+        ],
+        "correlation_of_sets": [
+            {"weights": w, "scope": s, "a": a, "b": b, "r": _number(report.set_correlation(w, a, b, s))}
+            for w in report.weights
+            for s in WHOLE
+            for i, a in enumerate(report.sets)
+            for b in report.sets[i + 1 :]
+        ],
+        "correlation_of_weights": [
+            {"set": name, "scope": s, "a": a, "b": b, "r": _number(report.weights_correlation(name, a, b, s))}
+            for name in report.sets
+            for s in WHOLE
+            for i, a in enumerate(report.weights)
+            for b in report.weights[i + 1 :]
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value

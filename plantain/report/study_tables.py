@@ -1,0 +1,227 @@
+"""The comparison of pose with its controls as tables of texts, and what survives in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from plantain.questions.families import Count
+from plantain.questions.selectivity import ARTICULATION, PARAPHRASE, WHOLE, ControlReport
+from plantain.report.notes import about_model
+from plantain.wording import Table
+
+# Attention heads first: card heads are mostly MLP channels.
+_ORDER = ("attention heads", "card heads")
+_BENT = {"articulation": "few or many bent joints", "interaction": "canonical × bent joints"}
+
+
+def title(report: ControlReport) -> str:
+    """One line: what is held against what."""
+    return f"Is it pose? {report.model}: {report.pose} beside {len(report.controls)} controls"
+
+
+def reading(report: ControlReport) -> list[str]:
+    """What survives and what does not, in sentences that hold for any numbers.
+
+    >>> print(*control_tables.reading(report), sep="\\n")
+    """
+
+    def each(says: dict[str, str]) -> str:
+        return "; ".join(f"{weights} {said}" for weights, said in says.items())
+
+    lines = []
+    for scope in _ORDER:
+        counts = {weights: report.count(weights, report.pose, scope) for weights in report.weights}
+        found = each({weights: _share(count) for weights, count in counts.items()})
+        n_heads = counts["trained"].n_heads
+        lines.append(f"{report.pose}, of {n_heads:,} {scope} at |t| > {report.threshold:g}: {found}.")
+    wanted = {"the lexical sets (median)": report.lexical, "setting": ("setting",)}
+    for what, names in (wanted | {"remarks": ("remarks",), "length": ("length",)}).items():
+        if names and set(names) <= set(report.controls):
+            found = each({weights: larger_smaller(report, weights, names) for weights in report.weights})
+            lines.append(f"Attention heads that respond more to pose than to {what}, and the reverse: {found}.")
+    if report.survivors:
+        pairs = {weights: report.survivors[weights, _ORDER[0]] for weights in report.weights}
+        found = each({weights: f"{more:,} : {less:,}" for weights, (more, less) in pairs.items()})
+        lines.append(f"Attention heads that respond more to pose than to every one of these sets, or less: {found}.")
+    if PARAPHRASE in report.sets:
+        ps = {w: [report.count(w, PARAPHRASE, scope).set_p[0] for scope in _ORDER] for w in report.weights}
+        found = each({weights: f"{own:.3f} and {card:.3f}" for weights, (own, card) in ps.items()})
+        lines.append(
+            f"The paraphrase, where there is nothing to find, set-level p over attention heads and card heads: {found}."
+        )
+    if len(report.weights) > 1:
+        lines.append(
+            "A head that responds on untrained weights responds to how the text features differ, not to anything that "
+            "the transformer has learned: what the trained model shows counts only as far as it exceeds that."
+        )
+    else:
+        lines.append("No untrained twin was run, so nothing here says what the transformer has learned.")
+    if note := about_model(report.model):
+        lines.append(note)
+    if report.left_out:
+        lines.append(f"Left out: {', '.join(report.left_out)}.")
+    return lines
+
+
+def tables(report: ControlReport) -> list[Table]:
+    """Every table of the report, attention heads before card heads before families.
+
+    >>> print(control_tables.tables(report)[0].text)
+    """
+    made = [_families(report)] if report.controls else []
+    made += [_counts(report, scope) for scope in (*_ORDER, *(s for s in report.scopes if s not in WHOLE))]
+    if report.controls:
+        made += [_selectivity(report, scope) for scope in _ORDER] + [_blocks(report)]
+    if report.lexical:
+        made.append(_placement(report))
+    made.append(_correlation(report))
+    if report.bent or report.factors:
+        made.append(_designs(report))
+    return made
+
+
+def larger_smaller(report: ControlReport, weights: str, names: Sequence[str], scope: str = _ORDER[0]) -> str:
+    """ "26 : 0", heads with |pose| > |control| and the reverse; of several controls the medians."""
+    found = [report.selectivity(weights, name, scope) for name in names]
+    larger, smaller = np.median([each.larger for each in found]), np.median([each.smaller for each in found])
+    return f"{larger:,.0f} : {smaller:,.0f}"
+
+
+def _families(report: ControlReport) -> Table:
+    header = ["heads"]
+    for weights in report.weights:
+        header += [f"{weights}: pose", "> lexical", "> setting", "> all"]
+    rows = []
+    for scope in report.scopes:
+        row = [f"{scope}, {report.count('trained', report.pose, scope).n_heads:,}"]
+        for weights in report.weights:
+            row.append(_share(report.count(weights, report.pose, scope)))
+            for names in (report.lexical, ("setting",)):
+                known = names and set(names) <= set(report.controls)
+                row.append(larger_smaller(report, weights, names, scope) if known else "—")
+            more = report.survivors.get((weights, scope))
+            row.append("—" if more is None else f"{more[0]:,} : {more[1]:,}")
+        rows.append(tuple(row))
+    note = (
+        "Heads at the threshold; then |pose| > |control| : the reverse, for the lexical sets their medians; “all” are "
+        "those of every control but paraphrase and canonical."
+    )
+    return Table("By family of heads", note, (tuple(header), *rows))
+
+
+def _counts(report: ControlReport, scope: str) -> Table:
+    first = report.count("trained", report.pose, scope)
+    header = ["set"]
+    for weights in report.weights:
+        header += [weights, "null p99", "p", "r", "mean d²"]
+    rows = []
+    for name in report.sets:
+        row = [name]
+        for weights in report.weights:
+            c = report.count(weights, name, scope)
+            r = "—" if c.split_half_r is None else _r(c.split_half_r)
+            row += [_share(c), f"{c.null_p99[0]:,.0f}", f"{c.set_p[0]:.3f}", r, f"{c.mean_d2:.2f}"]
+        rows.append(tuple(row))
+    note = (
+        f"At |t| > {report.threshold:g} of {first.n_heads:,} {first.unit}; the 99th percentile and p of that count "
+        "under sign flips, split-half r, mean squared effect. No p is corrected over sets or families."
+    )
+    return Table(f"Counts: {scope}", note, (tuple(header), *rows))
+
+
+def _selectivity(report: ControlReport, scope: str) -> Table:
+    header = ("control", *(cell for weights in report.weights for cell in (f"{weights}: larger", "smaller", "p")))
+    rows = []
+    for name in report.controls:
+        found = [report.selectivity(weights, name, scope) for weights in report.weights]
+        rows.append((name, *(cell for c in found for cell in (f"{c.larger:,}", f"{c.smaller:,}", f"{c.p_excess:.3f}"))))
+    note = (
+        "Heads with |pose| > |control| and with |control| > |pose|: t(pose − control) and t(pose + control) over "
+        "subjects both pass; p of the excess, were the two of equal size in every head: one-sided, for more than the "
+        "reverse, and not corrected over sets."
+    )
+    return Table(f"Pose against each control: {scope}", note, (header, *rows))
+
+
+def _blocks(report: ControlReport) -> Table:
+    shown = [name for name in ("setting", "length", *report.lexical[:1]) if name in report.controls]
+    shown = shown or list(report.controls[:3])
+    columns = [(weights, name) for weights in report.weights for name in shown]
+    header = ("block", *(f"{weights}: {name}" for weights, name in columns))
+    found = [report.selectivity(weights, name, _ORDER[0]).blocks for weights, name in columns]
+    rows = [
+        (parts[0][0], *(f"{larger} : {smaller}" for _, larger, smaller, _ in parts))
+        for parts in zip(*found, strict=True)
+    ]
+    note = "Attention heads with |pose| > |control| : the reverse."
+    return Table("Pose against controls, by block", note, (header, *rows))
+
+
+def _placement(report: ControlReport) -> Table:
+    header = ("heads", *(f"{weights}: {what}" for weights in report.weights for what in ("count", "mean d²")))
+    rows = []
+    for scope in report.scopes:
+        row = [scope]
+        for weights in report.weights:
+            for what, digits in (("count", 0), ("mean_d2", 2)):
+                p = report.placement(weights, scope, what)
+                if p is None:
+                    row.append("—")
+                    continue
+                low, high = float(np.min(p.others)), float(np.max(p.others))
+                row.append(f"{p.value:,.{digits}f}; {low:,.{digits}f}–{high:,.{digits}f}; p {p.p:.2f}")
+        rows.append(tuple(row))
+    k = len(report.lexical)
+    note = f"Pose; least to most of the {k} sets of remarks; p = (b + 1)/({k} + 1) with b of them at least as large. "
+    note += "A set of remarks changes 4 or 5 of 18 words, pose nearly all, so pose may lead by its words alone."
+    return Table("Pose among the lexical sets", note, (header, *rows))
+
+
+def _correlation(report: ControlReport) -> Table:
+    twins = [weights for weights in report.weights if weights != "trained"]
+    between = [*(("trained", twin) for twin in twins), *pairwise(twins)]
+    with_pose = [f"with pose, {weights}" for weights in report.weights]
+    rows = [
+        (
+            name,
+            *(_r(report.set_correlation(weights, report.pose, name)) for weights in report.weights),
+            *(_r(report.weights_correlation(name, a, b)) for a, b in between),
+        )
+        for name in report.sets
+    ]
+    header = ("set", *with_pose, *(f"{a} with {b}" for a, b in between))
+    return Table("Correlation of t maps", "Pearson r over attention heads.", (header, *rows))
+
+
+def _designs(report: ControlReport) -> Table:
+    scope = _ORDER[0]
+    found: dict[str, list[tuple[int, float, float]]] = {}
+    for weights in report.weights:
+        if (weights, scope) in report.bent:
+            canonical = {"canonical × expressive": report.count(weights, ARTICULATION, scope)}
+            bent = {_BENT[name]: count for name, count in report.bent[weights, scope].items()}
+            for name, c in (canonical | bent).items():
+                found.setdefault(name, []).append((c.counts[0], c.null_p99[0], c.set_p[0]))
+        for factor in report.factors.get((weights, scope), ()):
+            found.setdefault(factor.effect, []).append((factor.count, factor.null_p99, factor.p))
+    header = ("effect", *(f"{weights}: {part}" for weights in report.weights for part in ("heads", "null p99", "p")))
+    rows = [
+        (name, *(cell for n, p99, p in cells for cell in (f"{n:,}", f"{p99:,.0f}", f"{p:.3f}")))
+        for name, cells in found.items()
+    ]
+    note = (
+        "Attention heads that pass. Canonical × expressive and bent joints: t over subjects of `articulation`. Bodies "
+        "and clothes: F over the 5 × 5 cells of `body_clothing`, as strict as the threshold of |t|."
+    )
+    return Table("Bent joints, bodies, clothes", note, (header, *rows))
+
+
+def _share(count: Count) -> str:
+    return f"{count.counts[0]:,} ({100 * count.share:.1f} %)"
+
+
+def _r(value: float) -> str:
+    return "—" if np.isnan(value) else f"{value:+.2f}".replace("-", "−")
