@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -34,25 +35,53 @@ def cost(seconds: float, price_per_hour: float) -> str:
     return f"{amount:.2f}" if amount >= 0.01 else "less than 0.01"
 
 
+def number(value: float, decimals: int = 2) -> str:
+    """A number with so many decimals; infinity as its sign, NaN as a dash."""
+    if math.isnan(value):
+        return "—"
+    return f"{value:.{decimals}f}" if math.isfinite(value) else "∞"
+
+
+def share(count: float, n: int) -> str:
+    """A count and its share of ``n``: "269 (52.7 %)"."""
+    return f"{count:,.0f} ({100 * count / n:.1f} %)"
+
+
+def p_value(p: float) -> str:
+    """Four decimals, or one significant digit more where those would be 0: "0.0010", "2.4e-06"."""
+    return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
+
+
 @dataclass(frozen=True)
 class Table:
-    """Cells as texts, the header first, under a title and a line that says how to read them."""
+    """Cells as texts, the header first, under a title and a line that says how to read them.
+
+    >>> print(Table("Heads", "At |t| > 3.", (("set", "heads"), ("dense_pose", "269"))).text)
+    """
 
     title: str
     note: str
     cells: tuple[tuple[str, ...], ...]
 
     @property
-    def text(self) -> str:
-        """In columns of equal width."""
+    def columns(self) -> str:
+        """The cells alone, in columns of equal width."""
         widths = [max(len(row[i]) for row in self.cells) for i in range(len(self.cells[0]))]
         rows = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in self.cells]
-        return "\n".join([self.title, self.note, "", *rows])
+        return "\n".join(rows)
+
+    @property
+    def text(self) -> str:
+        """Title, note and columns."""
+        return "\n".join([*(line for line in (self.title, self.note) if line), "", self.columns])
+
+    @property
+    def rows_markdown(self) -> str:
+        """The cells alone, as a table of Markdown."""
+        header, *body = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in self.cells]
+        return "\n".join([f"| {header} |", f"|{'|'.join(['---'] * len(self.cells[0]))}|", *(f"| {r} |" for r in body)])
 
     @property
     def markdown(self) -> str:
         """Under a heading of the second level."""
-        header, *body = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in self.cells]
-        rule = "|".join(["---"] * len(self.cells[0]))
-        table = [f"| {header} |", f"|{rule}|", *(f"| {row} |" for row in body)]
-        return "\n".join([f"## {self.title}", "", self.note, "", *table])
+        return "\n\n".join(part for part in (f"## {self.title}", self.note, self.rows_markdown) if part)

@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from plantain.data.view import View
 from plantain.errors import InputError
-
-GROUPINGS = ("card", "head")
-PARTS = ("all", "attention", "mlp")
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,10 @@ class HeadMap:
             start = self.n_joint_runs + (block - self.n_joint) * width
         return slice(start, start + width)
 
-    def table(self, grouping: str = "card", part: str = "all") -> dict[str, np.ndarray]:
-        """Name every head: equal columns, one row a head, ready for ``pandas.DataFrame``.
+    def table(self, view: View | str = "card", part: str = "all") -> dict[str, np.ndarray]:
+        """Name every head of a view: equal columns, one row a head, ready for ``pandas.DataFrame``.
+
+        >>> result.head_map.table("head")["block"]                 # or of a View
 
         Returns
         -------
@@ -109,39 +109,34 @@ class HeadMap:
             or "mlp"), ``index`` (within its block and part), ``first_channel`` (of the projection's
             input), ``n_channels``, ``first_run`` (of the stored runs).
         """
-        self.check_view(grouping, part)
-        return dict(_head_table(self, grouping, part))
+        view = View.of(view, part)
+        return dict(_head_table(self, view.grouping, view.part, view.kind))
 
-    def n_heads(self, grouping: str = "card", part: str = "all") -> int:
-        return len(self.table(grouping, part)["block"])
+    def n_heads(self, view: View | str = "card", part: str = "all") -> int:
+        return len(self.table(view, part)["block"])
 
-    def group(self, mean_square: np.ndarray, grouping: str = "card", part: str = "all") -> np.ndarray:
+    def group(self, mean_square: np.ndarray, view: View | str = "card", part: str = "all") -> np.ndarray:
         """Reduce stored runs to heads: (..., n_runs) -> (..., n_heads). Mean squares average; RMS would not."""
-        first = self.table(grouping, part)["first_run"]
-        if grouping == "card":
+        view = View.of(view, part)
+        first = self.table(view)["first_run"]
+        if view.grouping == "card":
             return mean_square if len(first) == self.n_runs else mean_square[..., first]
         per_head = self.head_width // self.channels_per_head
         return mean_square[..., first[:, None] + np.arange(per_head)].mean(axis=-1)
-
-    def check_view(self, grouping: str, part: str) -> None:
-        if grouping not in GROUPINGS:
-            raise InputError(f"grouping must be one of {', '.join(GROUPINGS)}; got {grouping!r}.")
-        if part not in PARTS:
-            raise InputError(f"part must be one of {', '.join(PARTS)}; got {part!r}.")
-        if grouping == "head" and part == "mlp":
-            raise InputError("MLP channels belong to no attention head: use grouping='card' with part='mlp'.")
 
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
 
 
 @cache
-def _head_table(head_map: HeadMap, grouping: str, part: str) -> dict[str, np.ndarray]:
+def _head_table(head_map: HeadMap, grouping: str, part: str, blocks: str) -> dict[str, np.ndarray]:
     """``HeadMap.table``, made once for each view; the arrays are read-only, since they are shared."""
     per_head = head_map.head_width // head_map.channels_per_head if grouping == "head" else 1
     rows: list[tuple[Any, ...]] = []
     for block, name in enumerate(head_map.block_names):
         kind = "joint" if block < head_map.n_joint else "single"
+        if blocks not in ("all", kind):
+            continue
         runs = head_map.runs_of(block)
         for first in range(runs.start, runs.stop, per_head):
             local = first - runs.start
@@ -155,7 +150,8 @@ def _head_table(head_map: HeadMap, grouping: str, part: str) -> dict[str, np.nda
             channels = head_map.channels_per_head
             rows.append((name, block, kind, what, index, local * channels, per_head * channels, first))
     if not rows:
-        raise InputError(f"This model has no heads of part={part!r}; use part='all'.")
+        where = f" in {blocks} blocks" if blocks != "all" else ""
+        raise InputError(f"This model has no heads of part={part!r}{where}; use part='all'.")
     columns = ("block", "block_index", "kind", "part", "index", "first_channel", "n_channels", "first_run")
     table = {column: np.array(values) for column, values in zip(columns, zip(*rows, strict=True), strict=True)}
     for column in table.values():

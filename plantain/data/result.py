@@ -12,9 +12,12 @@ from plantain.data import disk
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
 from plantain.data.settings import ProbeConfig
+from plantain.data.view import View
 from plantain.errors import InputError, is_number
 
-RESULT_STREAMS = ("card", "image", "text", "padding")
+_STREAMS = ("image", "text", "padding")
+# Embedded models, whose names are nobody else's: their early runs do not tell the seed of their weights.
+_DRAWN_ANEW = ("posebox-untrained", "posebox-random")
 
 
 @dataclass(frozen=True)
@@ -78,49 +81,57 @@ class ProbeResult:
         """The run as it was after its first ``n`` pairs."""
         return replace(self, mean_square=self.mean_square[:n], token_counts=self.token_counts[:n])
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the transformer's weights were drawn anew, as the run's provenance has it."""
+        return "weights_seed" in self.provenance or self.model in _DRAWN_ANEW
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The noise level of every captured step, as realised; empty where the run does not tell them."""
+        found = self.provenance.get("realised_sigmas", [])
+        return tuple(float(s) for s in found) if len(found) == self.config.num_inference_steps else ()
+
     def rms(
-        self, grouping: str = "card", part: str = "all", stream: str = "card", seed: int | None = None, step: int = 0
+        self,
+        view: View | str = "card",
+        part: str = "all",
+        stream: str = "card",
+        seed: int | None = None,
+        step: int = 0,
+        *,
+        grouping: str | None = None,
     ) -> np.ndarray:
         """RMS of the projection's input, a value for each pair, side and head.
 
         >>> result.rms(grouping="head", stream="image").shape      # (n_pairs, 2, n_heads)
+        >>> result.rms(View("head", stream="image")).shape         # the same
 
-        Parameters
-        ----------
-        grouping : "card" (runs of 16 channels) or "head" (attention heads at the model's own width)
-        part : "all", "attention" or "mlp"; an attention head has no MLP part
-        stream : "card" (image tokens in joint blocks, all tokens in single blocks), "image", "text"
-            (real tokens) or "padding"
-        seed : one of ``config.seeds``, or None for the average of mean squares over seeds
-        step : index of the denoising step
+        A ``View`` has the words of all arguments.
 
         Raises
         ------
         InputError
             An unknown view, a seed or step the run does not have, or a stream without tokens.
         """
-        self.head_map.check_view(grouping, part)
-        if stream not in RESULT_STREAMS:
-            raise InputError(f"stream must be one of {', '.join(RESULT_STREAMS)}; got {stream!r}.")
-        if seed is not None and seed not in self.config.seeds:
-            raise InputError(f"This run has the seeds {self.config.seeds}; got {seed!r}.")
-        if not 0 <= step < self.config.num_inference_steps:
-            raise InputError(f"This run has the steps 0 to {self.config.num_inference_steps - 1}; got {step!r}.")
-        values = self.mean_square[:, :, :, step].astype(np.float64)  # (P, 2, N, S, R)
-        values = values.mean(axis=2) if seed is None else values[:, :, self.config.seeds.index(seed)]
-        return np.sqrt(self.head_map.group(self._stream(values, stream), grouping, part))
+        view = View.of(grouping or view, part, stream, seed, step)
+        if view.seed is not None and view.seed not in self.config.seeds:
+            raise InputError(f"This run has the seeds {self.config.seeds}; got {view.seed!r}.")
+        if not 0 <= view.step < self.config.num_inference_steps:
+            raise InputError(f"This run has the steps 0 to {self.config.num_inference_steps - 1}; got {view.step!r}.")
+        values = self.mean_square[:, :, :, view.step].astype(np.float64)  # (P, 2, N, S, R)
+        values = values.mean(axis=2) if view.seed is None else values[:, :, self.config.seeds.index(view.seed)]
+        return np.sqrt(self.head_map.group(self._stream(values, view.stream), view))
 
-    def differences(
-        self, grouping: str = "card", part: str = "all", stream: str = "card", seed: int | None = None, step: int = 0
-    ) -> np.ndarray:
+    def differences(self, view: View | str = "card", *fields: Any, **named: Any) -> np.ndarray:
         """B - A of ``rms`` with the same arguments: (n_pairs, n_heads)."""
-        rms = self.rms(grouping, part, stream, seed, step)
+        rms = self.rms(view, *fields, **named)
         return rms[:, 1] - rms[:, 0]
 
     def _stream(self, values: np.ndarray, stream: str) -> np.ndarray:
         """(P, 2, S, R) mean squares -> (P, 2, R) of one stream."""
         if stream != "card":
-            index = RESULT_STREAMS.index(stream) - 1
+            index = _STREAMS.index(stream)
             if (self.token_counts[:, :, index] == 0).any():
                 pair = self.pair_ids[int(np.argwhere(self.token_counts[:, :, index] == 0)[0, 0])]
                 raise InputError(f"Pair {pair!r} has no {stream} tokens, so this stream has no values; use another.")

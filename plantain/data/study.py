@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plantain.data.heads import HeadMap
+from plantain.data.prompts import described
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 
 POSE = "dense_pose"
+OF_POSE = ("pose", "variant")
+"""Roles of the contrasts of pose, beside which pose cannot be told apart from itself."""
 LEXICAL = tuple(f"lexical_{i}" for i in range(1, 9))
 # As the picture shows them: pose and its variants, then what is not pose.
 DEFAULT = (
@@ -64,6 +67,11 @@ class ControlStudy:
     @property
     def sets(self) -> list[str]:
         return list(self.trained)
+
+    def controls(self, pose: str = POSE) -> tuple[str, ...]:
+        """The sets that are not about pose's own contrast, told by the roles in their files."""
+        roles = {name: described(run.prompts).role for name, run in self.trained.items()}
+        return tuple(name for name in self.sets if name != pose and roles[name] not in OF_POSE)
 
     @property
     def config(self) -> ProbeConfig:

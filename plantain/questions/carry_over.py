@@ -10,17 +10,17 @@ import numpy as np
 from plantain import stats
 from plantain.data.prompts import match_rows
 from plantain.data.result import ProbeResult
-from plantain.data.study import LEXICAL, ControlStudy
+from plantain.data.study import POSE, ControlStudy
 from plantain.errors import InputError
-from plantain.questions.families import scope_differences
+from plantain.questions.answer import Answer
+from plantain.questions.families import scope_view
+from plantain.wording import Table
 
-POSE = "dense_pose"
-AGAINST = (*LEXICAL, "remarks", "length", "setting", "canonical", "paraphrase")
 SCOPE = "attention heads"
 
 
 @dataclass(frozen=True)
-class Transfers:
+class Transfers(Answer):
     """Whether each set's axis carries over to held-out subjects, and tells held-out pose pairs from control pairs.
 
     Attributes
@@ -41,12 +41,12 @@ class Transfers:
     scope: str
 
     @property
-    def rows(self) -> list[list[str]]:
-        """A row a set, a header first: held-out share along its own axis (p), and AUC of pose against it."""
+    def tables(self) -> list[Table]:
+        """One, with a row a set: held-out share along its own axis (p), and AUC of pose against it."""
         header = ["Set"]
         header += [f"{weights}: own axis (p)" for weights in self.weights]
         header += [f"{weights}: AUC of pose against it" for weights in self.weights]
-        rows = [header]
+        rows = [tuple(header)]
         for name in (POSE, *self.controls):
             own = [self.shares[weights, name] for weights in self.weights]
             cells = [f"{100 * share.share:.0f} % ({share.p:.3f})" for share in own]
@@ -54,8 +54,8 @@ class Transfers:
                 cells += ["—"] * len(self.weights)
             else:
                 cells += [f"{self.found[weights, name].auc:.2f}" for weights in self.weights]
-            rows.append([name, *cells])
-        return rows
+            rows.append((name, *cells))
+        return [Table(f"Held-out pairs, over {self.scope}", "", tuple(rows))]
 
     @property
     def sentences(self) -> list[str]:
@@ -86,7 +86,7 @@ class Transfers:
 
 
 def transfers(
-    study: ControlStudy, controls: Sequence[str] = AGAINST, scope: str = SCOPE, folds: int = 5, seed: int = 0
+    study: ControlStudy, controls: Sequence[str] | None = None, scope: str = SCOPE, folds: int = 5, seed: int = 0
 ) -> Transfers:
     """Learn axes on four fifths of the subjects, and see where the pairs of the others lie.
 
@@ -94,8 +94,8 @@ def transfers(
     >>> found.shares["untrained 0", "dense_pose"].share, found.found["trained", "setting"].auc
 
     Subjects and settings of the held-out fifth are new to the axis; of the ten T-pose wordings most are not.
-    ``stats.axis_transfer`` and ``stats.held_out_share`` have the method and the nulls. Controls that a study lacks are
-    left out.
+    ``stats.axis_transfer`` and ``stats.held_out_share`` have the method and the nulls. ``controls``: names of
+    sets, those that the study lacks left out; None: all that are not about pose's own contrast.
 
     Raises
     ------
@@ -106,12 +106,12 @@ def transfers(
         raise InputError(
             f"The study has no run of {POSE}, so there is no pose axis; run `python -m plantain controls`."
         )
-    kept = tuple(name for name in controls if name in study.sets)
+    kept = tuple(name for name in (study.controls() if controls is None else controls) if name in study.sets)
     shares, found = {}, {}
     for weights in study.weights:
         runs = study.runs[weights]
         for name in (POSE, *kept):
-            d, groups = scope_differences(runs[name], scope), _subjects(runs[name])
+            d, groups = runs[name].differences(scope_view(scope)), _subjects(runs[name])
             shares[weights, name] = stats.held_out_share(d, min(folds, len(set(groups))), seed, groups)
         for name in kept:
             p, c, groups = _matched(runs[POSE], runs[name], scope)
@@ -142,8 +142,8 @@ def _matched(pose: ProbeResult, control: ProbeResult, scope: str) -> tuple[np.nd
     rows = np.array(match_rows(pose.prompts, control.prompts))  # (P, 2)
     subjects = _subjects(pose)
     return (
-        scope_differences(pose, scope)[rows[:, 0]],
-        scope_differences(control, scope)[rows[:, 1]],
+        pose.differences(scope_view(scope))[rows[:, 0]],
+        control.differences(scope_view(scope))[rows[:, 1]],
         [subjects[i] for i in rows[:, 0]],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.questions.response import Summary
 from plantain.stats import MIN_PAIRS
+from plantain.wording import Table, share
 
 ALPHA = 0.05
 MEANING = (
@@ -52,34 +54,6 @@ class Inference:
     split_half: stats.SplitHalfNull | None
     spearman_brown: float | None
 
-    @property
-    def rows(self) -> list[tuple[str, str]]:
-        """(what, value) for a table."""
-        rows = []
-        for threshold, p, true in zip(self.thresholds, self.set_p, self.true_discoveries, strict=True):
-            rows.append((f"Set-level p at |t| > {threshold:g} (smallest possible {self.smallest_p:.2g})", f"{p:.2g}"))
-            rows.append((f"True discoveries among heads at |t| > {threshold:g}, at least (95 %)", f"{true:,}"))
-        share = 100 / self.n_heads
-        rows += [
-            ("Heads passing max-|t|, FWER 5 %", f"{self.n_fwer:,} ({share * self.n_fwer:.1f} %)"),
-            ("Heads passing Benjamini–Hochberg, FDR 5 %", f"{self.n_bh:,} ({share * self.n_bh:.1f} %)"),
-            ("Heads passing Benjamini–Yekutieli, FDR 5 %", f"{self.n_by:,} ({share * self.n_by:.1f} %)"),
-        ]
-        if self.mean_squared_effect is not None:
-            rows.append(("Mean d² over heads, beyond chance", f"{self.mean_squared_effect:.2f}"))
-        found = self.cross_fitted
-        if found is not None and np.isfinite(found.share):
-            low, high = max(0.0, found.low), min(1.0, found.high)
-            said = f"{100 * found.share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-            rows.append(("Heads chosen on half of the pairs that move the same way in a pair of the other", said))
-        if self.split_half is not None:
-            null = np.nanquantile(self.split_half.null, 0.95)
-            said = f"{self.split_half.r:.3f}; {null:.2f}; p = {self.split_half.p:.2g}"
-            rows.append(("Split-half r; 95 % of sign flips below; p", said))
-        if self.spearman_brown is not None:
-            rows.append(("Split-half r stepped up to all pairs (Spearman–Brown)", f"{self.spearman_brown:.3f}"))
-        return rows
-
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the nulls stay out."""
         found, halves = self.cross_fitted, self.split_half
@@ -109,10 +83,7 @@ def infer(result: ProbeResult, summary: Summary, seed: int = 0) -> Inference:
     FDR is on p of the t distribution, not on flip p: of 1,000 flips none is below 1/1,001, which no correction
     over thousands of heads survives. About 0.2 s for 510 heads, 3 s for 16,320.
     """
-    view = summary.view
-    d = result.differences(view["grouping"], view["part"], view["stream"], step=view["step"])
-    assert summary.null is not None
-    abs_t = np.abs(summary.t)
+    d = result.differences(summary.view)
     p = stats.t_pvalues(summary.t, summary.n_pairs)
     halves = stats.split_half_null(d, seed=seed) if summary.split_half is not None else None
     return Inference(
@@ -121,7 +92,7 @@ def infer(result: ProbeResult, summary: Summary, seed: int = 0) -> Inference:
         smallest_p=summary.null.smallest_p,
         true_discoveries=tuple(int(n) for n in summary.null.true_discoveries(summary.counts, ALPHA)),
         n_heads=summary.n_heads,
-        n_fwer=int((summary.null.max_p(abs_t) <= ALPHA).sum()),
+        n_fwer=int((summary.count.max_p <= ALPHA).sum()),
         n_bh=int((stats.fdr(p, "bh") <= ALPHA).sum()),
         n_by=int((stats.fdr(p, "by") <= ALPHA).sum()),
         mean_squared_effect=stats.mean_squared_effect(d) if len(d) >= 4 else None,
@@ -129,3 +100,52 @@ def infer(result: ProbeResult, summary: Summary, seed: int = 0) -> Inference:
         split_half=halves,
         spearman_brown=None if summary.split_half is None else float(stats.spearman_brown(summary.split_half[0])),
     )
+
+
+def certainty_table(found: Mapping[str, Inference]) -> Table:
+    """How sure one can be, a column for each of several inferences of the same thresholds.
+
+    >>> print(certainty_table({"This run": infer(result, table), "Untrained twin": infer(twin, twin_table)}).text)
+
+    What none of them has is left out.
+    """
+    first = next(iter(found.values()))
+    rows = [(what, *(value(each) for each in found.values())) for what, value in _rows(first)]
+    kept = tuple((what, *(cell or "—" for cell in cells)) for what, *cells in rows if any(cells))
+    return Table("How sure one can be", "", (("How sure", *found), *kept))
+
+
+def _rows(first: Inference) -> Iterator[tuple[str, Callable[[Inference], str]]]:
+    """What is told, and its cell for an inference: empty where it is not defined."""
+    for i, c in enumerate(first.thresholds):
+        what = f"Set-level p at |t| > {c:g} (smallest possible {first.smallest_p:.2g})"
+        yield what, lambda found, i=i: f"{found.set_p[i]:.2g}"
+        what = f"True discoveries among heads at |t| > {c:g}, at least (95 %)"
+        yield what, lambda found, i=i: f"{found.true_discoveries[i]:,}"
+    yield "Heads passing max-|t|, FWER 5 %", lambda found: share(found.n_fwer, found.n_heads)
+    yield "Heads passing Benjamini–Hochberg, FDR 5 %", lambda found: share(found.n_bh, found.n_heads)
+    yield "Heads passing Benjamini–Yekutieli, FDR 5 %", lambda found: share(found.n_by, found.n_heads)
+    yield "Mean d² over heads, beyond chance", lambda found: _decimals(found.mean_squared_effect, 2)
+    yield "Heads chosen on half of the pairs that move the same way in a pair of the other", _moving_alike
+    yield "Split-half r; 95 % of sign flips below; p", _split_half
+    stepped_up = "Split-half r stepped up to all pairs (Spearman–Brown)"
+    yield stepped_up, lambda found: _decimals(found.spearman_brown, 3)
+
+
+def _moving_alike(found: Inference) -> str:
+    fitted = found.cross_fitted
+    if fitted is None or not np.isfinite(fitted.share):
+        return ""
+    low, high = max(0.0, fitted.low), min(1.0, fitted.high)
+    return f"{100 * fitted.share:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def _split_half(found: Inference) -> str:
+    halves = found.split_half
+    if halves is None:
+        return ""
+    return f"{halves.r:.3f}; {np.nanquantile(halves.null, 0.95):.2f}; p = {halves.p:.2g}"
+
+
+def _decimals(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"

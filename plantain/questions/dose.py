@@ -1,6 +1,6 @@
 """Deformation as a dose: is a head's shift a step, canonical or not, or does it grow with how much the body is bent?
 
->>> found = dose.dose(plantain.load_result("assets/runs/posebox"))
+>>> found = dose(plantain.load_result("assets/runs/posebox"))
 >>> print(found.text)
 
 The distances come from the pairs' tags: poses are named there, and each name has a skeleton. No picture is measured.
@@ -9,6 +9,7 @@ The distances come from the pairs' tags: poses are named there, and each name ha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ import numpy as np
 from plantain import stats
 from plantain.data.prompts import PromptPair
 from plantain.data.result import ProbeResult
+from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.pose.distance import distance_from_t_pose, pair_distances
-from plantain.questions.response import THRESHOLDS
-from plantain.wording import signed
+from plantain.questions.answer import Answer
+from plantain.wording import Table, signed
 
 MEASURES = {"rotation": "mean joint rotation in degrees", "joints": "number of bent joints"}
 EXPLANATIONS = (*stats.MODELS, "none")
@@ -41,7 +43,7 @@ class BlockDose:
 
 
 @dataclass(frozen=True)
-class Dose:
+class Dose(Answer):
     """The shift of every head against the distance of the pair.
 
     Attributes
@@ -49,39 +51,33 @@ class Dose:
     measure : "rotation" or "joints" (``MEASURES``)
     distance : float64 array, shape (n_pairs,)
         B's distance from the T-pose minus A's; A's is 0 where it is a T-pose.
-    step_t : float64 array, shape (n_heads,)
-        The ordinary paired t: the shift as a step.
+    step : stats.HeadCount of the ordinary paired t: the shift as a step
     response : stats.DoseResponse
         Slope with intercept, its null of permuted distances, and the three models left one out.
-    counts, null_p99, set_p : a value for each of ``thresholds``
-        Heads whose slope has |t| above it, the 99th percentile of that count under permuted distances, and p.
-    step_counts : heads whose step has |t| above each of ``thresholds``
     blocks : in the model's order
     distance_null, gain_null : arrays, shape (n,)
         ``n_by_distance`` and ``gain`` with the distances permuted over pairs. The p is of the gain: where heads go
         together, a chance slope leads in all of them at once, but not by much.
     length_r : correlation of the distance with B − A in tokens; NaN where lengths are equal
-    view : grouping, part, stream, step, n_permutations, seed
     """
 
     measure: str
     distance: np.ndarray
-    thresholds: tuple[float, ...]
-    step_t: np.ndarray
+    step: stats.HeadCount
     response: stats.DoseResponse
-    counts: tuple[int, ...]
-    null_p99: tuple[float, ...]
-    set_p: tuple[float, ...]
-    step_counts: tuple[int, ...]
     blocks: tuple[BlockDose, ...]
     distance_null: np.ndarray
     gain_null: np.ndarray
     length_r: float
-    view: dict[str, Any]
+
+    @cached_property
+    def slope(self) -> stats.HeadCount:
+        """Heads whose slope has |t| above each threshold, beside permuted distances."""
+        return stats.HeadCount(self.response.t, self.response.null, len(self.distance))
 
     @property
     def n_heads(self) -> int:
-        return len(self.step_t)
+        return self.slope.n_heads
 
     @property
     def n_fwer(self) -> int:
@@ -110,10 +106,11 @@ class Dose:
         return float(((self.gain_null >= self.gain).sum() + 1) / (len(self.gain_null) + 1))
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """One row a block, a header first."""
-        header = ("block", "heads", f"slope |t| > {self.thresholds[0]:g}", "max |t| of slope", *EXPLANATIONS)
-        body = [
+    def tables(self) -> list[Table]:
+        """One row a block."""
+        first = self.slope.thresholds[0]
+        header = ("block", "heads", f"slope |t| > {first:g}", "max |t| of slope", *EXPLANATIONS)
+        rows = [
             (
                 b.name,
                 f"{b.n_heads:,}",
@@ -123,16 +120,31 @@ class Dose:
             )
             for b in self.blocks
         ]
-        return [header, *body]
+        return [Table("By block", "", (header, *rows))]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Slope and intercept, t of the slope with its family-wise p, t of the step, and what predicts best."""
+        response = self.response
+        return {
+            "slope": response.slope,
+            "intercept": response.intercept,
+            "t_slope": response.t,
+            "p_fwer": response.max_p,
+            "t_step": self.step.t,
+            "best": [EXPLANATIONS[k] for k in response.best],  # -1 is "none", the last
+        }
 
     @property
     def sentences(self) -> list[str]:
+        """Distances, slopes, steps, what predicts best, and what may stand behind a slope."""
+        slope = self.slope
         low, high = self.distance.min(), self.distance.max()
         slopes = "; ".join(
             f"{count:,} heads at |t| > {c:g} (null p99 {p99:,.0f}, p = {p:.3f})"
-            for c, count, p99, p in zip(self.thresholds, self.counts, self.null_p99, self.set_p, strict=True)
+            for c, count, p99, p in zip(slope.thresholds, slope.counts, slope.null_p99, slope.set_p, strict=True)
         )
-        steps = ", ".join(f"{n:,} at |t| > {c:g}" for c, n in zip(self.thresholds, self.step_counts, strict=True))
+        steps = ", ".join(f"{n:,} at |t| > {c:g}" for c, n in zip(self.step.thresholds, self.step.counts, strict=True))
         best = self.n_best
         lines = [
             f"Distance of {len(self.distance)} pairs, {MEASURES[self.measure]}: {low:.3g} to {high:.3g}.",
@@ -157,19 +169,11 @@ class Dose:
             )
         return lines
 
-    @property
-    def text(self) -> str:
-        """The sentences and the table of blocks, as plain text."""
-        rows = self.rows
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        table = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([*self.sentences, "", *table])
-
 
 def distances(result: ProbeResult, measure: str = "rotation") -> np.ndarray:
     """B's distance from the T-pose minus A's, for every pair done: (n_pairs,).
 
-    >>> dose.distances(plantain.load_result("assets/runs/posebox"), "joints")[:3]
+    >>> distances(plantain.load_result("assets/runs/posebox"), "joints")[:3]
     array([5., 5., 3.])
 
     "rotation" is the mean over nine joints of how far each is turned away from the T-pose, in degrees; "joints"
@@ -190,19 +194,16 @@ def distances(result: ProbeResult, measure: str = "rotation") -> np.ndarray:
 def dose(
     result: ProbeResult,
     measure: str = "rotation",
-    grouping: str = "card",
-    part: str = "all",
-    stream: str = "card",
-    step: int = 0,
+    view: View | str = "card",
     n_permutations: int = 1000,
     seed: int = 0,
 ) -> Dose:
     """Regress every head's shift on the pair's distance from the T-pose (``stats.dose_response``).
 
-    >>> found = dose(result, measure="joints", grouping="head")
-    >>> found.counts, found.n_best
+    >>> found = dose(result, measure="joints", view="head")
+    >>> found.slope.counts, found.n_best
 
-    The view is that of ``ProbeResult.rms``. The null permutes distances over pairs, the same way for all heads;
+    ``view`` is a ``View``, or "card" or "head". The null permutes distances over pairs, the same way for all heads;
     it is exact when pairs could be exchanged without a slope. A pose's words go with its distance: a slope says that
     the shift grows with it, not that the model measures joints.
 
@@ -211,43 +212,28 @@ def dose(
     InputError
         As ``distances`` and ``stats.dose_response``: poses that are all as far, or fewer than 4 pairs.
     """
+    view = View.of(view)
     x = distances(result, measure)
-    d = result.differences(grouping, part, stream, step=step)
-    t = stats.paired_t(d)
-    response = stats.dose_response(d, x, n_permutations, seed, THRESHOLDS)
+    d = result.differences(view)
+    response = stats.dose_response(d, x, n_permutations, seed)
     distance_null, gain_null = _model_nulls(d, x, min(n_permutations, _MODEL_PERMUTATIONS), seed)
-    cuts = np.array(THRESHOLDS)
-    counts = (np.abs(response.t)[:, None] > cuts).sum(axis=0)
     tokens = (result.token_counts[:, 1, 1] - result.token_counts[:, 0, 1]).astype(float)
     return Dose(
         measure=measure,
         distance=x,
-        thresholds=THRESHOLDS,
-        step_t=t,
+        step=stats.count_heads(d, n_splits=0, seed=seed),
         response=response,
-        counts=tuple(int(n) for n in counts),
-        null_p99=tuple(float(q) for q in response.null.count_quantile(0.99)),
-        set_p=tuple(float(p) for p in response.null.set_p(counts)),
-        step_counts=tuple(int(n) for n in (np.abs(t)[:, None] > cuts).sum(axis=0)),
-        blocks=_blocks(result, grouping, part, response),
+        blocks=_blocks(result, view, response),
         distance_null=distance_null,
         gain_null=gain_null,
         length_r=float(np.corrcoef(x, tokens)[0, 1]) if np.ptp(tokens) else float("nan"),
-        view={
-            "grouping": grouping,
-            "part": part,
-            "stream": stream,
-            "step": step,
-            "n_permutations": n_permutations,
-            "seed": seed,
-        },
     )
 
 
 def _model_nulls(d: np.ndarray, x: np.ndarray, n_permutations: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """``n_by_distance`` and ``gain`` with permuted distances: (n_permutations,) each."""
     rng = np.random.default_rng(seed)
-    found = [stats.dose_response(d, rng.permutation(x), 1, thresholds=THRESHOLDS) for _ in range(n_permutations)]
+    found = [stats.dose_response(d, rng.permutation(x), 1) for _ in range(n_permutations)]
     return np.array([f.n_best["slope"] + f.n_best["both"] for f in found]), np.array([_gain(f) for f in found])
 
 
@@ -257,14 +243,14 @@ def _gain(response: stats.DoseResponse) -> float:
     return float((np.max(with_distance, axis=0) - step).mean())
 
 
-def _blocks(result: ProbeResult, grouping: str, part: str, response: stats.DoseResponse) -> tuple[BlockDose, ...]:
-    index = result.head_map.table(grouping, part)["block_index"]
+def _blocks(result: ProbeResult, view: View, response: stats.DoseResponse) -> tuple[BlockDose, ...]:
+    index = result.head_map.table(view)["block_index"]
     blocks = []
     for block in np.unique(index):
         heads = index == block
         abs_t, best = np.abs(response.t[heads]), response.best[heads]
         n_best = {name: int((best == k).sum()) for k, name in enumerate(stats.MODELS)} | {"none": int((best < 0).sum())}
-        above = int((abs_t > THRESHOLDS[0]).sum())
+        above = int((abs_t > stats.THRESHOLDS[0]).sum())
         blocks.append(BlockDose(result.head_map.block_names[block], len(abs_t), above, float(abs_t.max()), n_best))
     return tuple(blocks)
 

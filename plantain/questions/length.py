@@ -1,8 +1,8 @@
 """Length audit: are the two sides of the pairs as long for the tokenizer, and what is the effect at equal length?
 
->>> found = audit.audit_prompts(load_tokenizer("posebox"), plantain.load_prompts("dense_pose"))
+>>> found = audit_prompts(load_tokenizer("posebox"), plantain.load_prompts("dense_pose"))
 >>> print(found.text)
->>> print(audit.equal_length(plantain.load_result("assets/runs/posebox")).text)
+>>> print(equal_length(plantain.load_result("assets/runs/posebox")).text)
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 from plantain import stats
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
+from plantain.data.view import View
 from plantain.model.text import text_mask
-from plantain.questions.response import THRESHOLDS
+from plantain.questions.answer import Answer
 from plantain.wording import signed
 
 ALPHA = 0.05
@@ -60,15 +61,8 @@ class LengthAudit:
         return "unbalanced"
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """One row a pair, a header first: id, tokens in A, in B, their difference, and a flag where it is not 0."""
-        rows: list[tuple[str, ...]] = [("pair", "A", "B", "B − A", "")]
-        for pair, (a, b) in zip(self.pair_ids, self.counts.tolist(), strict=True):
-            rows.append((pair, str(a), str(b), signed(b - a), "" if a == b else "differs"))
-        return rows
-
-    @property
     def sentence(self) -> str:
+        """The verdict in words."""
         n_unequal, n = int(np.count_nonzero(self.delta)), len(self.delta)
         if self.verdict == "equal":
             low, high = self.counts.min(), self.counts.max()
@@ -99,7 +93,7 @@ class LengthAudit:
 def audit_prompts(pipe: Any, prompts: PromptSet) -> LengthAudit:
     """Count the tokens of a prompt set as a pipeline's tokenizer has them, chat template included.
 
-    >>> audit.audit_prompts(load_tokenizer("posebox"), plantain.load_prompts("length")).verdict
+    >>> audit_prompts(load_tokenizer("posebox"), plantain.load_prompts("length")).verdict
     'unbalanced'
 
     ``pipe`` is a pipeline, or what ``pipeline.load_tokenizer`` gives: no weights are needed.
@@ -116,7 +110,7 @@ def audit_prompts(pipe: Any, prompts: PromptSet) -> LengthAudit:
 def audit_run(result: ProbeResult) -> LengthAudit:
     """The same from a saved run, which holds its token counts.
 
-    >>> audit.audit_run(plantain.load_result("assets/runs/posebox")).verdict
+    >>> audit_run(plantain.load_result("assets/runs/posebox")).verdict
     'equal'
     """
     return LengthAudit(
@@ -125,47 +119,47 @@ def audit_run(result: ProbeResult) -> LengthAudit:
 
 
 @dataclass(frozen=True)
-class EqualLength:
+class EqualLength(Answer):
     """The effect at equal length beside the plain one.
 
     Attributes
     ----------
     audit : LengthAudit
-    t : float64 array, shape (n_heads,)
-        Paired t, lengths as they are.
-    adjusted : stats.LengthAdjusted, or None where every pair has the same, non-zero difference in length
-    counts, counts_adjusted, p99, p99_adjusted : a value for each of ``thresholds``
-        Heads with |t| above it and the 99th percentile of that count under flips; None without ``adjusted``.
+    plain : stats.HeadCount, lengths as they are
+    fit : stats.LengthAdjusted, or None where every pair has the same, non-zero difference in length
     """
 
     audit: LengthAudit
-    thresholds: tuple[float, ...]
-    t: np.ndarray
-    adjusted: stats.LengthAdjusted | None
-    counts: tuple[int, ...]
-    p99: tuple[float, ...]
-    counts_adjusted: tuple[int, ...] | None
-    p99_adjusted: tuple[float, ...] | None
+    plain: stats.HeadCount
+    fit: stats.LengthAdjusted | None
+
+    @property
+    def adjusted(self) -> stats.HeadCount | None:
+        """The count at equal length; None without a fit."""
+        return None if self.fit is None else stats.HeadCount(self.fit.t, self.fit.null, self.plain.n_pairs)
 
     @property
     def sentences(self) -> list[str]:
         """What was found, and how far it goes beyond what was measured."""
-        if self.adjusted is None or self.counts_adjusted is None or self.p99_adjusted is None:
+        if self.fit is None or self.adjusted is None:
             return [
                 f"Every pair differs by {signed(int(self.audit.delta[0]))} tokens, so length and contrast cannot be "
                 "told apart in this run; vary the lengths, or make them equal."
             ]
         if self.audit.verdict == "equal":
             return ["Lengths are equal in every pair, so the paired t is the effect at equal length already."]
+        counts = zip(
+            self.plain.thresholds,
+            *(getattr(count, name) for count in (self.plain, self.adjusted) for name in ("counts", "null_p99")),
+            strict=True,
+        )
         measured = "; ".join(
             f"{count:,} heads at |t| > {c:g} as they are (null p99 {p99:,.0f}), {adjusted:,} at equal length "
             f"(null p99 {adjusted_p99:,.0f})"
-            for c, count, p99, adjusted, adjusted_p99 in zip(
-                self.thresholds, self.counts, self.p99, self.counts_adjusted, self.p99_adjusted, strict=True
-            )
+            for c, count, p99, adjusted, adjusted_p99 in counts
         )
-        wider = f"its standard error is {self.adjusted.inflation:.2f} times that of a mean with the same residuals"
-        if self.adjusted.extrapolated:
+        wider = f"its standard error is {self.fit.inflation:.2f} times that of a mean with the same residuals"
+        if self.fit.extrapolated:
             nearest = self.audit.delta[np.abs(self.audit.delta).argmin()]
             how = (
                 f"No pair has equal lengths and one side is always the longer one (by {abs(nearest)} tokens at least), "
@@ -173,27 +167,25 @@ class EqualLength:
             )
         else:
             how = f"The effect at equal length lies within the lengths that were measured; {wider}."
-        return [f"Of {len(self.t):,} heads: {measured}.", how]
+        return [f"Of {self.plain.n_heads:,} heads: {measured}.", how]
 
     @property
     def text(self) -> str:
+        """The audit, and what was found beyond it."""
         return "\n".join([self.audit.text, "", *self.sentences])
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """t as it is, and at equal length."""
+        return {"t": self.plain.t} | ({} if self.fit is None else {"t_equal_length": self.fit.t, "b1": self.fit.b1})
 
-def equal_length(
-    result: ProbeResult,
-    grouping: str = "card",
-    part: str = "all",
-    stream: str = "card",
-    step: int = 0,
-    n_flips: int = 1000,
-    seed: int = 0,
-) -> EqualLength:
+
+def equal_length(result: ProbeResult, view: View | str = "card", n_flips: int = 1000, seed: int = 0) -> EqualLength:
     """The effect of a run at equal length: b0 of d = b0 + b1·Δlength, tested by ``stats.length_adjusted``.
 
-    >>> audit.equal_length(result).adjusted.t                     # (n_heads,), b0 over its standard error
+    >>> equal_length(result).fit.t                                # (n_heads,), b0 over its standard error
 
-    The view is that of ``ProbeResult.rms``; Δlength is in real tokens, B − A.
+    ``view`` is a ``View``, or "card" or "head"; Δlength is in real tokens, B − A.
 
     Raises
     ------
@@ -201,23 +193,8 @@ def equal_length(
         As ``summarise``; also fewer than 4 pairs that differ in length.
     """
     found = audit_run(result)
-    d = result.differences(grouping, part, stream, step=step)
-    t = stats.paired_t(d)
-    null = stats.sign_flip_null(d, n_flips, THRESHOLDS, seed)
-    adjusted = None
+    d = result.differences(view)
+    fit = None
     if not found.delta.any() or np.ptp(found.delta) > 0:
-        adjusted = stats.length_adjusted(d, found.delta, n_flips, seed, THRESHOLDS)
-    return EqualLength(
-        audit=found,
-        thresholds=THRESHOLDS,
-        t=t,
-        adjusted=adjusted,
-        counts=_above(t),
-        p99=tuple(float(q) for q in null.count_quantile(0.99)),
-        counts_adjusted=None if adjusted is None else _above(adjusted.t),
-        p99_adjusted=None if adjusted is None else tuple(float(q) for q in adjusted.null.count_quantile(0.99)),
-    )
-
-
-def _above(t: np.ndarray) -> tuple[int, ...]:
-    return tuple(int((np.abs(t) > c).sum()) for c in THRESHOLDS)
+        fit = stats.length_adjusted(d, found.delta, n_flips, seed)
+    return EqualLength(found, stats.count_heads(d, n_flips, 0, seed), fit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from plantain import stats
 from plantain.data.result import ProbeResult
+from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.paths import ASSETS
+from plantain.stats import THRESHOLDS
+from plantain.wording import Table, number, p_value, share
 
-THRESHOLDS = (3.0, 5.0)
 LARGE_D = 0.8  # Cohen's "large"
 TOP_BLOCKS = 5  # as many as the card lists
 
@@ -36,8 +38,8 @@ class Block:
     def line(self) -> str:
         """``single[0]: max|t|=22.45, 283/768 heads at |t|>3, median |d|=0.45``"""
         return (
-            f"{self.name}: max|t|={_number(self.max_abs_t, 2)}, {self.n_above}/{self.n_heads} heads "
-            f"at |t|>{self.threshold:g}, median |d|={_number(self.median_abs_d, 2)}"
+            f"{self.name}: max|t|={number(self.max_abs_t, 2)}, {self.n_above}/{self.n_heads} heads "
+            f"at |t|>{self.threshold:g}, median |d|={number(self.median_abs_d, 2)}"
         )
 
 
@@ -72,29 +74,40 @@ class CardTable:
         return tuple(count / self.n_heads for count in self.counts)
 
     @property
+    def share(self) -> str:
+        """Heads above the first threshold, as text: "269 (52.7 %)"."""
+        return share(self.counts[0], self.n_heads)
+
+    @property
     def rows(self) -> list[tuple[str, str, str]]:
-        """The card's table, three cells a row, its header first."""
-        rows = [("Metric", "Value", "Significance")]
+        """The card's table, three cells a row: metric, value, significance."""
+        rows = []
         for threshold, count, ratio in zip(self.thresholds, self.counts, self.ratios, strict=True):
             beside = "null p99 = 0" if ratio is None else f"{_ratio(ratio)}× empirical null p99"
-            rows.append((f"Heads with |t| > {threshold:g}", self._share(count), beside))
-        rows.append((f"Heads with |d| > {LARGE_D:g} (large)", self._share(self.large_d), "—"))
+            rows.append((f"Heads with |t| > {threshold:g}", self._card_share(count), beside))
+        rows.append((f"Heads with |d| > {LARGE_D:g} (large)", self._card_share(self.large_d), "—"))
         if self.split_half is None:
             rows.append(("Split-half r (median)", "not defined", "needs 4 pairs and 3 heads that vary"))
         else:
             median, q1, q3 = self.split_half
             rows.append(("Split-half r (median)", f"{median:.3f}", f"[{q1:.2f}, {q3:.2f}] IQR"))
-        rows.append(("Max |t|", _number(self.max_abs_t, 2), "—"))
+        rows.append(("Max |t|", number(self.max_abs_t, 2), "—"))
         return rows
+
+    def table(self, twin: CardTable | None = None) -> Table:
+        """The card's table, the untrained twin's values in a column of their own where there is one."""
+        if twin is None:
+            return Table("The card’s table", "", (("Metric", "Value", "Significance"), *self.rows))
+        beside = [row[1] for row in twin.rows]
+        # Before the last column, so that a phone shows it without scrolling.
+        rows = [(metric, value, other, said) for (metric, value, said), other in zip(self.rows, beside, strict=True)]
+        return Table("The card’s table", "", (("Metric", "Value", "Untrained twin", "Significance"), *rows))
 
     @property
     def text(self) -> str:
         """The card's table and its top blocks, as plain text."""
-        rows = self.rows
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         blocks = [f"  • {block.line}" for block in self.blocks[:TOP_BLOCKS]]
-        return "\n".join([*lines, "", "Top blocks by max |t|:", "", *blocks])
+        return "\n".join([self.table().columns, "", "Top blocks by max |t|:", "", *blocks])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; infinities become the text "inf"."""
@@ -121,8 +134,17 @@ class CardTable:
             ],
         }
 
-    def _share(self, count: int) -> str:
+    def _card_share(self, count: int) -> str:
         return f"{count:,} ({100 * count / self.n_heads:.1f}%)"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How often a run's labels are flipped and its pairs split, and the seed of both."""
+
+    n_flips: int = 1000
+    n_splits: int = 100
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,22 +153,39 @@ class Summary(CardTable):
 
     Attributes
     ----------
-    t, dz : float64 array, shape (n_heads,)
-    null : stats.SignFlipNull
-    split_half_r : float64 array, shape (n_splits,), empty where it is not defined
-    set_p : for each threshold, how often a sign flip gives as many heads, the observed one counted in
-    max_t_p95 : the 95th percentile of the largest |t| under flips (a head above it passes FWER 5 %)
+    count : stats.HeadCount, with t of every head and its sign-flip null
+    dz : float64 array, shape (n_heads,)
     n_silent : heads whose differences are all zero
+    view, draws : which heads of the run are counted, and how the null was drawn
     """
 
-    t: np.ndarray = field(default_factory=lambda: np.empty(0))
-    dz: np.ndarray = field(default_factory=lambda: np.empty(0))
-    null: stats.SignFlipNull | None = None
-    split_half_r: np.ndarray = field(default_factory=lambda: np.empty(0))
-    set_p: tuple[float, ...] = ()
-    max_t_p95: float = float("nan")
+    count: stats.HeadCount = field(kw_only=True)
+    dz: np.ndarray = field(kw_only=True)
     n_silent: int = 0
-    view: dict[str, Any] = field(default_factory=dict)
+    view: View = field(default_factory=View)
+    draws: Draws = field(default_factory=Draws)
+
+    @property
+    def t(self) -> np.ndarray:
+        return self.count.t
+
+    @property
+    def null(self) -> stats.ResampledNull:
+        return self.count.null
+
+    @property
+    def split_half_r(self) -> np.ndarray:
+        return self.count.split_half_r
+
+    @property
+    def set_p(self) -> tuple[float, ...]:
+        """For each threshold, how often a sign flip gives as many heads, the observed one counted in."""
+        return self.count.set_p
+
+    @property
+    def max_t_p95(self) -> float:
+        """The 95th percentile of the largest |t| under flips: a head above it passes FWER 5 %."""
+        return float(np.quantile(self.null.max_abs_t, 0.95, method="higher"))
 
     @property
     def expected_by_chance(self) -> tuple[float, ...]:
@@ -156,9 +195,9 @@ class Summary(CardTable):
     @property
     def beyond(self) -> list[str]:
         """Lines the card does not have: the null in other words, and heads without variance."""
-        ps = ", ".join(f"p = {_p(p)} at |t| > {c:g}" for c, p in zip(self.thresholds, self.set_p, strict=True))
-        n_flips = len(self.null.max_abs_t) if self.null is not None else 0
-        how = "all" if self.null is not None and self.null.exhaustive else "random"
+        ps = ", ".join(f"p = {p_value(p)} at |t| > {c:g}" for c, p in zip(self.thresholds, self.set_p, strict=True))
+        n_flips = len(self.null.max_abs_t)
+        how = "all" if self.null.exhaustive else "random"
         above = int((np.abs(self.t) > self.max_t_p95).sum())
         by_chance = ", ".join(
             f"{expected:,.3g} at |t| > {c:g}"
@@ -167,10 +206,10 @@ class Summary(CardTable):
         passing = f"{above:,} of {self.n_heads:,} heads pass it"
         lines = [
             f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; "
-            f"95 % of flips stay below max |t| {_number(self.max_t_p95, 2)}, and {passing}.",
+            f"95 % of flips stay below max |t| {number(self.max_t_p95, 2)}, and {passing}.",
             f"Expected by chance, from the t distribution with {self.n_pairs - 1} degrees of freedom: {by_chance}.",
         ]
-        if self.null is not None and self.null.exhaustive:
+        if self.null.exhaustive:
             lines.append(f"{self.n_pairs} pairs have {n_flips:,} flips in all, so no p is below {2 / n_flips:.2g}.")
             if 2 / n_flips > 0.01:
                 lines.append(
@@ -187,13 +226,13 @@ class Summary(CardTable):
             "max_t_p95": _json_number(self.max_t_p95),
             "expected_by_chance": list(self.expected_by_chance),
             "n_silent": self.n_silent,
-            "view": self.view,
+            "view": self.view.to_dict() | asdict(self.draws),
         }
 
 
 def summarise(
     result: ProbeResult,
-    grouping: str = "card",
+    grouping: View | str = "card",
     part: str = "all",
     stream: str = "card",
     step: int = 0,
@@ -207,51 +246,35 @@ def summarise(
     >>> table = plantain.summarise(result, grouping="card", n_flips=1000, n_splits=100, seed=0)
     >>> print(table.text)
 
-    ``grouping``, ``part``, ``stream`` and ``step`` choose the view as in ``ProbeResult.rms``; noise seeds are
-    averaged. ``seed`` drives flips and splits. Formulas: ``stats.paired_t``, ``cohens_dz``,
-    ``sign_flip_null``, ``split_half``.
+    ``grouping``, ``part``, ``stream`` and ``step`` choose the view as in ``ProbeResult.rms``, or ``grouping`` is a
+    ``View``; noise seeds are averaged. ``seed`` drives flips and splits. Formulas: ``stats.count_heads``.
 
     Raises
     ------
     InputError
         Fewer than 3 pairs done, or a view the run does not have.
     """
-    d = result.differences(grouping, part, stream, step=step)
-    t, dz = stats.paired_t(d), stats.cohens_dz(d)
-    null = stats.sign_flip_null(d, n_flips, thresholds, seed)
-    counts = (np.abs(t)[:, None] > np.array(null.thresholds)).sum(axis=0)
-    p99 = null.count_quantile(0.99)
-    enough = d.shape[0] >= 4 and d.shape[1] >= 3
-    r = stats.split_half(d, n_splits, seed) if enough else np.empty(0)
-    quartiles = np.quantile(r, [0.5, 0.25, 0.75]) if enough and np.isfinite(r).all() else None
-    head_table = result.head_map.table(grouping, part)
+    view = View.of(grouping, part, stream, step=step)
+    d = result.differences(view)
+    count = stats.count_heads(d, n_flips, n_splits, seed, thresholds)
+    dz = stats.cohens_dz(d)
+    p99, block_index = count.null_p99, result.head_map.table(view)["block_index"]
     return Summary(
         n_pairs=len(d),
-        n_heads=d.shape[1],
-        counts=tuple(int(count) for count in counts),
-        null_p99=tuple(float(value) for value in p99),
-        ratios=tuple(float(c / q) if q > 0 else None for c, q in zip(counts, p99, strict=True)),
+        n_heads=count.n_heads,
+        counts=count.counts,
+        null_p99=p99,
+        ratios=tuple(n / q if q > 0 else None for n, q in zip(count.counts, p99, strict=True)),
         large_d=int((np.abs(dz) > LARGE_D).sum()),
-        split_half=None if quartiles is None else (float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
-        max_abs_t=float(np.abs(t).max()),
-        blocks=_blocks(head_table["block_index"], result.head_map.block_names, t, dz, null.thresholds[0]),
-        thresholds=null.thresholds,
-        t=t,
+        split_half=count.split_half,
+        max_abs_t=float(np.abs(count.t).max()),
+        blocks=_blocks(block_index, result.head_map.block_names, count.t, dz, count.thresholds[0]),
+        thresholds=count.thresholds,
+        count=count,
         dz=dz,
-        null=null,
-        split_half_r=r,
-        set_p=tuple(float(p) for p in null.set_p(counts)),
-        max_t_p95=float(np.quantile(null.max_abs_t, 0.95, method="higher")),
         n_silent=int((d == 0).all(axis=0).sum()),
-        view={
-            "grouping": grouping,
-            "part": part,
-            "stream": stream,
-            "step": step,
-            "n_flips": n_flips,
-            "n_splits": n_splits,
-            "seed": seed,
-        },
+        view=view,
+        draws=Draws(n_flips, n_splits, seed),
     )
 
 
@@ -292,14 +315,6 @@ def _blocks(
 def _ratio(ratio: float) -> str:
     """One decimal below 100, whole numbers above, as the card prints them: 6.2, 659, 1,489."""
     return f"{ratio:.1f}" if ratio < 99.95 else f"{ratio:,.0f}"
-
-
-def _number(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if np.isfinite(value) else "∞"
-
-
-def _p(p: float) -> str:
-    return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
 
 
 def _json_number(value: float) -> float | str:

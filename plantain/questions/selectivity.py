@@ -1,12 +1,12 @@
 """Is it pose? Pose beside every control, trained beside untrained, for each family of heads.
 
->>> report = comparison.compare(controls.load_controls("assets/runs/controls"))
+>>> report = compare(load_controls("assets/runs/controls"))
 >>> report.selectivity("trained", "setting", "attention heads").larger
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,37 +14,26 @@ import numpy as np
 
 from plantain import stats
 from plantain.data.heads import HeadMap
-from plantain.data.prompts import match_rows
+from plantain.data.prompts import described, match_rows
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
-from plantain.data.study import LEXICAL, POSE, ControlStudy
+from plantain.data.study import OF_POSE, POSE, ControlStudy
 from plantain.errors import InputError
 from plantain.questions.factors import FactorCount, count_factors
-from plantain.questions.families import (
-    Count,
-    count_heads,
-    scope_differences,
-    scope_rms,
-    scope_table,
-    scopes_of,
-    unit_of,
-)
-from plantain.questions.response import THRESHOLDS
+from plantain.questions.families import WHOLE, scope_view, scopes_of
 
-ARTICULATION, FACTORIAL, PARAPHRASE = "articulation", "body_clothing", "paraphrase"
-# Other contrasts of pose: beside them pose cannot be told apart from itself.
-_OF_POSE = (POSE, "dense_pose_fixed", ARTICULATION, FACTORIAL)
-WHOLE = ("card heads", "attention heads")
-"""Scopes that cover all blocks; for these the report keeps every head."""
+# Roles of controls that a head need not respond less to.
+_SPARED = ("near", "nothing")
+_Key = tuple[str, str, str]  # weights, set, scope
 
 
 @dataclass(frozen=True)
 class SelectivityCount:
-    """Heads that respond more to pose than to a control, and the other way round (``stats.selectivity``).
+    """Heads that respond more to pose than to a control, and the other way round.
 
     Attributes
     ----------
-    larger, smaller : heads with |pose| > |control|, and with |control| > |pose|
+    found : stats.Selectivity, with a mask of the heads of either kind
     p_excess : of larger - smaller, when the two are of equal size in every head (``stats.selectivity_null``)
     blocks : (block, larger, smaller, n_heads) of every block
     """
@@ -52,24 +41,28 @@ class SelectivityCount:
     weights: str
     control: str
     scope: str
-    n_heads: int
-    larger: int
-    smaller: int
+    found: stats.Selectivity
     p_excess: float
     blocks: tuple[tuple[str, int, int, int], ...] = ()
 
+    @property
+    def n_heads(self) -> int:
+        return len(self.found.larger)
+
+    @property
+    def larger(self) -> int:
+        """Heads with |pose| > |control|."""
+        return self.found.n_larger
+
+    @property
+    def smaller(self) -> int:
+        """Heads with |control| > |pose|."""
+        return self.found.n_smaller
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "weights": self.weights,
-            "control": self.control,
-            "scope": self.scope,
-            "n_heads": self.n_heads,
-            "larger": self.larger,
-            "smaller": self.smaller,
-            "p_excess": self.p_excess,
-            "blocks": [list(block) for block in self.blocks],
-        }
+        names = ("weights", "control", "scope", "n_heads", "larger", "smaller", "p_excess")
+        return {name: getattr(self, name) for name in names} | {"blocks": [list(block) for block in self.blocks]}
 
 
 @dataclass(frozen=True)
@@ -79,46 +72,58 @@ class ControlReport:
     Attributes
     ----------
     model, pose : names of the trained model and of the set that is held against the others
-    weights, sets, controls, scopes : what there is; controls are the sets that are not about pose's own contrast
-    counts : {(weights, set, scope): Count}
-        Of "articulation" the canonical effect is counted, ½[(E_few - C_few) + (E_many - C_many)] by subject.
+    weights, sets, scopes : what there is
+    roles, labels, designs : {set: word}, from the sets' own files; a set without a role is a control
+    counts : {(weights, set, scope): stats.HeadCount}
+        Of a set of the design "few and many" the canonical effect is counted, ½[(E_few - C_few) + (E_many - C_many)]
+        by subject.
     selectivities : {(weights, control, scope): SelectivityCount}
     survivors : {(weights, scope): (more, less)}
-        Heads that respond more to pose than to every control but the paraphrase, and less than to each of them.
-    bent : {(weights, scope): {"articulation": Count, "interaction": Count}}
+        Heads that respond more to pose than to every control that is not spared, and less than to each of them.
+    bent : {(weights, scope): {"articulation": stats.HeadCount, "interaction": stats.HeadCount}}
         Of ½[(E_many - E_few) + (C_many - C_few)], many bent joints against few, and of (E_many - C_many) -
         (E_few - C_few), where the canonical effect depends on them (``stats.canonical_effect``).
     factors : {(weights, scope): FactorCount of each effect}
-    t : {(weights, set, scope): array (n_heads,)}, of the scopes in ``WHOLE``
-    larger, smaller : {(weights, control, scope): bool array (n_heads,)}, of the same
     """
 
     model: str
     pose: str
     weights: tuple[str, ...]
     sets: tuple[str, ...]
-    controls: tuple[str, ...]
     scopes: tuple[str, ...]
     threshold: float
     config: ProbeConfig
     head_map: HeadMap
-    counts: Mapping[tuple[str, str, str], Count]
-    selectivities: Mapping[tuple[str, str, str], SelectivityCount]
-    survivors: Mapping[tuple[str, str], tuple[int, int]]
-    bent: Mapping[tuple[str, str], Mapping[str, Count]]
-    factors: Mapping[tuple[str, str], tuple[FactorCount, ...]]
-    t: Mapping[tuple[str, str, str], np.ndarray]
-    larger: Mapping[tuple[str, str, str], np.ndarray]
-    smaller: Mapping[tuple[str, str, str], np.ndarray]
+    roles: Mapping[str, str]
+    labels: Mapping[str, str]
+    designs: Mapping[str, str]
+    titles: Mapping[str, str]
     left_out: tuple[str, ...] = ()
-    titles: Mapping[str, str] = field(default_factory=dict)
+    counts: dict[_Key, stats.HeadCount] = field(default_factory=dict)
+    selectivities: dict[_Key, SelectivityCount] = field(default_factory=dict)
+    survivors: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    bent: dict[tuple[str, str], dict[str, stats.HeadCount]] = field(default_factory=dict)
+    factors: dict[tuple[str, str], tuple[FactorCount, ...]] = field(default_factory=dict)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The sets that are not about pose's own contrast."""
+        return tuple(name for name in self.sets if name != self.pose and self.roles[name] not in OF_POSE)
 
     @property
     def lexical(self) -> tuple[str, ...]:
         """The sets among which pose is placed: a fixed remark against varied remarks."""
-        return tuple(name for name in self.sets if name in LEXICAL)
+        return self.of_role("lexical")
 
-    def count(self, weights: str, prompts: str, scope: str) -> Count:
+    def of_role(self, role: str) -> tuple[str, ...]:
+        """The sets of one role."""
+        return tuple(name for name in self.sets if self.roles[name] == role)
+
+    def of_design(self, design: str) -> str | None:
+        """The set of a design, "few and many" or "factorial"; None where there is none."""
+        return next((name for name in self.sets if self.designs[name] == design), None)
+
+    def count(self, weights: str, prompts: str, scope: str) -> stats.HeadCount:
         return self.counts[weights, prompts, scope]
 
     def selectivity(self, weights: str, control: str, scope: str) -> SelectivityCount:
@@ -138,11 +143,11 @@ class ControlReport:
 
     def set_correlation(self, weights: str, a: str, b: str, scope: str = "attention heads") -> float:
         """Pearson r of the t maps of two sets with the same weights; NaN where it is not defined."""
-        return _pearson(self.t[weights, a, scope], self.t[weights, b, scope])
+        return stats.pearson(self.counts[weights, a, scope].t, self.counts[weights, b, scope].t)
 
     def weights_correlation(self, prompts: str, a: str, b: str, scope: str = "attention heads") -> float:
         """Pearson r of the t maps of one set with two different weights."""
-        return _pearson(self.t[a, prompts, scope], self.t[b, prompts, scope])
+        return stats.pearson(self.counts[a, prompts, scope].t, self.counts[b, prompts, scope].t)
 
 
 def compare(
@@ -155,10 +160,10 @@ def compare(
 ) -> ControlReport:
     """Count, and hold pose against every control in size, on trained and untrained weights.
 
-    >>> report = comparison.compare(controls.load_controls("assets/runs/controls"), n_flips=1000)
+    >>> report = compare(load_controls("assets/runs/controls"), n_flips=1000)
 
     Noise seeds are averaged and the first step is read. Rows of two sets are matched by subject. ``threshold`` is
-    that of the counts and of selectivity.
+    that of the counts and of selectivity. Flips, splits and ``seed`` as in ``stats.count_heads``.
 
     Raises
     ------
@@ -169,64 +174,62 @@ def compare(
         raise InputError(
             f"These runs have no {pose!r} to hold the controls against; they have {', '.join(study.sets)}."
         )
-    thresholds = (threshold, *(c for c in THRESHOLDS if c > threshold and c != THRESHOLDS[0]))
-    scopes = scopes_of(study.head_map)
-    controls = [name for name in study.sets if name not in (*_OF_POSE, pose)]
-    against = [name for name in controls if name != PARAPHRASE and name != "canonical"]
-    made: dict[str, dict[Any, Any]] = {
-        name: {} for name in ("counts", "selectivities", "survivors", "bent", "factors", "t", "larger", "smaller")
-    }
-    for weights, runs in study.runs.items():
-        for scope in scopes:
-            settings = (scope, unit_of(study.head_map, scope), n_flips, n_splits, seed, thresholds)
-            d = {name: _contrast(run, scope) for name, run in runs.items()}
-            for name, values in d.items():
-                made["counts"][weights, name, scope] = count_heads(values, *settings)
-                if scope in WHOLE:
-                    made["t"][weights, name, scope] = stats.paired_t(values)
-            masks = {}
-            for name in controls:
-                first, second = _matched(runs[pose], runs[name], d[pose], d[name])
-                found = stats.selectivity(first, second, threshold)
-                p = stats.selectivity_null(first, second, threshold, n_flips, seed).p_excess
-                masks[name] = (found.larger, found.smaller)
-                blocks = _by_block(study.head_map, scope, found.larger, found.smaller)
-                made["selectivities"][weights, name, scope] = SelectivityCount(
-                    weights, name, scope, first.shape[1], found.n_larger, found.n_smaller, p, blocks
-                )
-                if scope in WHOLE:
-                    made["larger"][weights, name, scope], made["smaller"][weights, name, scope] = masks[name]
-            if against:
-                both = [np.all([masks[name][side] for name in against], axis=0).sum() for side in (0, 1)]
-                made["survivors"][weights, scope] = (int(both[0]), int(both[1]))
-            if ARTICULATION in runs:
-                bent = _two_by_two(runs[ARTICULATION], scope)
-                made["bent"][weights, scope] = {
-                    name: count_heads(getattr(bent, name), *settings) for name in ("articulation", "interaction")
-                }
-            if FACTORIAL in runs:
-                made["factors"][weights, scope] = _factorial(runs[FACTORIAL], scope, threshold, seed)
-    return ControlReport(
+    known = {name: described(run.prompts) for name, run in study.trained.items()}
+    report = ControlReport(
         model=study.model,
         pose=pose,
         weights=tuple(study.weights),
         sets=tuple(study.sets),
-        controls=tuple(controls),
-        scopes=tuple(scopes),
+        scopes=tuple(scopes_of(study.head_map)),
         threshold=threshold,
         config=study.config,
         head_map=study.head_map,
-        left_out=study.left_out,
+        roles={name: prompts.role or "control" for name, prompts in known.items()},
+        labels={name: prompts.label for name, prompts in known.items()},
+        designs={name: prompts.design for name, prompts in known.items()},
         titles={name: run.prompts.title or name for name, run in study.trained.items()},
-        **made,
+        left_out=study.left_out,
     )
+    thresholds = (threshold, *(c for c in stats.THRESHOLDS if c > threshold and c != stats.THRESHOLDS[0]))
+    settings = n_flips, n_splits, seed, thresholds
+    for weights, runs in study.runs.items():
+        for scope in report.scopes:
+            _count_scope(report, runs, weights, scope, settings)
+    return report
 
 
-def _contrast(run: ProbeResult, scope: str) -> np.ndarray:
-    """The differences that a set is about: of articulation the canonical effect, else those of its pairs."""
-    if run.prompts.name == ARTICULATION:
-        return _two_by_two(run, scope).canonical
-    return scope_differences(run, scope)
+def _count_scope(
+    report: ControlReport,
+    runs: Mapping[str, ProbeResult],
+    weights: str,
+    scope: str,
+    settings: tuple[int, int, int, Sequence[float]],
+) -> None:
+    """Every figure of one scope under one set of weights, into the report."""
+    n_flips, _, seed, _ = settings
+    few_many, factorial = report.of_design("few and many"), report.of_design("factorial")
+    bent = None if few_many is None else _two_by_two(runs[few_many], scope)
+    d = {name: run.differences(scope_view(scope)) for name, run in runs.items()}
+    if few_many is not None and bent is not None:
+        d[few_many] = bent.canonical
+        report.bent[weights, scope] = {
+            name: stats.count_heads(getattr(bent, name), *settings) for name in ("articulation", "interaction")
+        }
+    if factorial is not None:
+        report.factors[weights, scope] = _factorial(runs[factorial], scope, report.threshold, seed)
+    report.counts.update({(weights, name, scope): stats.count_heads(d[name], *settings) for name in runs})
+    beaten = []
+    for name in report.controls:
+        first, second = _matched(runs[report.pose], runs[name], d[report.pose], d[name])
+        found = stats.selectivity(first, second, report.threshold)
+        p = stats.selectivity_null(first, second, report.threshold, n_flips, seed).p_excess
+        blocks = _by_block(report.head_map, scope, found)
+        report.selectivities[weights, name, scope] = SelectivityCount(weights, name, scope, found, p, blocks)
+        if report.roles[name] not in _SPARED:
+            beaten.append((found.larger, found.smaller))
+    if beaten:
+        more, less = (int(np.all(masks, axis=0).sum()) for masks in zip(*beaten, strict=True))
+        report.survivors[weights, scope] = (more, less)
 
 
 def _two_by_two(run: ProbeResult, scope: str) -> stats.TwoByTwo:
@@ -239,7 +242,7 @@ def _two_by_two(run: ProbeResult, scope: str) -> stats.TwoByTwo:
         rows[cell][str(pair.tags.get("subject"))] = i
     if set(rows["few"]) != set(rows["many"]) or 2 * len(rows["few"]) != run.n_pairs:
         raise InputError(f"Every subject of {run.prompts.name!r} must have one pair with few and one with many.")
-    rms = scope_rms(run, scope)  # (P, 2, H)
+    rms = run.rms(scope_view(scope))  # (P, 2, H)
     few, many = rms[list(rows["few"].values())], rms[[rows["many"][subject] for subject in rows["few"]]]
     return stats.canonical_effect(few[:, 1], few[:, 0], many[:, 1], many[:, 0])
 
@@ -253,24 +256,14 @@ def _matched(
     return d_pose[[i for i, _ in pairs]], d_control[[j for _, j in pairs]]
 
 
-def _by_block(
-    head_map: HeadMap, scope: str, larger: np.ndarray, smaller: np.ndarray
-) -> tuple[tuple[str, int, int, int], ...]:
-    block = scope_table(head_map, scope)["block_index"]
-    names = head_map.block_names
+def _by_block(head_map: HeadMap, scope: str, found: stats.Selectivity) -> tuple[tuple[str, int, int, int], ...]:
+    block, names = head_map.table(scope_view(scope))["block_index"], head_map.block_names
     return tuple(
-        (names[i], int(larger[block == i].sum()), int(smaller[block == i].sum()), int((block == i).sum()))
+        (names[i], int(found.larger[block == i].sum()), int(found.smaller[block == i].sum()), int((block == i).sum()))
         for i in np.unique(block)
     )
 
 
 def _factorial(run: ProbeResult, scope: str, threshold: float, seed: int) -> tuple[FactorCount, ...]:
     tags = [[str(pair.tags.get(name)) for pair in run.prompts.pairs] for name in ("body", "clothing")]
-    return count_factors(scope_rms(run, scope), tags[0], tags[1], threshold, seed=seed)
-
-
-def _pearson(a: np.ndarray, b: np.ndarray) -> float:
-    finite = np.isfinite(a) & np.isfinite(b)
-    if finite.sum() < 3 or np.ptp(a[finite]) == 0 or np.ptp(b[finite]) == 0:
-        return float("nan")
-    return float(np.corrcoef(a[finite], b[finite])[0, 1])
+    return count_factors(run.rms(scope_view(scope)), tags[0], tags[1], threshold, seed=seed)

@@ -1,6 +1,6 @@
 """Does the map of heads hold at other noise levels, for other noise, and for other pairs and other noise at once?
 
->>> found = stability.stability(plantain.load_result("assets/runs/levels/posebox"))
+>>> found = stability(plantain.load_result("assets/runs/levels/posebox"))
 >>> print(found.text)
 
 Letters in shape comments: P pairs, N noise seeds, L noise levels (steps), H heads, F flips.
@@ -9,22 +9,23 @@ Letters in shape comments: P pairs, N noise seeds, L noise levels (steps), H hea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from plantain import stats
 from plantain.data.result import ProbeResult
+from plantain.data.view import View
 from plantain.errors import InputError
-from plantain.questions.response import THRESHOLDS
+from plantain.questions.answer import Answer
 from plantain.stats.flips import random_signs
+from plantain.wording import Table
 
 FDR = 0.05
 MIN_SEEDS = 3  # minF' takes a variance over seeds
 
 
 @dataclass(frozen=True)
-class Stability:
+class Stability(Answer):
     """A run at several noise levels, over several noise seeds.
 
     Attributes
@@ -32,33 +33,43 @@ class Stability:
     levels : realised noise levels, falling
     t_by_seed : float64 array, shape (n_levels, n_seeds, n_heads)
         Paired t under the noise of one seed.
-    t : float64 array, shape (n_levels, n_heads)
-        Paired t with mean squares averaged over seeds.
-    counts, null_p99 : (n_levels,); ``counts_by_seed`` : (n_levels, n_seeds)
-        Heads with |t| above ``threshold``, and the 99th percentile of that count under sign flips.
+    at_level : stats.HeadCount of each level, with mean squares averaged over seeds
+    counts_by_seed : (n_levels, n_seeds), heads with |t| above ``threshold`` under the noise of one seed
     between_levels, between_levels_p95 : float64 array, shape (n_levels, n_levels)
         Spearman correlation over heads of two levels' t, and the 95th percentile of the same under sign flips, each
         flip the same at both levels: two levels share their pairs, so chance alone makes them alike.
     between_seeds, between_seeds_p95 : float64 array, shape (n_levels,)
         Median Spearman correlation of two seeds' t at one level; NaN with one seed.
     min_f : stats.MinFPrime of each level, over pairs and seeds; empty with fewer than three seeds
-    view : grouping, part, stream, n_flips, seed
     """
 
     levels: tuple[float, ...]
     seeds: tuple[int, ...]
     threshold: float
     t_by_seed: np.ndarray
-    t: np.ndarray
-    counts: np.ndarray
+    at_level: tuple[stats.HeadCount, ...]
     counts_by_seed: np.ndarray
-    null_p99: np.ndarray
     between_levels: np.ndarray
     between_levels_p95: np.ndarray
     between_seeds: np.ndarray
     between_seeds_p95: np.ndarray
     min_f: tuple[stats.MinFPrime, ...]
-    view: dict[str, Any]
+    n_pairs: int
+
+    @property
+    def t(self) -> np.ndarray:
+        """(n_levels, n_heads)"""
+        return np.stack([count.t for count in self.at_level])
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Heads with |t| above ``threshold``: (n_levels,)."""
+        return np.array([count.counts[0] for count in self.at_level])
+
+    @property
+    def null_p99(self) -> np.ndarray:
+        """The 99th percentile of that count under sign flips: (n_levels,)."""
+        return np.array([count.null_p99[0] for count in self.at_level])
 
     @property
     def n_heads(self) -> int:
@@ -67,7 +78,7 @@ class Stability:
     @property
     def n_pairs_alone(self) -> list[int]:
         """Heads of each level at a false discovery rate of 5 % over pairs alone, for F1 = t² of ``min_f``."""
-        return [int((stats.fdr(stats.t_pvalues(t, self.view["n_pairs"])) <= FDR).sum()) for t in self.t]
+        return [int((stats.fdr(stats.t_pvalues(t, self.n_pairs)) <= FDR).sum()) for t in self.t]
 
     @property
     def n_both(self) -> list[int]:
@@ -83,8 +94,8 @@ class Stability:
         return int(first.sum()), int(kept.sum())
 
     @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """One row a noise level, a header first; what the run has too few levels or seeds for is left out."""
+    def tables(self) -> list[Table]:
+        """One, with a row a noise level; what the run has too few levels or seeds for is left out."""
         several = len(self.levels) > 1
         header = ["noise level", f"|t| > {self.threshold:g}, of {self.n_heads:,}", "null p99"]
         header += ["each seed"] if len(self.seeds) > 1 else []
@@ -102,17 +113,15 @@ class Stability:
             row += [_r(self.between_seeds[i]), _r(self.between_seeds_p95[i])] if len(self.seeds) > 1 else []
             row += [f"{alone[i]:,}", f"{both[i]:,}"] if self.min_f else []
             rows.append(tuple(row))
-        return rows
+        return [Table("By noise level", "", tuple(rows))]
 
     @property
-    def text(self) -> str:
-        """The table and what is kept at every level, as plain text."""
-        widths = [max(len(row[k]) for row in self.rows) for k in range(len(self.rows[0]))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in self.rows]
+    def sentences(self) -> list[str]:
+        """What is kept at every level and under other noise, and what a run is too small for."""
+        lines = []
         first, kept = self.same_way
         if len(self.levels) > 1:
             lines += [
-                "",
                 f"Of {first:,} heads at |t| > {self.threshold:g} at noise level {self.levels[0]:g}, {kept:,} are so, "
                 "with the same sign, at every level.",
                 "After the first step the picture has begun to form: image tokens differ by what was drawn as well.",
@@ -125,89 +134,84 @@ class Stability:
             lines.append(line + ("." if ahead else meaning))
         if len(self.seeds) < MIN_SEEDS:
             lines.append(f"minF' over pairs and seeds needs {MIN_SEEDS} noise seeds; this run has {len(self.seeds)}.")
-        return "\n".join(lines)
+        return lines
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """t of every level; where there are seeds enough, minF' of each with its degrees of freedom and p."""
+        found = {f"t_{level:g}": t for level, t in zip(self.levels, self.t, strict=True)}
+        for level, min_f in zip(self.levels, self.min_f, strict=False):
+            found |= {f"min_f_{level:g}": min_f.min_f, f"df_{level:g}": min_f.df, f"p_min_f_{level:g}": min_f.p}
+        return found
 
 
 def stability(
     result: ProbeResult,
-    grouping: str = "card",
-    part: str = "all",
-    stream: str = "card",
+    view: View | str = "card",
     n_flips: int = 1000,
     seed: int = 0,
-    threshold: float = THRESHOLDS[0],
+    threshold: float = stats.THRESHOLDS[0],
 ) -> Stability:
     """Compare a run's t maps between its noise levels and between its noise seeds.
 
-    >>> found = stability(result, grouping="head")
+    >>> found = stability(result, "head")
     >>> found.between_levels                                      # (n_levels, n_levels), Spearman
 
-    The view is that of ``ProbeResult.rms``. Estimators: ``stats.rank_stability`` on signed t, its null from
-    sign flips of the pairs (the same flips for all levels and seeds), ``stats.min_f_prime``.
+    ``view`` is a ``View``, or "card" or "head"; its step and seed are set here. Estimators: ``stats.rank_stability``
+    on signed t, its null from sign flips of the pairs (the same flips for all levels and seeds), ``stats.min_f_prime``.
 
     Raises
     ------
     InputError
         One level and one seed, so that there is nothing to compare; as ``summarise`` otherwise.
     """
+    view = View.of(view)
     levels, seeds = _levels(result), result.config.seeds
     if len(levels) == 1 and len(seeds) == 1:
         raise InputError(
             "This run has one noise level and one seed, so there is nothing to compare; run it with --noise-levels "
             "1 0.75 0.5 0.25 or --n-seeds 8."
         )
-    steps = range(len(levels))
-
-    def difference(step: int, noise: int | None) -> np.ndarray:
-        return result.differences(grouping, part, stream, seed=noise, step=step)
-
-    averaged = np.stack([difference(step, None) for step in steps])  # (L, P, H)
-    single = np.stack([[difference(step, noise) for noise in seeds] for step in steps])  # (L, N, P, H)
-    t = np.stack([stats.paired_t(d) for d in averaged])
-    t_by_seed = np.stack([[stats.paired_t(d) for d in level] for level in single])
-    nulls = [stats.sign_flip_null(d, n_flips, (threshold,), seed) for d in averaged]
+    by_level = [view.at(step=step, seed=None) for step in range(len(levels))]
+    averaged = np.stack([result.differences(level) for level in by_level])  # (L, P, H)
+    single = np.stack([[result.differences(level.at(seed=noise)) for noise in seeds] for level in by_level])
+    at_level = tuple(stats.count_heads(d, n_flips, 0, seed, (threshold,)) for d in averaged)
+    t_by_seed = np.stack([[stats.paired_t(d) for d in level] for level in single])  # (L, N, H)
 
     # Ranking heads needs no more than s·u: t is a rising function of it (``stats.sign_flip_null``). A fifth of the
     # flips is enough for a 95th percentile, and ranks are slow.
-    signs = random_signs(np.random.default_rng(seed), slice(0, max(20, n_flips // 5)), averaged.shape[1])
-    between_levels, levels_p95 = _agreement(t, _unit(averaged), signs.astype(float))
-    of_seeds, seeds_p95 = [], []
-    off = ~np.eye(len(seeds), dtype=bool)
-    for step in steps:
-        r, p95 = _agreement(t_by_seed[step], _unit(single[step]), signs.astype(float))
-        of_seeds.append(float(np.median(r[off])) if off.any() else np.nan)
-        seeds_p95.append(float(np.median(p95[off])) if off.any() else np.nan)
-    enough = len(seeds) >= MIN_SEEDS
+    signs = random_signs(np.random.default_rng(seed), slice(0, max(20, n_flips // 5)), averaged.shape[1]).astype(float)
+    between_levels, levels_p95 = _agreement(np.stack([count.t for count in at_level]), _unit(averaged), signs)
+    of_seeds = [_between_seeds(t, d, signs) for t, d in zip(t_by_seed, single, strict=True)]
     return Stability(
         levels=levels,
         seeds=tuple(seeds),
         threshold=threshold,
         t_by_seed=t_by_seed,
-        t=t,
-        counts=(np.abs(t) > threshold).sum(axis=1),
+        at_level=at_level,
         counts_by_seed=(np.abs(t_by_seed) > threshold).sum(axis=2),
-        null_p99=np.array([float(null.count_quantile(0.99)[0]) for null in nulls]),
         between_levels=between_levels,
         between_levels_p95=levels_p95,
-        between_seeds=np.array(of_seeds),
-        between_seeds_p95=np.array(seeds_p95),
-        min_f=tuple(stats.min_f_prime(level.swapaxes(0, 1)) for level in single) if enough else (),
-        view={
-            "grouping": grouping,
-            "part": part,
-            "stream": stream,
-            "n_flips": n_flips,
-            "seed": seed,
-            "n_pairs": result.n_pairs,
-        },
+        between_seeds=np.array([r for r, _ in of_seeds]),
+        between_seeds_p95=np.array([p95 for _, p95 in of_seeds]),
+        min_f=tuple(stats.min_f_prime(d.swapaxes(0, 1)) for d in single) if len(seeds) >= MIN_SEEDS else (),
+        n_pairs=result.n_pairs,
     )
+
+
+def _between_seeds(t: np.ndarray, d: np.ndarray, signs: np.ndarray) -> tuple[float, float]:
+    """Median agreement of two seeds' maps at one level, and the median of its 95th percentiles; NaN with one seed."""
+    off = ~np.eye(len(t), dtype=bool)
+    if not off.any():
+        return float("nan"), float("nan")
+    r, p95 = _agreement(t, _unit(d), signs)
+    return float(np.median(r[off])), float(np.median(p95[off]))
 
 
 def _levels(result: ProbeResult) -> tuple[float, ...]:
     """Realised noise levels; runs of old that do not tell them have numbered steps instead."""
-    realised = result.provenance.get("realised_sigmas", [])
     n = result.config.num_inference_steps
-    return tuple(float(s) for s in realised) if len(realised) == n else tuple(float(n - i) for i in range(n))
+    return result.levels or tuple(float(n - i) for i in range(n))
 
 
 def _unit(d: np.ndarray) -> np.ndarray:

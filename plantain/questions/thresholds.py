@@ -36,8 +36,7 @@ def count_curve(result: ProbeResult, summary: Summary) -> CountCurve:
     >>> curve = count_curve(result, plantain.summarise(result))
     >>> curve.at(3.0)                                             # (observed, null p99), as in the summary
     """
-    view = summary.view
-    d = result.differences(view["grouping"], view["part"], view["stream"], step=view["step"])
+    d = result.differences(summary.view)
     abs_t = np.abs(summary.t)
     finite = abs_t[np.isfinite(abs_t)]
     # One step beyond the largest, where the observed count has come down to 0.
@@ -46,7 +45,7 @@ def count_curve(result: ProbeResult, summary: Summary) -> CountCurve:
     if top > _LINEAR_UP_TO:
         grid = np.append(grid, np.geomspace(_LINEAR_UP_TO, top, 20)[1:])
     grid = np.union1d(grid, summary.thresholds)
-    null = stats.sign_flip_null(d, view["n_flips"], grid.tolist(), view["seed"])
+    null = stats.sign_flip_null(d, summary.draws.n_flips, grid.tolist(), summary.draws.seed)
     return CountCurve(
         thresholds=grid,
         observed=(abs_t[:, None] > grid).sum(axis=0),

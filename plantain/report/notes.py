@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from plantain.data.prompts import PromptSet, described
 from plantain.data.result import ProbeResult
 from plantain.questions.response import Summary
 
 # What a visitor needs beside every count; "responds to" is all that a paired t can say.
-CAVEAT = (
-    "A count above the sign-flip null says that the two sides differ systematically for these heads. It does not say "
-    "that they differ because of the pose: words, length and articulation differ too, and an untrained network can "
-    "pass the same test."
+_COUNTED = "A count above the sign-flip null says that the two sides differ systematically for these heads."
+_OWN_SET = (
+    "It does not say that they differ because of what was meant: words and length may differ too, and an untrained "
+    "network can pass the same test."
 )
 
 # What the embedded models know; their numbers are about them and not about Klein.
@@ -23,6 +24,11 @@ _EMBEDDED_NOTES = {
         "All weights of posebox-random are random: whatever responds here responds to words, not to pose."
     ),
 }
+
+
+def caveat(prompts: PromptSet) -> str:
+    """What stands beside every count of a prompt set: its own words where it has some."""
+    return f"{_COUNTED} {described(prompts).caveat or _OWN_SET}"
 
 
 def about_model(name: str) -> str | None:
@@ -50,18 +56,17 @@ def shared_subjects(result: ProbeResult) -> str | None:
 
 def counting(result: ProbeResult, summary: Summary) -> str:
     """What counts as a head in a summary, in words: "510 card heads of 16 channels, MLP among them"."""
-    at = at_step(result, summary)
-    if summary.view["grouping"] == "head":
+    at = at_step(result, summary.view.step)
+    if summary.view.grouping == "head":
         return f"{summary.n_heads:,} attention heads{at}"
-    parts = {"all": "MLP among them", "attention": "attention only", "mlp": "MLP only"}[summary.view["part"]]
+    parts = {"all": "MLP among them", "attention": "attention only", "mlp": "MLP only"}[summary.view.part]
     return f"{summary.n_heads:,} card heads of {result.config.channels_per_head} channels, {parts}{at}"
 
 
-def at_step(result: ProbeResult, summary: Summary) -> str:
-    """Which of several denoising steps a summary took: ", at step 2 of 4, noise level 0.955"; else nothing."""
-    n, step = result.config.num_inference_steps, summary.view["step"]
-    sigmas = result.provenance.get("realised_sigmas", [])
-    level = f", noise level {sigmas[step]:.3g}" if step < len(sigmas) else ""
+def at_step(result: ProbeResult, step: int) -> str:
+    """Which of several denoising steps is meant: ", at step 2 of 4, noise level 0.955"; else nothing."""
+    n = result.config.num_inference_steps
+    level = f", noise level {result.levels[step]:.3g}" if result.levels else ""
     return "" if n == 1 else f", at step {step + 1} of {n}{level}"
 
 
@@ -69,7 +74,7 @@ def describe_run(result: ProbeResult) -> dict[str, str]:
     """What made a run, as short texts in reading order."""
     p = result.provenance
     versions = ", ".join(f"{name} {version}" for name, version in p.get("versions", {}).items())
-    sigmas = ", ".join(f"{sigma:g}" for sigma in p.get("realised_sigmas", []))
+    sigmas = ", ".join(f"{sigma:g}" for sigma in result.levels)
     real = result.token_counts[:, :, 1]
     return {
         "model": f"{result.model}" + (f" at revision {p['revision']}" if p.get("revision") else ""),

@@ -7,15 +7,15 @@ Two kinds of head have no variance over pairs, and neither is dropped: all diffe
 (*silent*: t = d_z = 0), and all differences equal but not zero (t = d_z = ±inf).
 """
 
-from plantain.stats.alignment import AxisAlignment, axis_alignment
-from plantain.stats.axis import AxisTransfer, HeldOutShare, axis_transfer, held_out_share
+from plantain.stats.axis import AxisAlignment, AxisTransfer, HeldOutShare, axis_alignment, axis_transfer, held_out_share
+from plantain.stats.count import THRESHOLDS, HeadCount, count_heads
 from plantain.stats.discoveries import exact_p, fdr, t_pvalues
 from plantain.stats.effect import CrossFittedShare, HedgesG, cross_fitted_share, hedges_g, mean_squared_effect
 from plantain.stats.factorial import TwoByTwo, TwoWay, canonical_effect, two_way
 from plantain.stats.flips import sign_flip_null
 from plantain.stats.length import LengthAdjusted, length_adjusted
 from plantain.stats.null import ResampledNull, SignFlipNull
-from plantain.stats.paired import MIN_PAIRS, check_differences, cohens_dz, expected_counts, paired_t
+from plantain.stats.paired import MIN_PAIRS, check_differences, cohens_dz, expected_counts, paired_t, pearson
 from plantain.stats.reliability import (
     MinFPrime,
     SplitHalfNull,
@@ -38,10 +38,12 @@ from plantain.stats.slope import MODELS, DoseResponse, dose_response
 __all__ = [
     "MIN_PAIRS",
     "MODELS",
+    "THRESHOLDS",
     "AxisAlignment",
     "AxisTransfer",
     "CrossFittedShare",
     "DoseResponse",
+    "HeadCount",
     "HedgesG",
     "HeldOutShare",
     "LengthAdjusted",
@@ -59,6 +61,7 @@ __all__ = [
     "canonical_effect",
     "check_differences",
     "cohens_dz",
+    "count_heads",
     "cross_fitted_share",
     "dose_response",
     "exact_p",
@@ -70,6 +73,7 @@ __all__ = [
     "mean_squared_effect",
     "min_f_prime",
     "paired_t",
+    "pearson",
     "placed_among",
     "rank_stability",
     "selectivity",

@@ -115,6 +115,10 @@ def t_of_sums(total: Array, squares: Array, n: Array) -> Array:
 
 
 def pearson(x: Array, y: Array) -> float:
+    """Pearson r over the places where both are finite; NaN for fewer than 3, or where one does not vary.
+
+    >>> stats.pearson(summary.t, twin.t)
+    """
     finite = np.isfinite(x) & np.isfinite(y)
     if not finite.all():
         x, y = x[finite], y[finite]

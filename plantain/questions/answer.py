@@ -1,0 +1,35 @@
+"""What every question gives back: sentences, tables, and a value a head; shown as text, page and files elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from plantain.wording import Table
+
+
+class Answer:
+    """Base of the answers; a question's own says ``sentences`` at least.
+
+    >>> print(dose(result).text)
+    """
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """What was found, with its null, in whole sentences."""
+        raise NotImplementedError
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The same as numbers."""
+        return ()
+
+    @property
+    def columns(self) -> Mapping[str, Iterable[Any]]:
+        """A value for each head, by the name of its column; empty where heads are not told apart."""
+        return {}
+
+    @property
+    def text(self) -> str:
+        """The sentences and the tables, as plain text."""
+        return "\n\n".join(["\n".join(self.sentences), *(table.columns for table in self.tables)])
