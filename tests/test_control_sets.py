@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plantain.data.prompts import load_prompts, match_rows, piece_count, shipped_prompts, word_count
+from plantain.data.prompts import ROLES, load_prompts, match_rows, piece_count, shipped_prompts, word_count
 from plantain.errors import InputError
 from plantain.model.load import load_pipeline
 from plantain.model.text import text_mask
@@ -73,7 +73,7 @@ def test_the_command_refuses_a_file(tmp_path, capsys):
 
 def test_what_is_written_is_loaded_again_and_says_how_it_was_made(tmp_path):
     for path in write_sets(tmp_path):
-        assert load_prompts(path) == SETS[path.stem]
+        assert load_prompts(path).to_dict() == SETS[path.stem].to_dict()
         assert json.loads(path.read_text())["made_by"].endswith(f"(draws seeded with {path.stem}/0)")
 
 
@@ -86,15 +86,33 @@ def test_a_set_has_the_subjects_of_dense_pose_in_its_order(name):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_a_set_reads_well_and_belongs_to_dense_pose(name):
+def test_a_set_reads_well_and_says_what_it_is_for(name):
     prompts = SETS[name]
-    assert prompts.control_of == "dense_pose"
+    assert prompts.role in ROLES
+    assert prompts.role != "pose"
+    assert 10 < len(prompts.label) < 25
+    assert prompts.caveat.startswith("It does not say that ")
+    assert prompts.caveat.endswith(", and an untrained network can pass the same test.")
+    assert len(prompts.caveat) < 300
     assert prompts.title
     assert "?" in prompts.question
     assert len(prompts.question) < 300
     assert prompts.rules == (("tags",) if name == "length" else RULES)
     assert len(set(prompts.prompts)) >= len(prompts)
     assert len({prompts.title for prompts in SETS.values()}) == len(SETS)
+
+
+def test_roles_and_designs():
+    roles = {name: prompts.role for name, prompts in SETS.items() if name not in LEXICAL}
+    assert roles == {
+        **dict.fromkeys(("dense_pose_fixed", "articulation", "body_clothing"), "variant"),
+        "canonical": "near",
+        **dict.fromkeys(("setting", "remarks", "length"), "control"),
+        "paraphrase": "nothing",
+    }
+    assert {SETS[name].role for name in LEXICAL} == {"lexical"}
+    designs = {name: prompts.design for name, prompts in SETS.items() if prompts.design}
+    assert designs == {"articulation": "few and many", "body_clothing": "factorial"}
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from plantain.data.prompts import (
     REQUIRED_TAGS,
     PromptPair,
     PromptSet,
+    described,
     load_prompts,
     piece_count,
     shipped_prompts,
@@ -65,6 +67,8 @@ def test_dense_pose_holds_25_pairs_under_both_rules(dense_pose):
     assert dense_pose.title
     assert dense_pose.question
     assert "dense_pose" in shipped_prompts()
+    assert (dense_pose.role, dense_pose.label, dense_pose.design) == ("pose", "T-pose → expressive", "")
+    assert dense_pose.caveat.startswith("It does not say that they differ because of the pose: words, length and ")
 
 
 def test_dense_pose_prompts_of_a_pair_have_equal_length(dense_pose):
@@ -103,6 +107,23 @@ def test_every_shipped_set_loads_under_its_own_name(name):
     assert len(prompts) >= 3
 
 
+def test_a_run_older_than_roles_is_described_by_the_shipped_set(dense_pose):
+    old = dense_pose.to_dict() | {"control_of": "something"}
+    for key in ("role", "label", "caveat"):
+        del old[key]
+    bare = PromptSet.from_dict(old)
+    assert bare == dense_pose
+    assert bare.role == ""
+    assert described(bare) == dense_pose
+    assert described(bare).caveat == dense_pose.caveat
+
+
+def test_a_set_that_is_not_the_shipped_one_describes_itself(dense_pose):
+    cut = replace(dense_pose, pairs=dense_pose.pairs[:3], role="")
+    for own in (cut, replace(cut, name="mine"), replace(cut, name="gone.json")):
+        assert described(own) is own
+
+
 # -- a set in memory ---------------------------------------------------------------------------
 
 
@@ -139,9 +160,14 @@ def test_json_fields(write):
         "question": "Q?",
         "conditions": ["low", "high"],
         "rules": ["equal_words"],
+        "role": "control",
+        "label": "low → high",
+        "caveat": "It does not say why.",
+        "design": "factorial",
         "pairs": [{"id": "one", "a": "x", "b": "y"}],
     }
     assert load_prompts(write("mine.json", data)).to_dict() == data
+    assert list(load_prompts(write("mine.json", data)).to_dict()) == list(data)
 
 
 def test_csv_columns_become_tags_and_ids_default(write):
@@ -187,6 +213,15 @@ def test_json_takes_a_byte_order_mark(write):
         ({"pairs": [{"a": "x", "b": "y"}], "conditions": ["one"]}, '"conditions" must be a list of two names'),
         ({"pairs": [{"a": "x", "b": "y"}], "rules": "tags"}, '"rules" must be a list of names'),
         ({"pairs": [{"a": "x", "b": "y"}], "rules": ["rhymes"]}, "Unknown rule 'rhymes'.*equal_words, tags"),
+        (
+            {"pairs": [{"a": "x", "b": "y"}], "role": "villain"},
+            "Unknown role 'villain' in prompt set 'mine'; known: pose, variant, near, control, lexical, nothing",
+        ),
+        (
+            {"pairs": [{"a": "x", "b": "y"}], "design": "odd"},
+            "Unknown design 'odd' in .*; known: few and many, factorial",
+        ),
+        ({"pairs": [{"a": "x", "b": "y"}], "caveat": ["no"]}, "'caveat' of a prompt set must be text"),
         ({"pairs": [{"a": "x", "b": "y"}], "title": 5}, "'title' of a prompt set must be text; got 5"),
         ({"pairs": [{"id": "k", "a": "x", "b": "y"}] * 2}, "Two pairs have the id 'k'"),
     ],

@@ -97,6 +97,7 @@ def test_a_name_says_prompts_and_model_and_is_the_same_for_a_repetition(shipped)
     again = with_model(shipped, shipped.model, seconds=99.0, device="another", started="later")
     again = replace(again, config=replace(shipped.config, batch_size=4, guidance_scale=1))
     assert run_name(again) == name
+    assert run_name(replace(shipped, prompts=replace(shipped.prompts, role="control", caveat="None."))) == name
 
 
 def test_different_runs_have_different_names(shipped):

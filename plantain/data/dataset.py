@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from plantain.data.disk import MAX_JSON_BYTES, TENSOR_NAME
-from plantain.data.prompts import load_prompts, shipped_prompts
+from plantain.data.prompts import SAID, load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -43,14 +43,14 @@ def run_name(result: ProbeResult) -> str:
 
     >>> run_name(result)            # "dense_pose-posebox-1f0c…"
 
-    The digits are of the prompts in full, the settings, and the weights; not of the machine, the time
-    or the batch size, so that a repetition takes the place of the run it repeats.
+    The digits are of the pairs, the settings, and the weights; not of what the set is said to be for, the machine,
+    the time or the batch size, so that a repetition takes the place of the run it repeats.
     """
     config = result.config.to_dict() | {"guidance_scale": float(result.config.guidance_scale)}
     del config["batch_size"]
     resolved = ("weights_fingerprint", "height", "width", "n_text_tokens", "dtype", "realised_sigmas")
     identity = {
-        "prompts": result.prompts.to_dict(),
+        "prompts": {key: value for key, value in result.prompts.to_dict().items() if key not in SAID},
         "config": config,
         "head_map": result.head_map.to_dict(),
         **{key: result.provenance.get(key) for key in resolved},

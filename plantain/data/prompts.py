@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ MAX_WORDS = 512
 # Far above any prompt set in use; keeps a stray upload from filling the memory.
 MAX_FILE_BYTES = 10 * 1024**2
 RESERVED_IDS = ("block", "part", "index")
+# What a set is for: pose; another contrast of pose ("variant"); a control near pose, or a control; one of the
+# lexical controls that pose is placed among; a set with nothing to find. A set without a role is a control.
+ROLES = ("pose", "variant", "near", "control", "lexical", "nothing")
+# Sets with a question of their own: pairs in two cells, or bodies by outfits.
+DESIGNS = ("few and many", "factorial")
+# Fields that say what a set is for; they make no two sets different.
+SAID = ("role", "label", "caveat", "design")
 REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -51,7 +59,8 @@ class PromptSet:
     ------
     InputError
         No pairs, a repeated id, an empty prompt, two equal prompts in a pair, a prompt of more
-        than 512 words, or a broken rule ("equal_words", "tags"); the pair is named.
+        than 512 words, or a broken rule ("equal_words", "tags"); the pair is named. A role or a
+        design that is not known.
     """
 
     name: str
@@ -60,11 +69,17 @@ class PromptSet:
     question: str = ""
     conditions: tuple[str, str] = ("A", "B")
     rules: tuple[str, ...] = ()
-    control_of: str = ""  # the set whose other explanations this one is to test
+    role: str = field(default="", compare=False)  # one of ROLES
+    label: str = field(default="", compare=False)  # what the two sides are, in a few words
+    caveat: str = field(default="", compare=False)  # what a count above the null does not say
+    design: str = field(default="", compare=False)  # one of DESIGNS
 
     def __post_init__(self) -> None:
         if not self.pairs:
             raise InputError(f"Prompt set {self.name!r} holds no pairs; give at least one pair of prompts.")
+        for key, value, known in (("role", self.role, ROLES), ("design", self.design, DESIGNS)):
+            if value and value not in known:
+                raise InputError(f"Unknown {key} {value!r} in prompt set {self.name!r}; known: {', '.join(known)}.")
         seen: set[str] = set()
         for pair in self.pairs:
             _check_pair(pair)
@@ -92,7 +107,7 @@ class PromptSet:
             "question": self.question,
             "conditions": list(self.conditions),
             "rules": list(self.rules),
-            **({"control_of": self.control_of} if self.control_of else {}),
+            **{key: getattr(self, key) for key in SAID if getattr(self, key)},
             "pairs": [pair.to_dict() for pair in self.pairs],
         }
 
@@ -114,7 +129,7 @@ class PromptSet:
             conditions=(conditions[0], conditions[1]),
             rules=tuple(rules),
             pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(data["pairs"], 1)),
-            control_of=_text(data, "control_of", ""),
+            **{key: _text(data, key, "") for key in SAID},
         )
 
     @classmethod
@@ -195,6 +210,24 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
 def shipped_prompts() -> list[str]:
     """Names that ``load_prompts`` knows without a path."""
     return sorted(path.stem for path in PROMPTS.glob("*.json"))
+
+
+def described(prompts: PromptSet) -> PromptSet:
+    """The shipped set where a given one is the same, with its role, label and caveat; else the given one.
+
+    >>> described(load_result("assets/runs/posebox").prompts).role
+    'pose'
+
+    Runs made before sets had roles hold none.
+    """
+    if prompts.name in shipped_prompts() and prompts == _shipped(prompts.name):
+        return _shipped(prompts.name)
+    return prompts
+
+
+@cache
+def _shipped(name: str) -> PromptSet:
+    return load_prompts(name)
 
 
 def match_rows(first: PromptSet, second: PromptSet, by: str = "subject") -> list[tuple[int, int]]:

@@ -146,6 +146,9 @@ def paraphrase() -> PromptSet:
         "As many as under sign flips, if the test keeps its size.",
         ("one wording", "another wording"),
         pairs,
+        role="nothing",
+        label="same pose, reworded",
+        not_because="anything that is meant differs: both sides say one pose, a coin chose which wording is A",
     )
 
 
@@ -172,6 +175,10 @@ def lexical(number: int, slot: str) -> PromptSet:
         "the shape of one canonical pose against many expressive ones, in words that are not about pose.",
         ("fixed remark", "varied remarks"),
         pairs,
+        role="lexical",
+        label="one remark → its like",
+        not_because=f"they differ because of what is said on {slot}: one remark is repeated on side A while every pair "
+        "has another on side B",
     )
 
 
@@ -193,6 +200,10 @@ def remarks() -> PromptSet:
         "unlike in the lexical sets, nearly every word of the phrase changes.",
         ("fixed remark", "remarks on other things"),
         pairs,
+        role="control",
+        label="one remark → any",
+        not_because="they differ because of what the remarks are about: one is repeated on side A while every pair has "
+        "another on side B, nearly every word of it differs",
     )
 
 
@@ -218,6 +229,9 @@ def length() -> PromptSet:
         "and 0 in seven pairs.",
         ("plain", "filled"),
         pairs,
+        role="control",
+        label="fewer → more words",
+        not_because="they differ because of length alone: which words fill side B, and their order, differ too",
         rules=("tags",),
     )
 
@@ -241,6 +255,10 @@ def setting() -> PromptSet:
         "stay? It has the shape of one canonical pose against many expressive ones, in something the picture shows.",
         ("one setting", "varied settings"),
         pairs,
+        role="control",
+        label="one place → others",
+        not_because="they differ because of the place: words differ too, one phrase is repeated on side A while side B "
+        "varies",
     )
 
 
@@ -260,6 +278,9 @@ def canonical() -> PromptSet:
         "expressive pose is not canonical against expressive.",
         ("T-pose", "A-pose"),
         pairs,
+        role="near",
+        label="T-pose → A-pose",
+        not_because="they differ because of where the arms are: words differ too",
     )
 
 
@@ -282,6 +303,11 @@ def articulation() -> PromptSet:
         "whether it depends on articulation.",
         ("canonical pose", "expressive pose"),
         pairs,
+        role="variant",
+        label="as many joints bent",
+        not_because="they differ because one pose is canonical and the other expressive: as many joints are bent on "
+        "either side, but which ones, and the words for them, differ too",
+        design="few and many",
     )
 
 
@@ -313,6 +339,11 @@ def body_clothing() -> PromptSet:
         "outfits once.",
         ("T-pose", "expressive pose"),
         pairs,
+        role="variant",
+        label="5 bodies × 5 outfits",
+        not_because="they differ because of the pose, nor that body and clothes do not matter: words, length and "
+        "articulation differ too",
+        design="factorial",
     )
 
 
@@ -327,6 +358,10 @@ def dense_pose_fixed() -> PromptSet:
         "T-pose is always said in its first wording.",
         ("T-pose in one wording", "expressive pose"),
         pairs,
+        role="variant",
+        label="T-pose in one wording",
+        not_because="they differ because of the pose: words, length and articulation differ too, one phrase is "
+        "repeated on side A while side B varies",
     )
 
 
@@ -372,9 +407,15 @@ def _set(
     question: str,
     conditions: tuple[str, str],
     pairs: list[PromptPair],
+    *,
+    role: str,
+    label: str,
+    not_because: str,
+    design: str = "",
     rules: tuple[str, ...] = RULES,
 ) -> PromptSet:
-    return PromptSet(name, tuple(pairs), title, question, conditions, rules, control_of=MAIN)
+    caveat = f"It does not say that {not_because}, and an untrained network can pass the same test."
+    return PromptSet(name, tuple(pairs), title, question, conditions, rules, role, label, caveat, design)
 
 
 def _json(prompts: PromptSet) -> str:
