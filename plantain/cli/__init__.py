@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from plantain.cli import ask, compare, controls, push, report, run
+from plantain.cli import ask, audit, compare, controls, push, report, run
 from plantain.errors import InputError
 
 EXIT_BAD_INPUT = 2
@@ -38,6 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for module in (run, report, push, controls, compare, ask):
+    for module in (run, report, push, controls, compare, audit, ask):
         module.add_command(commands)
     return parser

@@ -24,10 +24,11 @@ def _compare(options: argparse.Namespace) -> int:
     """Print the comparison, and write its files where --out is given."""
     from plantain.data.study import load_controls
     from plantain.questions.selectivity import compare
-    from plantain.report.study import report_controls, text
+    from plantain.report.study import report_controls
+    from plantain.report.study_tables import section
 
     found = compare(load_controls(options.runs), options.pose, options.threshold, options.n_flips)
-    print(text(found), end="")
+    print(section(found).text, end="")
     if options.out:
         try:
             report_controls(found, options.out)

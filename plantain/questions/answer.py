@@ -20,6 +20,11 @@ class Answer:
         raise NotImplementedError
 
     @property
+    def finding(self) -> str:
+        """The one sentence to be set beside another run's."""
+        return self.sentences[0]
+
+    @property
     def tables(self) -> Sequence[Table]:
         """The same as numbers."""
         return ()

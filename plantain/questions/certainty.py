@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,9 +120,9 @@ def _rows(first: Inference) -> Iterator[tuple[str, Callable[[Inference], str]]]:
     """What is told, and its cell for an inference: empty where it is not defined."""
     for i, c in enumerate(first.thresholds):
         what = f"Set-level p at |t| > {c:g} (smallest possible {first.smallest_p:.2g})"
-        yield what, lambda found, i=i: f"{found.set_p[i]:.2g}"
+        yield what, partial(lambda i, found: f"{found.set_p[i]:.2g}", i)
         what = f"True discoveries among heads at |t| > {c:g}, at least (95 %)"
-        yield what, lambda found, i=i: f"{found.true_discoveries[i]:,}"
+        yield what, partial(lambda i, found: f"{found.true_discoveries[i]:,}", i)
     yield "Heads passing max-|t|, FWER 5 %", lambda found: share(found.n_fwer, found.n_heads)
     yield "Heads passing Benjamini–Hochberg, FDR 5 %", lambda found: share(found.n_bh, found.n_heads)
     yield "Heads passing Benjamini–Yekutieli, FDR 5 %", lambda found: share(found.n_by, found.n_heads)

@@ -1,41 +1,132 @@
-"""A run as a reader meets it: what counts as a head, and its summaries in the countings that stand side by side."""
+"""A run as a reader meets it: what counts as a head, and everything that is worked out of it, once, beside its twin."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TypeVar
 
 from plantain.data.result import ProbeResult
+from plantain.data.twins import is_untrained_twin
+from plantain.data.view import View
 from plantain.errors import InputError
+from plantain.questions.certainty import Inference, infer
+from plantain.questions.families import FamilyTable, family_table
 from plantain.questions.response import Summary, summarise
+from plantain.questions.thresholds import CountCurve, count_curve
 
-COUNTINGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "card": ("Card heads: 16 channels, MLP among them", {"grouping": "card", "part": "all"}),
-    "card-attention": ("Card heads: attention only", {"grouping": "card", "part": "attention"}),
-    "head": ("Attention heads: the model's own", {"grouping": "head", "part": "all"}),
+COUNTINGS: dict[str, tuple[str, View]] = {
+    "card": ("Card heads: 16 channels, MLP among them", View("card")),
+    "card-attention": ("Card heads: attention only", View("card", "attention")),
+    "head": ("Attention heads: the model's own", View("head")),
 }
 """A visitor's choice of how to count, as (label, view); each is a view of the same run."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
 class Counted:
-    """A run with its summaries: in the chosen counting, and in the two that stand beside every headline."""
+    """A run at one denoising step: its summaries in the chosen counting and in the two beside every headline.
+
+    >>> counted = Counted(result, "card")
+    >>> counted.card.counts, counted.head.counts, counted.certainty.n_fwer
+
+    Everything is worked out when it is first asked for, and kept.
+
+    Raises
+    ------
+    InputError
+        A counting that is not offered; when asked, fewer than 3 pairs or a step the run does not have.
+    """
 
     result: ProbeResult
-    counting: str
-    chosen: Summary
-    card: Summary
-    head: Summary
+    counting: str = "card"
     step: int = 0
+    n_flips: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_counting(self.counting)
+
+    def _in(self, counting: str) -> Summary:
+        return summarise(self.result, COUNTINGS[counting][1].at(step=self.step), n_flips=self.n_flips, seed=self.seed)
+
+    @cached_property
+    def card(self) -> Summary:
+        return self._in("card")
+
+    @cached_property
+    def head(self) -> Summary:
+        return self._in("head")
+
+    @cached_property
+    def chosen(self) -> Summary:
+        made: Summary = getattr(self, self.counting) if self.counting in ("card", "head") else self._in(self.counting)
+        return made
+
+    @cached_property
+    def curve(self) -> CountCurve:
+        """Heads above every threshold, of the chosen counting."""
+        return count_curve(self.result, self.chosen)
+
+    @cached_property
+    def card_certainty(self) -> Inference:
+        return infer(self.result, self.card)
+
+    @cached_property
+    def head_certainty(self) -> Inference:
+        return infer(self.result, self.head)
+
+    @cached_property
+    def certainty(self) -> Inference:
+        """How sure one can be of the chosen counting."""
+        known = {"card": "card_certainty", "head": "head_certainty"}
+        made: Inference | None = getattr(self, known.get(self.counting, ""), None)
+        return made or infer(self.result, self.chosen)
+
+    @cached_property
+    def families(self) -> FamilyTable:
+        return family_table(self.result, step=self.step)
 
 
-def count(result: ProbeResult, counting: str = "card", step: int = 0, n_flips: int = 1000) -> Counted:
-    """Summarise a run in the chosen counting and in the two of the headline."""
-    check_counting(counting)
-    made = {
-        key: summarise(result, **COUNTINGS[key][1], step=step, n_flips=n_flips) for key in {counting, "card", "head"}
-    }
-    return Counted(result, counting, made[counting], made["card"], made["head"], step)
+@dataclass(frozen=True, eq=False)
+class RunWithTwin:
+    """A run, and its untrained twin where there is one: what every view and file of a run is made of.
+
+    >>> both = RunWithTwin.of(result, twin)
+    >>> both.run.card.counts, both.beside(lambda twin: twin.card.counts)
+    """
+
+    run: Counted
+    twin: Counted | None = None
+
+    @classmethod
+    def of(
+        cls,
+        result: ProbeResult,
+        twin: ProbeResult | None = None,
+        counting: str = "card",
+        step: int = 0,
+        n_flips: int = 1000,
+        seed: int = 0,
+    ) -> RunWithTwin:
+        """Both, counted alike; raises InputError where ``twin`` is not the untrained twin of ``result``."""
+        if twin is not None and not is_untrained_twin(twin, result):
+            raise InputError(
+                f"{twin.model} on {twin.prompts.name} is not the untrained twin of {result.model}: give a whole run of "
+                f"{result.model}-untrained with the same prompts and settings."
+            )
+        run, *others = (Counted(each, counting, step, n_flips, seed) for each in (result, twin) if each is not None)
+        return cls(run, others[0] if others else None)
+
+    @property
+    def result(self) -> ProbeResult:
+        return self.run.result
+
+    def beside(self, what: Callable[[Counted], _T]) -> _T | None:
+        """Something of the twin, or None without one."""
+        return None if self.twin is None else what(self.twin)
 
 
 def check_counting(counting: str) -> None:

@@ -106,6 +106,11 @@ class Dose(Answer):
         return float(((self.gain_null >= self.gain).sum() + 1) / (len(self.gain_null) + 1))
 
     @property
+    def finding(self) -> str:
+        """The slopes, of all sentences."""
+        return self.sentences[1]
+
+    @property
     def tables(self) -> list[Table]:
         """One row a block."""
         first = self.slope.thresholds[0]

@@ -20,7 +20,7 @@ from plantain.data.settings import ProbeConfig
 from plantain.data.study import OF_POSE, POSE, ControlStudy
 from plantain.errors import InputError
 from plantain.questions.factors import FactorCount, count_factors
-from plantain.questions.families import WHOLE, scope_view, scopes_of
+from plantain.questions.families import scope_view, scopes_of
 
 # Roles of controls that a head need not respond less to.
 _SPARED = ("near", "nothing")
@@ -128,6 +128,15 @@ class ControlReport:
 
     def selectivity(self, weights: str, control: str, scope: str) -> SelectivityCount:
         return self.selectivities[weights, control, scope]
+
+    def larger_smaller(
+        self, weights: str, names: Sequence[str], scope: str = "attention heads"
+    ) -> tuple[float, float] | None:
+        """Heads with |pose| > |control| and the reverse; of several controls the medians; None where one is missing."""
+        if not names or not set(names) <= set(self.controls):
+            return None
+        found = [self.selectivity(weights, name, scope) for name in names]
+        return float(np.median([each.larger for each in found])), float(np.median([each.smaller for each in found]))
 
     def placement(self, weights: str, scope: str, what: str = "count") -> stats.Placement | None:
         """Pose's "count" or "mean_d2" among those of the lexical sets; None without any, or undefined."""

@@ -16,7 +16,7 @@ from plantain.errors import InputError
 from plantain.questions.carry_over import along_axis
 from plantain.questions.response import THRESHOLDS
 from plantain.stats import MIN_PAIRS
-from plantain.wording import signed
+from plantain.wording import Table, signed
 
 PLACEHOLDER = "{subject}"
 MAX_SEEDS = 32
@@ -70,6 +70,11 @@ class PairReading:
             ]
             for i, (name, t) in enumerate(zip(self.names, self.by_block(self.abs_t), strict=True))
         ]
+
+    @property
+    def table(self) -> Table:
+        """A row a block."""
+        return Table("|t| by block", "", (tuple(COLUMNS), *(tuple(row) for row in self.rows)))
 
 
 def check_prompt(text: str | None, name: str, other: str | None = None) -> None:

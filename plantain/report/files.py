@@ -5,24 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from plantain import stats
 from plantain.data.result import ProbeResult
-from plantain.data.twins import is_untrained_twin
-from plantain.errors import InputError
-from plantain.questions.certainty import MEANING, Inference, infer
-from plantain.questions.response import Summary, summarise
-from plantain.questions.thresholds import count_curve
+from plantain.data.view import View
+from plantain.questions.certainty import MEANING, certainty_table
+from plantain.questions.counted import RunWithTwin
+from plantain.questions.response import Summary
 from plantain.report.card import model_card
 from plantain.report.figures import response as figures
-from plantain.report.notes import CAVEAT, about_model, at_step, counting, describe_run, shared_subjects
+from plantain.report.notes import about_model, at_step, caveat, counting, describe_run, shared_subjects
+from plantain.report.picture import WIDE, Picture
+from plantain.report.section import Section
 
-Sure = tuple[Inference, Inference]  # of the card heads, of the attention heads
+HEAD_COLUMNS = ("block", "kind", "part", "index", "first_channel", "n_channels")
+"""What names a head in every CSV."""
 
 
 def write_report(
@@ -30,7 +31,7 @@ def write_report(
 ) -> Path:
     """Write the report of a run into a folder; ``twin`` is the run of its untrained twin, shown beside it.
 
-    >>> report.write_report(plantain.load_result("assets/runs/posebox"), "report")
+    >>> write_report(plantain.load_result("assets/runs/posebox"), "report")
 
     Files
     -----
@@ -47,60 +48,45 @@ def write_report(
     InputError
         ``twin`` is not the untrained twin of ``result``.
     """
-    if twin is not None and not is_untrained_twin(twin, result):
-        raise InputError(
-            f"{twin.model} on {twin.prompts.name} is not the untrained twin of {result.model}: give a whole run of "
-            f"{result.model}-untrained with the same prompts and settings."
-        )
+    both = RunWithTwin.of(result, twin, n_flips=n_flips, seed=seed)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-
-    def both(run: ProbeResult) -> tuple[Summary, Summary]:
-        return summarise(run, "card", n_flips=n_flips, seed=seed), summarise(run, "head", n_flips=n_flips, seed=seed)
-
-    card, head = both(result)
-    twin_card, twin_head = both(twin) if twin is not None else (None, None)
-    twin_curve = count_curve(twin, twin_card) if twin is not None and twin_card is not None else None
-    pictures = {
-        "overview": overview(result, card, twin_card),
-        "null": figures.null_counts(count_curve(result, card), twin_curve),
-        "split_half": figures.split_half(card, twin_card),
-    }
-    for name, picture in pictures.items():
-        for kind in ("svg", "pdf", "png"):
-            (folder / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
-    for name, text in texts(result, card, head, twin_card, twin_head).items():
+    for name, picture in pictures(both).items():
+        picture.save(folder / name)
+    for name, text in texts(both).items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
     return folder
 
 
-def overview(
-    result: ProbeResult, summary: Summary, twin: Summary | None = None, width: float = figures.WIDE
-) -> figures.Picture:
-    """``figures.overview`` under the run's name, its pairs, its counting and its two sides."""
-    pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
-    title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, summary)}"
-    a, b = result.prompts.conditions
-    return figures.overview(summary, result.head_map, f"{title}\nA: {a}; B: {b}", twin, width)
-
-
-def texts(
-    result: ProbeResult,
-    card: Summary,
-    head: Summary,
-    twin_card: Summary | None = None,
-    twin_head: Summary | None = None,
-) -> dict[str, str]:
-    """The report's text files by name; ``card`` and ``head`` are the run's summaries in the two countings."""
-    sure = infer(result, card), infer(result, head)
+def pictures(both: RunWithTwin) -> dict[str, Picture]:
+    """The report's figures by the name of their files."""
     return {
-        "report.md": markdown(result, card, head, twin_card, sure),
-        "model_card.md": model_card(result, card, head, twin_card, twin_head),
-        "heads.csv": heads_csv(result, card),
-        "attention_heads.csv": heads_csv(result, head),
-        "differences.csv": differences_csv(result, step=card.view["step"]),
+        "overview": overview(both),
+        "null": figures.null_counts(both.run.curve, both.beside(lambda twin: twin.curve)),
+        "split_half": figures.split_half(both.run.chosen, both.beside(lambda twin: twin.chosen)),
+    }
+
+
+def overview(both: RunWithTwin, width: float = WIDE) -> Picture:
+    """``figures.overview`` of the card heads, under the run's name, its pairs, its counting and its two sides."""
+    result, summary = both.result, both.run.card
+    pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
+    a, b = result.prompts.conditions
+    title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, summary)}\nA: {a}; B: {b}"
+    return figures.overview(summary, result.head_map, title, both.beside(lambda twin: twin.card), width)
+
+
+def texts(both: RunWithTwin) -> dict[str, str]:
+    """The report's text files by name, always in both countings."""
+    result, card = both.result, both.run.card
+    return {
+        "report.md": markdown(both),
+        "model_card.md": model_card(both),
+        "heads.csv": to_csv(head_rows(result, card)),
+        "attention_heads.csv": to_csv(head_rows(result, both.run.head)),
+        "differences.csv": differences_csv(result, step=card.view.step),
         "blocks.csv": blocks_csv(card),
-        "summary.json": summary_json(result, card, head, sure),
+        "summary.json": summary_json(both),
     }
 
 
@@ -113,14 +99,15 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
     (t / sqrt(n_pairs)), ``g``, ``g_low``, ``g_high`` (Hedges' g_z with its 95 % interval), ``p`` (two-sided, of
     the t distribution), ``q_bh``, ``q_by`` (FDR-adjusted), ``p_fwer`` (max-|t| adjusted, from the sign flips).
     """
-    view = {key: summary.view[key] for key in ("grouping", "part", "stream", "step")}
-    rms = result.rms(**view)
-    table = result.head_map.table(view["grouping"], view["part"])
+    rms = result.rms(summary.view)  # (P, 2, H)
+    table = result.head_map.table(summary.view)
     a, b = rms[:, 0].mean(axis=0), rms[:, 1].mean(axis=0)
-    p_fwer = summary.null.max_p(np.abs(summary.t)) if summary.null is not None else np.full(summary.n_heads, np.nan)
-    effect = stats.hedges_g(result.differences(**view))
+    effect = stats.hedges_g(rms[:, 1] - rms[:, 0])
     p = stats.t_pvalues(summary.t, summary.n_pairs)
     columns = {
+        "mean_a": a,
+        "mean_b": b,
+        "mean_difference": b - a,
         "t": summary.t,
         "dz": summary.dz,
         "g": effect.g,
@@ -129,33 +116,21 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
         "p": p,
         "q_bh": stats.fdr(p, "bh"),
         "q_by": stats.fdr(p, "by"),
-        "p_fwer": p_fwer,
+        "p_fwer": summary.count.max_p,
     }
-    names = ("block", "kind", "part", "index", "first_channel", "n_channels")
     return [
-        {name: table[name][i].item() for name in names}
-        | {
-            "mean_a": float(a[i]),
-            "mean_b": float(b[i]),
-            "mean_difference": float(b[i] - a[i]),
-        }
+        {name: table[name][i].item() for name in HEAD_COLUMNS}
         | {name: float(values[i]) for name, values in columns.items()}
         for i in range(summary.n_heads)
     ]
-
-
-def heads_csv(result: ProbeResult, summary: Summary) -> str:
-    """``head_rows`` as CSV; numbers with seven significant digits."""
-    return to_csv(head_rows(result, summary))
 
 
 def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) -> str:
     """Per-pair differences: ``block``, ``part``, ``index``, then a column for each pair's id."""
     d = result.differences(grouping, step=step)
     table = result.head_map.table(grouping)
-    names = ("block", "part", "index")
     return to_csv(
-        {name: table[name][i].item() for name in names}
+        {name: table[name][i].item() for name in ("block", "part", "index")}
         | {pair: float(value) for pair, value in zip(result.pair_ids, d[:, i], strict=True)}
         for i in range(d.shape[1])
     )
@@ -163,95 +138,50 @@ def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) 
 
 def blocks_csv(summary: Summary) -> str:
     """By falling max |t|: ``block``, ``max_abs_t``, ``n_above`` (|t| > 3), ``n_heads``, ``median_abs_d``."""
-    return to_csv(
-        {
-            "block": block.name,
-            "max_abs_t": block.max_abs_t,
-            "n_above": block.n_above,
-            "n_heads": block.n_heads,
-            "median_abs_d": block.median_abs_d,
-        }
-        for block in summary.blocks
-    )
+    names = ("max_abs_t", "n_above", "n_heads", "median_abs_d")
+    return to_csv({"block": b.name} | {name: getattr(b, name) for name in names} for b in summary.blocks)
 
 
-def summary_json(result: ProbeResult, card: Summary, head: Summary, sure: Sure | None = None) -> str:
-    """Tables, inference, settings and provenance as numbers; ``sure`` spares working the inference out again."""
-    of_card, of_head = sure or (infer(result, card), infer(result, head))
+def summary_json(both: RunWithTwin) -> str:
+    """Tables, inference, settings and provenance as numbers."""
+    result, run = both.result, both.run
     content = {
         "prompts": result.prompts.name,
         "pairs_done": result.n_pairs,
         "complete": result.complete,
-        "card": card.to_dict() | {"inference": of_card.to_dict()},
-        "head": head.to_dict() | {"inference": of_head.to_dict()},
+        "card": run.card.to_dict() | {"inference": run.card_certainty.to_dict()},
+        "head": run.head.to_dict() | {"inference": run.head_certainty.to_dict()},
         "config": result.config.to_dict(),
         "provenance": result.provenance,
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def markdown(
-    result: ProbeResult,
-    card: Summary,
-    head: Summary,
-    twin_card: Summary | None = None,
-    sure: Sure | None = None,
-) -> str:
-    """The report as Markdown, with ``overview.svg`` beside it."""
-    of_card, of_head = sure or (infer(result, card), infer(result, head))
-    beside = dict(of_head.rows)
-    a, b = result.prompts.conditions
-    state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(result.prompts)} pairs.**"
-    lines = [
-        f"# {result.prompts.title or result.prompts.name}: {result.model}",
-        "",
-        f"{result.prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; "
-        f"t of B − A{at_step(result, card)}.{state}".strip(),
-        "",
-        f"![{figures.alt_text(card, twin_card)}](overview.svg)",
-        "",
-        f"## Card heads: runs of {result.config.channels_per_head} channels, MLP among them",
-        "",
-        *_markdown_table(card.rows),
-        "",
-        *[f"- {line}" for line in card.beyond],
-        *([_twin_line(twin_card)] if twin_card is not None else []),
-        "",
-        "![Heads above every threshold of |t|, beside sign flips](null.svg)",
-        "",
-        "Blocks by max |t|:",
-        "",
-        *[f"- {block.line}" for block in card.blocks],
-        "",
-        "## Attention heads: the model's own, no MLP",
-        "",
-        *_markdown_table(head.rows),
-        "",
-        *[f"- {line}" for line in head.beyond],
-        "",
-        "## How sure one can be",
-        "",
-        "| | card heads | attention heads |",
-        "|---|---|---|",
-        *[
-            " ".join(["|", what.replace("|", "\\|"), "|", value, "|", beside.get(what, "—"), "|"])
-            for what, value in of_card.rows
-        ],
-        "",
-        "## How to read this",
-        "",
-        CAVEAT,
-        "",
-        MEANING,
-        "",
-        *([note, ""] if (note := about_model(result.model)) else []),
-        *([note, ""] if (note := shared_subjects(result)) else []),
-        "## Provenance",
-        "",
-        *[f"- {key}: {value}" for key, value in describe_run(result).items()],
-        "",
+def markdown(both: RunWithTwin) -> str:
+    """The report as Markdown, with the pictures it names beside it."""
+    result, run = both.result, both.run
+    prompts, card = result.prompts, run.card
+    a, b = prompts.conditions
+    at = at_step(result, card.view.step)
+    state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(prompts)} pairs.**"
+    intro = f"{prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A{at}.{state}"
+    twin = both.beside(lambda twin: [_twin_line(twin.card)]) or []
+    null = partial(figures.null_counts, run.curve, both.beside(lambda twin: twin.curve))
+    sure = certainty_table({"card heads": run.card_certainty, "attention heads": run.head_certainty})
+    notes = [caveat(prompts), MEANING, about_model(result.model), shared_subjects(result)]
+    card_heads = f"Card heads: runs of {result.config.channels_per_head} channels, MLP among them"
+    parts = [
+        f"# {prompts.title or prompts.name}: {result.model}",
+        intro.strip(),
+        f"![{figures.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
+        Section(card_heads, [*card.beyond, *twin], [card.table()], lambda width: null(width=width), "null").markdown(),
+        Section("Blocks by max |t|", [block.line for block in card.blocks]).markdown(),
+        Section("Attention heads: the model's own, no MLP", run.head.beyond, [run.head.table()]).markdown(),
+        sure.markdown,
+        Section("How to read this", [note for note in notes if note]).markdown(),
+        Section("Provenance", [f"{key}: {value}" for key, value in describe_run(result).items()]).markdown(),
     ]
-    return "\n".join(lines)
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
 def _twin_line(twin: Summary) -> str:
@@ -259,12 +189,15 @@ def _twin_line(twin: Summary) -> str:
         f"{count:,} ({100 * share:.1f} %) at |t| > {c:g}"
         for c, count, share in zip(twin.thresholds, twin.counts, twin.shares, strict=True)
     )
-    return f"- The untrained twin, same prompts and settings: {counts}."
+    return f"The untrained twin, same prompts and settings: {counts}."
 
 
-def _markdown_table(rows: list[tuple[str, str, str]]) -> list[str]:
-    header, *body = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
-    return [f"| {header} |", "|---|---|---|", *[f"| {row} |" for row in body]]
+def answer_csv(result: ProbeResult, view: View | str, columns: Mapping[str, Iterable[Any]]) -> str:
+    """A question's values as CSV: what names a head, then its ``columns``."""
+    table = result.head_map.table(view)
+    names = (table[name].tolist() for name in HEAD_COLUMNS)
+    rows = zip(*names, *columns.values(), strict=True)
+    return to_csv(dict(zip((*HEAD_COLUMNS, *columns), row, strict=True)) for row in rows)
 
 
 def to_csv(rows: Iterable[dict[str, Any]]) -> str:

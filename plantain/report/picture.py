@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
@@ -72,6 +73,11 @@ class Picture:
     def to_bytes(self, kind: str = "png", dpi: int = 150) -> bytes:
         """The figure on white as "png", "svg" or "pdf"; the same figure gives the same bytes."""
         return self._saved(kind, dpi, PAPER)
+
+    def save(self, path: Path) -> None:
+        """As ``path`` with .svg, .pdf and .png at its end."""
+        for kind in ("svg", "pdf", "png"):
+            path.with_name(f"{path.name}.{kind}").write_bytes(self.to_bytes(kind))
 
     def to_svg(self, key: str = "") -> str:
         """The figure as an SVG to stand inside a page, in the page's colours (``VARIABLES``, ``DARK``).

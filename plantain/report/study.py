@@ -1,6 +1,6 @@
 """The comparison of pose with its controls as text, Markdown, JSON, CSV and one picture.
 
->>> print(control_report.text(comparison.compare(study)))
+>>> report_controls(compare(study), "report")
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from plantain.questions.families import scope_table
-from plantain.questions.selectivity import WHOLE, ControlReport
-from plantain.report.figures.selectivity import is_it_pose
+from plantain.questions.families import WHOLE, count_dict, scope_view, unit_of
+from plantain.questions.selectivity import ControlReport
+from plantain.report.figures.selectivity import draw
 from plantain.report.files import to_csv
-from plantain.report.study_tables import reading, tables, title
+from plantain.report.study_tables import section
 
 
 def report_controls(report: ControlReport, folder: str | Path) -> Path:
     """Write the comparison into a folder.
 
-    >>> control_report.report_controls(comparison.compare(study), "report")
+    >>> report_controls(compare(study), "report")
 
     Files
     -----
@@ -34,38 +34,15 @@ def report_controls(report: ControlReport, folder: str | Path) -> Path:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        "controls.md": markdown(report),
+        "controls.md": section(report).markdown(1),
         "controls.json": json.dumps(to_dict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "controls.csv": to_csv(count_rows(report)),
         "control_heads.csv": to_csv(head_rows(report)),
     }
     for name, content in texts.items():
         (folder / name).write_text(content, encoding="utf-8", newline="")
-    picture = is_it_pose(report)
-    for kind in ("svg", "pdf", "png"):
-        (folder / f"is_it_pose.{kind}").write_bytes(picture.to_bytes(kind))
+    draw(report).save(folder / "is_it_pose")
     return folder
-
-
-def text(report: ControlReport) -> str:
-    """The report in plain text: what survives, then the tables."""
-    return (
-        "\n\n".join(
-            [
-                title(report),
-                "\n".join(f"- {line}" for line in reading(report)),
-                *(table.text for table in tables(report)),
-            ]
-        )
-        + "\n"
-    )
-
-
-def markdown(report: ControlReport) -> str:
-    """The report as Markdown, with ``is_it_pose.svg`` beside it."""
-    said = "\n".join(f"- {line}" for line in reading(report))
-    figure = f"![{is_it_pose(report).alt}](is_it_pose.svg)"
-    return "\n\n".join([f"# {title(report)}", figure, said, *(table.markdown for table in tables(report))]) + "\n"
 
 
 def count_rows(report: ControlReport) -> list[dict[str, Any]]:
@@ -73,7 +50,8 @@ def count_rows(report: ControlReport) -> list[dict[str, Any]]:
     rows = []
     for (weights, name, scope), c in report.counts.items():
         s = report.selectivities.get((weights, name, scope))
-        row: dict[str, Any] = {"weights": weights, "set": name, "scope": scope, "unit": c.unit}
+        row: dict[str, Any] = {"weights": weights, "set": name, "scope": scope}
+        row["unit"] = unit_of(report.head_map, scope)
         row |= {"n_pairs": c.n_pairs, "n_heads": c.n_heads}
         for i, threshold in enumerate(c.thresholds):
             row |= {
@@ -81,7 +59,8 @@ def count_rows(report: ControlReport) -> list[dict[str, Any]]:
                 f"null_p99_{threshold:g}": c.null_p99[i],
                 f"set_p_{threshold:g}": c.set_p[i],
             }
-        row |= {"share": c.share, "split_half_r": c.split_half_r, "mean_d2": c.mean_d2}
+        r = None if c.split_half is None else c.split_half[0]
+        row |= {"share": c.shares[0], "split_half_r": r, "mean_d2": c.mean_d2}
         row |= {key: getattr(s, key) if s is not None else None for key in ("larger", "smaller", "p_excess")}
         rows.append(row)
     return rows
@@ -94,16 +73,17 @@ def head_rows(report: ControlReport) -> list[dict[str, Any]]:
     """
     rows = []
     for scope in WHOLE:
-        table = scope_table(report.head_map, scope)
+        table = report.head_map.table(scope_view(scope))
         for i in range(len(table["block"])):
             row = {"counted": scope} | {
                 name: table[name][i].item() for name in ("block", "part", "index", "first_channel")
             }
             for weights in report.weights:
-                row |= {f"t, {weights}, {name}": float(report.t[weights, name, scope][i]) for name in report.sets}
+                for name in report.sets:
+                    row[f"t, {weights}, {name}"] = float(report.count(weights, name, scope).t[i])
                 for name in report.controls:
-                    key = weights, name, scope
-                    row[f"size, {weights}, {name}"] = int(report.larger[key][i]) - int(report.smaller[key][i])
+                    found = report.selectivity(weights, name, scope).found
+                    row[f"size, {weights}, {name}"] = int(found.larger[i]) - int(found.smaller[i])
             rows.append(row)
     return rows
 
@@ -129,7 +109,10 @@ def to_dict(report: ControlReport) -> dict[str, Any]:
         "weights": list(report.weights),
         "sets": [{"name": name, "title": report.titles.get(name, name)} for name in report.sets],
         "left_out": list(report.left_out),
-        "counts": [{"weights": w, "set": n, **c.to_dict()} for (w, n, _), c in report.counts.items()],
+        "counts": [
+            {"weights": w, "set": n, **count_dict(s, unit_of(report.head_map, s), c)}
+            for (w, n, s), c in report.counts.items()
+        ],
         "selectivity": [s.to_dict() for s in report.selectivities.values()],
         "more_than_all_controls": [
             {"weights": w, "scope": s, "larger": larger, "smaller": smaller}
@@ -137,8 +120,8 @@ def to_dict(report: ControlReport) -> dict[str, Any]:
         ],
         "among_lexical": [placed(w, s) for w in report.weights for s in report.scopes],
         "articulation": [
-            {"weights": w, "effect": name, **c.to_dict()}
-            for (w, _), found in report.bent.items()
+            {"weights": w, "effect": name, **count_dict(s, unit_of(report.head_map, s), c)}
+            for (w, s), found in report.bent.items()
             for name, c in found.items()
         ],
         "body_clothing": [

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from plantain.questions.families import Count
-from plantain.questions.selectivity import ARTICULATION, PARAPHRASE, WHOLE, ControlReport
+from plantain.questions.families import WHOLE, unit_of
+from plantain.questions.selectivity import ControlReport
+from plantain.report.figures.selectivity import draw
 from plantain.report.notes import about_model
-from plantain.wording import Table
+from plantain.report.section import Section
+from plantain.wording import Table, share
 
 # Attention heads first: card heads are mostly MLP channels.
 _ORDER = ("attention heads", "card heads")
 _BENT = {"articulation": "few or many bent joints", "interaction": "canonical × bent joints"}
+
+
+def section(report: ControlReport) -> Section:
+    """All of it: what survives, the picture, every table."""
+    return Section(title(report), reading(report), tables(report), partial(draw, report), "is_it_pose")
 
 
 def title(report: ControlReport) -> str:
@@ -25,7 +33,7 @@ def title(report: ControlReport) -> str:
 def reading(report: ControlReport) -> list[str]:
     """What survives and what does not, in sentences that hold for any numbers.
 
-    >>> print(*control_tables.reading(report), sep="\\n")
+    >>> print(*reading(report), sep="\\n")
     """
 
     def each(says: dict[str, str]) -> str:
@@ -34,23 +42,23 @@ def reading(report: ControlReport) -> list[str]:
     lines = []
     for scope in _ORDER:
         counts = {weights: report.count(weights, report.pose, scope) for weights in report.weights}
-        found = each({weights: _share(count) for weights, count in counts.items()})
+        found = each({weights: share(count.counts[0], count.n_heads) for weights, count in counts.items()})
         n_heads = counts["trained"].n_heads
         lines.append(f"{report.pose}, of {n_heads:,} {scope} at |t| > {report.threshold:g}: {found}.")
     wanted = {"the lexical sets (median)": report.lexical, "setting": ("setting",)}
     for what, names in (wanted | {"remarks": ("remarks",), "length": ("length",)}).items():
         if names and set(names) <= set(report.controls):
-            found = each({weights: larger_smaller(report, weights, names) for weights in report.weights})
+            found = each({weights: _ratio(report, weights, names) for weights in report.weights})
             lines.append(f"Attention heads that respond more to pose than to {what}, and the reverse: {found}.")
     if report.survivors:
         pairs = {weights: report.survivors[weights, _ORDER[0]] for weights in report.weights}
         found = each({weights: f"{more:,} : {less:,}" for weights, (more, less) in pairs.items()})
         lines.append(f"Attention heads that respond more to pose than to every one of these sets, or less: {found}.")
-    if PARAPHRASE in report.sets:
-        ps = {w: [report.count(w, PARAPHRASE, scope).set_p[0] for scope in _ORDER] for w in report.weights}
+    for name in report.of_role("nothing"):
+        ps = {w: [report.count(w, name, scope).set_p[0] for scope in _ORDER] for w in report.weights}
         found = each({weights: f"{own:.3f} and {card:.3f}" for weights, (own, card) in ps.items()})
         lines.append(
-            f"The paraphrase, where there is nothing to find, set-level p over attention heads and card heads: {found}."
+            f"The {name}, where there is nothing to find, set-level p over attention heads and card heads: {found}."
         )
     if len(report.weights) > 1:
         lines.append(
@@ -69,7 +77,7 @@ def reading(report: ControlReport) -> list[str]:
 def tables(report: ControlReport) -> list[Table]:
     """Every table of the report, attention heads before card heads before families.
 
-    >>> print(control_tables.tables(report)[0].text)
+    >>> print(tables(report)[0].text)
     """
     made = [_families(report)] if report.controls else []
     made += [_counts(report, scope) for scope in (*_ORDER, *(s for s in report.scopes if s not in WHOLE))]
@@ -83,13 +91,6 @@ def tables(report: ControlReport) -> list[Table]:
     return made
 
 
-def larger_smaller(report: ControlReport, weights: str, names: Sequence[str], scope: str = _ORDER[0]) -> str:
-    """ "26 : 0", heads with |pose| > |control| and the reverse; of several controls the medians."""
-    found = [report.selectivity(weights, name, scope) for name in names]
-    larger, smaller = np.median([each.larger for each in found]), np.median([each.smaller for each in found])
-    return f"{larger:,.0f} : {smaller:,.0f}"
-
-
 def _families(report: ControlReport) -> Table:
     header = ["heads"]
     for weights in report.weights:
@@ -98,10 +99,8 @@ def _families(report: ControlReport) -> Table:
     for scope in report.scopes:
         row = [f"{scope}, {report.count('trained', report.pose, scope).n_heads:,}"]
         for weights in report.weights:
-            row.append(_share(report.count(weights, report.pose, scope)))
-            for names in (report.lexical, ("setting",)):
-                known = names and set(names) <= set(report.controls)
-                row.append(larger_smaller(report, weights, names, scope) if known else "—")
+            row.append(_share(report, weights, report.pose, scope))
+            row += [_ratio(report, weights, names, scope) for names in (report.lexical, ("setting",))]
             more = report.survivors.get((weights, scope))
             row.append("—" if more is None else f"{more[0]:,} : {more[1]:,}")
         rows.append(tuple(row))
@@ -122,12 +121,19 @@ def _counts(report: ControlReport, scope: str) -> Table:
         row = [name]
         for weights in report.weights:
             c = report.count(weights, name, scope)
-            r = "—" if c.split_half_r is None else _r(c.split_half_r)
-            row += [_share(c), f"{c.null_p99[0]:,.0f}", f"{c.set_p[0]:.3f}", r, f"{c.mean_d2:.2f}"]
+            r = "—" if c.split_half is None else _r(c.split_half[0])
+            row += [
+                _share(report, weights, name, scope),
+                f"{c.null_p99[0]:,.0f}",
+                f"{c.set_p[0]:.3f}",
+                r,
+                f"{c.mean_d2:.2f}",
+            ]
         rows.append(tuple(row))
     note = (
-        f"At |t| > {report.threshold:g} of {first.n_heads:,} {first.unit}; the 99th percentile and p of that count "
-        "under sign flips, split-half r, mean squared effect. No p is corrected over sets or families."
+        f"At |t| > {report.threshold:g} of {first.n_heads:,} {unit_of(report.head_map, scope)}; the 99th percentile "
+        "and p of that count under sign flips, split-half r, mean squared effect. No p is corrected over sets or "
+        "families."
     )
     return Table(f"Counts: {scope}", note, (tuple(header), *rows))
 
@@ -201,7 +207,7 @@ def _designs(report: ControlReport) -> Table:
     found: dict[str, list[tuple[int, float, float]]] = {}
     for weights in report.weights:
         if (weights, scope) in report.bent:
-            canonical = {"canonical × expressive": report.count(weights, ARTICULATION, scope)}
+            canonical = {"canonical × expressive": report.count(weights, report.of_design("few and many") or "", scope)}
             bent = {_BENT[name]: count for name, count in report.bent[weights, scope].items()}
             for name, c in (canonical | bent).items():
                 found.setdefault(name, []).append((c.counts[0], c.null_p99[0], c.set_p[0]))
@@ -219,8 +225,15 @@ def _designs(report: ControlReport) -> Table:
     return Table("Bent joints, bodies, clothes", note, (header, *rows))
 
 
-def _share(count: Count) -> str:
-    return f"{count.counts[0]:,} ({100 * count.share:.1f} %)"
+def _share(report: ControlReport, weights: str, prompts: str, scope: str) -> str:
+    count = report.count(weights, prompts, scope)
+    return share(count.counts[0], count.n_heads)
+
+
+def _ratio(report: ControlReport, weights: str, names: Sequence[str], scope: str = _ORDER[0]) -> str:
+    """ "26 : 0", heads with |pose| > |control| and the reverse; a dash where a set is missing."""
+    found = report.larger_smaller(weights, names, scope)
+    return "—" if found is None else f"{found[0]:,.0f} : {found[1]:,.0f}"
 
 
 def _r(value: float) -> str:

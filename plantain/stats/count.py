@@ -92,7 +92,8 @@ def count_heads(
 
     >>> stats.count_heads(result.differences("head")).counts
 
-    ``seed`` drives flips and splits; ``n_splits=0`` leaves the halves out. Formulas and errors: ``paired_t``, ``sign_flip_null``, ``split_half``.
+    ``seed`` drives flips and splits; ``n_splits=0`` leaves the halves out. Formulas and errors: ``paired_t``,
+    ``sign_flip_null``, ``split_half``.
     """
     d = check_differences(d)
     t, null = paired_t(d), sign_flip_null(d, n_flips, thresholds, seed)

@@ -11,7 +11,7 @@ from plantain.data.prompts import PromptSet, load_prompts, parse_csv, shipped_pr
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.questions.counted import check_counting, count
+from plantain.questions.counted import Counted, check_counting
 from plantain.questions.response import load_published
 from plantain.questions.typed_pair import job, read_pair
 from plantain.report.command import shell_command
@@ -137,15 +137,14 @@ def _last(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> ProbeResul
 
 
 def _described(result: ProbeResult, counting: str) -> dict[str, Any]:
-    counted = count(result, counting)
-    twin = catalog.twin_of(result, counting)
+    both = catalog.beside(Counted(result, counting))
     return {
         "model": result.model,
         "prompts": result.prompts.name,
         "counting": counting,
-        "summary": counted.chosen.to_dict(),
-        "attention_heads": counted.head.to_dict(),
-        "untrained_twin": None if twin is None else twin.chosen.to_dict(),
+        "summary": both.run.chosen.to_dict(),
+        "attention_heads": both.run.head.to_dict(),
+        "untrained_twin": both.beside(lambda twin: twin.chosen.to_dict()),
         "command": shell_command(result),
         "provenance": result.provenance,
     }

@@ -17,7 +17,7 @@ from plantain.data.result import ProbeResult, load_result
 from plantain.data.twins import is_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.questions.counted import Counted, count
+from plantain.questions.counted import Counted, RunWithTwin
 
 PUBLISHED = "published"
 _LOG = logging.getLogger(__name__)
@@ -105,28 +105,34 @@ def load(folder: Path) -> ProbeResult:
 
 
 def counted_in(folder: Path, counting: str = "card", step: int = 0) -> Counted:
-    """``counted`` for a saved run, kept in memory until the folder changes."""
+    """A saved run, counted, kept in memory until the folder changes."""
     return _counted(folder, _changed(folder), counting, step)
 
 
-def twin_of(result: ProbeResult, counting: str = "card", step: int = 0) -> Counted | None:
+def both_in(folder: Path, counting: str = "card", step: int = 0) -> RunWithTwin:
+    """The same beside its untrained twin, if one is at hand; kept while neither changes."""
+    run = counted_in(folder, counting, step)
+    return _both(run, twin_of(run))
+
+
+def beside(run: Counted) -> RunWithTwin:
+    """A run that is not saved, beside its untrained twin."""
+    return RunWithTwin(run, twin_of(run))
+
+
+def twin_of(run: Counted) -> Counted | None:
     """The same run on the untrained twin of its model, if it is at hand; of a partial run, its first pairs."""
+    result = run.result
     for _, folder in _folders():
         try:
             if _model(folder, _changed(folder)) != f"{result.model}-untrained":
                 continue
             twin = load(folder)
-            whole = (
-                result
-                if result.complete
-                else replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
-            )
-            if is_untrained_twin(twin, whole):
-                return (
-                    counted_in(folder, counting, step)
-                    if result.complete
-                    else count(twin.first(result.n_pairs), counting, step, n_flips=200)
-                )
+            if result.complete and is_untrained_twin(twin, result):
+                return counted_in(folder, run.counting, run.step)
+            whole = replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
+            if not result.complete and is_untrained_twin(twin, whole):
+                return Counted(twin.first(result.n_pairs), run.counting, run.step, n_flips=200)
         except (InputError, OSError):
             continue
     return None
@@ -181,7 +187,12 @@ def _changed(folder: Path) -> int:
 
 @lru_cache(maxsize=64)
 def _counted(folder: Path, changed: int, counting: str, step: int) -> Counted:
-    return count(_load(folder, changed), counting, step)
+    return Counted(_load(folder, changed), counting, step)
+
+
+@lru_cache(maxsize=64)
+def _both(run: Counted, twin: Counted | None) -> RunWithTwin:
+    return RunWithTwin(run, twin)
 
 
 @lru_cache(maxsize=4096)

@@ -7,14 +7,16 @@ from html import escape
 
 import numpy as np
 
+from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.errors import InputError
-from plantain.questions.counted import COUNTINGS, check_counting, count
+from plantain.questions.counted import COUNTINGS, Counted, check_counting
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report.figures import response as figures
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
 from plantain.ui.html import html_table, page_figure
+from plantain.wording import Table, signed
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
         if isinstance(left, ProbeResult):
             if left.n_pairs < MIN_PAIRS:
                 return f"<p>A t needs at least {MIN_PAIRS} pairs; this run has {left.n_pairs} so far.</p>"
-            own = count(left, counting, min(step, left.config.num_inference_steps - 1))
+            own = Counted(left, counting, min(step, left.config.num_inference_steps - 1))
             sides.insert(0, Side("This run", own.chosen, left))
         return _sides(sides[0], sides[1], counting)
     except (InputError, OSError) as error:
@@ -61,10 +63,10 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
 
 
 def _sides(a: Side, b: Side, counting: str) -> str:
-    rows = [["Pairs", a.table.n_pairs, b.table.n_pairs]]
-    rows += [[x[0], _cell(x), _cell(y)] for x, y in zip(a.table.rows[1:], b.table.rows[1:], strict=True)]
-    table = html_table(["Metric", a.label, b.label], rows, f"Counted: {COUNTINGS[counting][0]}")
-    return f'<div class="plantain-page plantain-left">{table}{_unlike(a, b)}{_t_maps(a, b)}</div>'
+    rows = [("Pairs", str(a.table.n_pairs), str(b.table.n_pairs))]
+    rows += [(x[0], _cell(x), _cell(y)) for x, y in zip(a.table.rows, b.table.rows, strict=True)]
+    table = Table(f"Counted: {COUNTINGS[counting][0]}", "", (("Metric", a.label, b.label), *rows))
+    return f'<div class="plantain-page plantain-left">{html_table(table)}{_unlike(a, b)}{_t_maps(a, b)}</div>'
 
 
 def _unlike(a: Side, b: Side) -> str:
@@ -84,12 +86,12 @@ def _settings(side: Side) -> dict[str, str]:
     assert side.result is not None
     assert isinstance(side.table, Summary)
     result, provenance = side.result, side.result.provenance
-    step, sigmas = side.table.view["step"], provenance.get("realised_sigmas", [])
+    step = side.table.view.step
     return {
         "prompts": result.prompts.name,
         "pairs": f"{result.n_pairs} of {len(result.prompts)}",
         "noise seeds": ", ".join(map(str, result.config.seeds)),
-        "noise level": f"{sigmas[step]:.3g}" if step < len(sigmas) else "unknown",
+        "noise level": f"{result.levels[step]:.3g}" if result.levels else "unknown",
         "guidance": f"{result.config.guidance_scale:g}",
         "pixels": f"{provenance.get('width', '?')} × {provenance.get('height', '?')}",
         "dtype": str(provenance.get("dtype", "unknown")),
@@ -105,15 +107,14 @@ def _t_maps(a: Side, b: Side) -> str:
     assert isinstance(a.table, Summary)
     assert isinstance(b.table, Summary)
     left, right = a.table.t, b.table.t
-    finite = np.isfinite(left) & np.isfinite(right)
-    if finite.sum() < 3 or left[finite].std() == 0 or right[finite].std() == 0:
+    r = stats.pearson(left, right)
+    if np.isnan(r):
         return "<p>The t maps have no variance to correlate.</p>"
-    r = float(np.corrcoef(left[finite], right[finite])[0, 1])
     ours, theirs = (side.result.provenance.get("weights_fingerprint") for side in (a, b) if side.result is not None)
     same = ours is not None and ours == theirs
     # Heads of two separate draws of weights share no more than their place.
     what = "" if same else " Heads of different weights share no more than their place in the network."
-    said = f"Pearson r between the two t maps, over {int(finite.sum()):,} heads: {figures.signed(r, 3)}.{what}"
+    said = f"Pearson r between the two t maps, over {len(left):,} heads: {signed(r, 3)}.{what}"
     figure = page_figure(lambda width: figures.t_against_t(left, right, a.label, b.label, min(width, _SQUARE)))
     return f'<p>{said}</p><div class="plantain-square">{figure}</div>'
 

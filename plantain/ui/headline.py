@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
+from plantain.data.prompts import PromptSet, described, load_prompts
 from plantain.data.result import ProbeResult
+from plantain.data.study import POSE
 from plantain.model.names import EMBEDDED_MODELS, KLEIN
-from plantain.questions.certainty import MEANING, Inference
-from plantain.questions.counted import Counted
+from plantain.questions.counted import Counted, RunWithTwin
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report import notes
 from plantain.ui import catalog
 from plantain.ui.catalog import PUBLISHED
 from plantain.ui.html import html_table
+from plantain.wording import Table
 
 EXPLAINED = (
     "<strong>|t|</strong>: paired t of a head over the pairs. <strong>k× empirical null p99</strong>: the observed "
@@ -36,11 +38,11 @@ PUBLISHED_NOTE = (
 )
 
 
-def headline(counted: Counted, twin: Counted | None) -> str:
+def headline(both: RunWithTwin) -> str:
     """The claim and the bars of a run, as HTML."""
     return (
-        f'<section class="plantain-page"><p class="plantain-claim">{_claim(counted, twin)}</p>'
-        f"{_bars(counted, twin)}{_about(counted)}</section>"
+        f'<section class="plantain-page"><p class="plantain-claim">{_claim(both)}</p>'
+        f"{_bars(both)}{_about(both.run)}</section>"
     )
 
 
@@ -61,16 +63,16 @@ def published_headline(counting: str = "card") -> str:
     )
 
 
-def compact(counted: Counted, twin: Counted | None, figure: str, key: str) -> str:
+def compact(both: RunWithTwin, figure: str, key: str) -> str:
     """The embedded view: title, bars, one figure, and where the rest is."""
-    result = counted.result
+    result = both.result
     title = f"Which heads of {escape(result.model)} respond when a body leaves the T-pose?"
-    if result.prompts.name != "dense_pose":
+    if described(result.prompts).role != "pose":
         title = f"{escape(result.prompts.title or result.prompts.name)}: {escape(result.model)}"
     about = "Numbers of Posebox, a small stand-in, not of FLUX.2 Klein. " if result.model in EMBEDDED_MODELS else ""
-    missing = "" if twin is not None or _learned_nothing(result) else f"{_missing_twin(result)} "
+    missing = "" if both.twin is not None or result.untrained else f"{_missing_twin(result)} "
     note = f"{about}{missing}To respond to the change is not yet to stand for pose."
-    return _compact(title, _bars(counted, twin), note, figure, key)
+    return _compact(title, _bars(both), note, figure, key)
 
 
 def compact_published() -> str:
@@ -85,70 +87,52 @@ def compact_published() -> str:
     return _compact(title, bars, f"{NO_TWIN} {PUBLISHED_NOTE}", "", PUBLISHED)
 
 
-def card_table(table: CardTable, twin: CardTable | None = None) -> str:
-    """The card's table, with the untrained twin's values in a column of their own where there is one."""
-    head, *body = [list(row) for row in table.rows]
-    if twin is not None:  # before the last column, so that a phone shows it without scrolling
-        head.insert(2, "Untrained twin")
-        for row, (_, value, _) in zip(body, twin.rows[1:], strict=True):
-            row.insert(2, value)
-    beyond = table.beyond if isinstance(table, Summary) else []
-    lines = "".join(f"<li>{escape(line)}</li>" for line in beyond)
+def card_table(table: CardTable, prompts: PromptSet | None = None, twin: CardTable | None = None) -> str:
+    """The card's table, beside the untrained twin's, with what it does not say of these prompts."""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in (table.beyond if isinstance(table, Summary) else []))
+    said = notes.caveat(prompts or load_prompts(POSE))  # the published card's prompts ask what ours of that name do
     return (
-        f'<div class="plantain-left">{html_table(head, body, "The card’s table")}</div>'
+        f'<div class="plantain-left">{html_table(table.table(twin))}</div>'
         f'<div class="plantain-prose"><ul>{lines}</ul>'
-        f'<p class="plantain-note">{escape(notes.CAVEAT)}</p>'
+        f'<p class="plantain-note">{escape(said)}</p>'
         f"<details><summary>What these words mean</summary><p>{EXPLAINED}</p></details></div>"
     )
 
 
-def inference_table(found: Inference, twin: Inference | None = None) -> str:
-    """How sure one can be of the counts, beside the twin's figures, as HTML."""
-    header = ["How sure", "This run"] if twin is None else ["How sure", "This run", "Untrained twin"]
-    beside = dict(twin.rows) if twin is not None else {}
-    rows = [[what, value] if twin is None else [what, value, beside.get(what, "—")] for what, value in found.rows]
-    return (
-        f'<div class="plantain-left">{html_table(header, rows, "How sure one can be")}</div>'
-        f'<p class="plantain-prose plantain-muted">{escape(MEANING)}</p>'
-    )
-
-
-def block_table(table: CardTable, twin: CardTable | None = None) -> str:
+def block_table(table: CardTable, twin: CardTable | None = None) -> Table:
     """Blocks by falling max |t|, beside the same block of the twin."""
     header = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Median |d|"]
+    header += ["Twin: max |t|", "Twin: heads at |t| > 3"] if twin is not None else []
     beside = {block.name: block for block in twin.blocks} if twin is not None else {}
-    if beside:
-        header += ["Twin: max |t|", "Twin: heads at |t| > 3"]
     rows = []
     for block in table.blocks:
-        row: list[object] = [
+        row = [
             block.name,
             f"{block.max_abs_t:.2f}",
-            block.n_above,
-            block.n_heads,
+            str(block.n_above),
+            str(block.n_heads),
             f"{block.median_abs_d:.2f}",
         ]
-        if beside:
-            row += [f"{beside[block.name].max_abs_t:.2f}", beside[block.name].n_above]
-        rows.append(row)
-    return html_table(header, rows, "Blocks by max |t|")
+        if other := beside.get(block.name):
+            row += [f"{other.max_abs_t:.2f}", str(other.n_above)]
+        rows.append(tuple(row))
+    return Table("Blocks by max |t|", "", (tuple(header), *rows))
 
 
-def _claim(counted: Counted, twin: Counted | None) -> str:
-    result, card = counted.result, counted.card
-    what = (
-        "when the body leaves the T-pose" if result.prompts.name == "dense_pose" else "to the difference of the prompts"
-    )
+def _claim(both: RunWithTwin) -> str:
+    result, card, twin = both.result, both.run.card, both.twin
+    of_pose = described(result.prompts).role == "pose"
+    what = "when the body leaves the T-pose" if of_pose else "to the difference of the prompts"
     if not result.complete:
         what += f", over the {result.n_pairs} of {len(result.prompts)} pairs done"
-    what += escape(notes.at_step(result, card))
+    what += escape(notes.at_step(result, card.view.step))
     count = f"{card.counts[0]:,} of {card.n_heads:,} card heads ({_share(card)})"
     if card.counts[0] <= card.null_p99[0]:
         return (
             f"<strong>{count} lie at |t| > 3</strong> {what}. That is no more than sign flips give: one in a hundred "
             f"gives {card.null_p99[0]:,.0f} or more."
         )
-    if _learned_nothing(result):
+    if result.untrained:
         return (
             f"This transformer has learned nothing, and <strong>{count} respond</strong> {what}, where 99 % of sign "
             f"flips give at most {card.null_p99[0]:,.0f}."
@@ -160,16 +144,11 @@ def _claim(counted: Counted, twin: Counted | None) -> str:
         f"With a transformer that has learned nothing, <strong>{twin.card.counts[0]:,} ({_share(twin.card)})</strong> "
         f"do{_beyond_null(twin.card)}. The count alone does not tell what was learned. "
     )
-    attention, untrained = counted.head, twin.head
+    attention, untrained = both.run.head, twin.head
     return said + (
         f"Of the model's own attention heads it is {attention.counts[0]:,} of {attention.n_heads:,}; untrained, "
         f"{untrained.counts[0]:,}."
     )
-
-
-def _learned_nothing(result: ProbeResult) -> bool:
-    """Whether the run's transformer is an untrained one: drawn anew, and recorded so."""
-    return "weights_seed" in result.provenance or result.model in EMBEDDED_MODELS[1:]
 
 
 def _missing_twin(result: ProbeResult) -> str:
@@ -198,17 +177,17 @@ def _about(counted: Counted) -> str:
     return "".join(f'<p class="plantain-muted plantain-prose">{line}</p>' for line in lines)
 
 
-def _bars(counted: Counted, twin: Counted | None) -> str:
+def _bars(both: RunWithTwin) -> str:
     groups = []
     for what, name in (("card", "Card heads"), ("head", "Attention heads")):
-        table: Summary = getattr(counted, what)
-        rows: list[Bar] = [(_short(counted.result.model), "run", table.counts[0], table.n_heads)]
-        if twin is not None:
-            beside: Summary = getattr(twin, what)
+        table: Summary = getattr(both.run, what)
+        rows: list[Bar] = [(_short(both.result.model), "run", table.counts[0], table.n_heads)]
+        if both.twin is not None:
+            beside: Summary = getattr(both.twin, what)
             rows.append(("untrained twin", "twin", beside.counts[0], beside.n_heads))
         rows.append(("99 % of sign flips", "null", table.null_p99[0], table.n_heads))
         groups.append(_bar_table(f"{name} at |t| &gt; 3, of {table.n_heads:,}", rows))
-    if counted.result.model in EMBEDDED_MODELS:
+    if both.result.model in EMBEDDED_MODELS:
         published = load_published()
         groups.append(
             '<p class="plantain-muted plantain-full">For comparison, the model card of FLUX.2 Klein: '

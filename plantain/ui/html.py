@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from html import escape
 
 from plantain.report.picture import NARROW, WIDE, Picture
+from plantain.report.section import Section
+from plantain.wording import Table
 
 
-def page_figure(draw: Callable[[float], Picture], table: str = "") -> str:
+def page_figure(draw: Callable[[float], Picture], *tables: Table) -> str:
     """HTML of a figure, drawn for a wide and for a narrow screen; the page's CSS shows one of them.
 
-    >>> page_figure(lambda width: figures.split_half(table, width=width), html_table(header, rows))
+    >>> page_figure(lambda width: figures.split_half(summary, width=width), table)
 
-    ``table`` is HTML, unfolded below the figure by who wants numbers.
+    Tables are unfolded below the figure by who wants numbers.
     """
-    folded = f"<details><summary>The same as numbers</summary>{table}</details>" if table else ""
+    numbers = "".join(html_table(table) for table in tables)
+    folded = f"<details><summary>The same as numbers</summary>{numbers}</details>" if tables else ""
     return (
         f'<figure class="plantain-figure"><div class="plantain-wide">{draw(WIDE).to_svg()}</div>'
         f'<div class="plantain-narrow">{draw(NARROW).to_svg()}</div>{folded}</figure>'
     )
 
 
-def html_table(header: Sequence[Any], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
-    """An HTML table; every cell is text and escaped, numbers are marked as such for their alignment."""
-    head = "".join(f'<th scope="col"{_number_class(cell)}>{html.escape(str(cell))}</th>' for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td{_number_class(cell)}>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
+def section_html(section: Section) -> str:
+    """A section of a report: title, sentences, the picture with its numbers folded under it, else its tables.
+
+    >>> section_html(QUESTIONS["dose"].section(result, twin)[0])
+    """
+    said = "".join(f"<p>{escape(sentence)}</p>" for sentence in section.sentences)
+    if section.draw is not None:
+        shown = page_figure(section.draw, *section.tables)
+    else:
+        shown = "".join(html_table(table) for table in section.tables)
+    return f'<h3>{escape(section.title)}</h3><div class="plantain-prose">{said}</div>{shown}'
+
+
+def html_table(table: Table, caption: str | None = None) -> str:
+    """An HTML table under its title; every cell is text and escaped, numbers are marked as such for their alignment."""
+    head, *body = table.cells
+    first = "".join(f'<th scope="col"{_number_class(cell)}>{escape(cell)}</th>' for cell in head)
+    rows = "".join(
+        "<tr>" + "".join(f"<td{_number_class(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
     )
+    title = table.title if caption is None else caption
+    said = f"<caption>{escape(title)}</caption>" if title else ""
     # Reached by the keyboard, since on a phone it scrolls.
-    said = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    table = f"<table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="plantain-scroll" tabindex="0">{table}</div>'
+    return (
+        f'<div class="plantain-scroll" tabindex="0"><table>{said}<thead><tr>{first}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
 
 
-def _number_class(cell: Any) -> str:
-    text = str(cell)
+def _number_class(text: str) -> str:
     numeric = re.fullmatch(r"[+\-−]?(\d[\d,]*(\.\d+)?|\.\d+)(e[+\-]?\d+)?( ?%|×)?( \(\d[\d.]* ?%\))?|∞|—", text)
     return ' class="plantain-number"' if numeric else ""

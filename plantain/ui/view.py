@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,9 @@ import gradio as gr
 
 from plantain.data.result import ProbeResult
 from plantain.paths import ASSETS
-from plantain.questions.certainty import infer
-from plantain.questions.counted import COUNTINGS, Counted, check_counting, count
-from plantain.questions.families import family_table
+from plantain.questions.certainty import MEANING, certainty_table
+from plantain.questions.counted import COUNTINGS, Counted, RunWithTwin, check_counting
 from plantain.questions.response import load_published
-from plantain.questions.thresholds import count_curve
 from plantain.report import files as report
 from plantain.report import notes
 from plantain.report.command import is_shipped, prompts_json, shell_command
@@ -30,13 +28,19 @@ from plantain.report.picture import NARROW, Picture
 from plantain.ui import catalog, headline
 from plantain.ui.html import html_table, page_figure
 
-_downloads = Path(tempfile.mkdtemp(prefix="plantain-"))
-atexit.register(shutil.rmtree, _downloads, ignore_errors=True)
 _recent: deque[Path] = deque()
 # More than the views that are cached, so that a view never offers a folder that is gone.
 _KEPT_DOWNLOADS = 80
 # Inches of a figure that shares its row with one of a phone's width; drawn wider, its text would shrink.
 _TWO_THIRDS = 6.4
+
+
+@cache
+def _downloads() -> Path:
+    """The process's folder for files to download; it goes when the process does."""
+    folder = Path(tempfile.mkdtemp(prefix="plantain-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def counting_choice(**settings: Any) -> gr.Radio:
@@ -47,9 +51,7 @@ def counting_choice(**settings: Any) -> gr.Radio:
 
 def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
     """(label, index) of a run's captured steps."""
-    sigmas = result.provenance.get("realised_sigmas", [])
-    n = result.config.num_inference_steps
-    levels = [f", noise level {sigmas[i]:.3g}" if i < len(sigmas) else "" for i in range(n)]
+    levels = [f", noise level {level:.3g}" for level in result.levels] or [""] * result.config.num_inference_steps
     return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
 
@@ -83,28 +85,27 @@ def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> list[Any]
     """Values for ``RunView.outputs`` of a run in the list; made once for each state of its folder."""
     if entry.folder is None:
         return _published(counting)
-    counted = catalog.counted_in(entry.folder, counting, step)
-    twin = catalog.twin_of(counted.result, counting, step)
-    values = _cached(entry.key, counted, twin)
+    both = catalog.both_in(entry.folder, counting, step)
+    values = _cached(entry.key, both)
     if not all(Path(file).exists() for file in values[5]):  # the oldest downloads have gone
         _cached.cache_clear()
-        values = _cached(entry.key, counted, twin)
+        values = _cached(entry.key, both)
     return list(values)
 
 
 def show(result: ProbeResult, counting: str, step: int = 0) -> list[Any]:
     """The same for a run that is not saved."""
-    counted = count(result, counting, step)
-    return _values(counted, catalog.twin_of(result, counting, step), "", _files(counted, None, _new_folder()))
+    both = catalog.beside(Counted(result, counting, step))
+    return _values(both, "", _files(both, None, _new_folder()))
 
 
 def show_live(result: ProbeResult, counting: str, with_figure: bool) -> list[Any]:
     """The same while a run goes on: claim and table each time, the map when asked, the rest at the end."""
-    counted = count(result, counting, n_flips=200)
-    overview = _overview(counted, None) if with_figure else gr.skip()
+    both = RunWithTwin(Counted(result, counting, n_flips=200))
+    overview = _overview(both) if with_figure else gr.skip()
     provisional = '<p class="plantain-muted">Provisional: the run goes on, and its null is of 200 flips.</p>'
-    table = provisional + headline.card_table(counted.chosen)
-    return [headline.headline(counted, None), overview, gr.skip(), table, gr.skip(), gr.skip(), gr.skip()]
+    table = provisional + headline.card_table(both.run.chosen, result.prompts)
+    return [headline.headline(both), overview, gr.skip(), table, gr.skip(), gr.skip(), gr.skip()]
 
 
 def blank(said: str = "") -> list[Any]:
@@ -118,49 +119,50 @@ def problem(said: str) -> list[Any]:
 
 
 @lru_cache(maxsize=48)
-def _cached(key: str, counted: Counted, twin: Counted | None) -> tuple[Any, ...]:
-    return tuple(_values(counted, twin, key, _files(counted, catalog.entry(key).folder, _new_folder(), twin)))
+def _cached(key: str, both: RunWithTwin) -> tuple[Any, ...]:
+    return tuple(_values(both, key, _files(both, catalog.entry(key).folder, _new_folder())))
 
 
-def _values(counted: Counted, twin: Counted | None, key: str, files: list[str]) -> list[Any]:
-    curve = count_curve(counted.result, counted.chosen)
-    twin_curve = count_curve(twin.result, twin.chosen) if twin is not None else None
-    chosen_twin = twin.chosen if twin is not None else None
-    null = page_figure(lambda width: figures.null_counts(curve, twin_curve, min(width, _TWO_THIRDS)))
-    halves = page_figure(lambda width: figures.split_half(counted.chosen, chosen_twin, NARROW))
-    small = figures.null_counts(curve, twin_curve, NARROW).to_svg("compact")
+def _values(both: RunWithTwin, key: str, files: list[str]) -> list[Any]:
+    run, twin_curve, twin = both.run, both.beside(lambda twin: twin.curve), both.beside(lambda twin: twin.chosen)
+    null = page_figure(lambda width: figures.null_counts(run.curve, twin_curve, min(width, _TWO_THIRDS)))
+    halves = page_figure(lambda width: figures.split_half(run.chosen, twin, NARROW))
+    small = figures.null_counts(run.curve, twin_curve, NARROW).to_svg("compact")
     return [
-        headline.headline(counted, twin),
-        _overview(counted, twin),
+        headline.headline(both),
+        _overview(both),
         f'<div class="plantain-half">{null}{halves}</div>',
-        headline.card_table(counted.chosen, chosen_twin) + _inference(counted, twin),
-        _reproduce(counted.result),
+        headline.card_table(run.chosen, both.result.prompts, twin) + _inference(both),
+        _reproduce(both.result),
         files,
-        headline.compact(counted, twin, small, key),
+        headline.compact(both, small, key),
     ]
 
 
-def _inference(counted: Counted, twin: Counted | None) -> str:
-    beside = infer(twin.result, twin.chosen) if twin is not None else None
-    sure = headline.inference_table(infer(counted.result, counted.chosen), beside)
-    header, *rows = family_table(counted.result, step=counted.step).cells
-    families = html_table(header, rows, "The published count, and what remains of it by family")
-    return f'{sure}<details class="plantain-left"><summary>By family of heads</summary>{families}</details>'
+def _inference(both: RunWithTwin) -> str:
+    columns = {"This run": both.run.certainty}
+    columns |= {"Untrained twin": both.twin.certainty} if both.twin else {}
+    families = "".join(html_table(table) for table in both.run.families.tables)
+    return (
+        f'<div class="plantain-left">{html_table(certainty_table(columns))}</div>'
+        f'<p class="plantain-prose plantain-muted">{escape(MEANING)}</p>'
+        f'<details class="plantain-left"><summary>By family of heads</summary>{families}</details>'
+    )
 
 
-def _overview(counted: Counted, twin: Counted | None) -> str:
-    twin_summary = twin.chosen if twin is not None else None
+def _overview(both: RunWithTwin) -> str:
+    summary, twin = both.run.chosen, both.beside(lambda twin: twin.chosen)
 
     def draw(width: float) -> Picture:
-        return figures.overview(counted.chosen, counted.result.head_map, "", twin_summary, width)
+        return figures.overview(summary, both.result.head_map, "", twin, width)
 
-    return page_figure(draw, headline.block_table(counted.chosen, twin_summary))
+    return page_figure(draw, headline.block_table(summary, twin))
 
 
 @lru_cache(maxsize=4)
 def _published_once(counting: str) -> tuple[Any, ...]:
     table = load_published()
-    target = Path(tempfile.mkdtemp(dir=_downloads))  # the only one that always stays
+    target = Path(tempfile.mkdtemp(dir=_downloads()))  # the only one that always stays
     title = "Published: the five blocks the card names"
     return (
         headline.published_headline(counting),
@@ -193,26 +195,26 @@ def _reproduce(result: ProbeResult) -> str:
     )
 
 
-def _files(counted: Counted, folder: Path | None, target: Path, twin: Counted | None = None) -> list[str]:
+def _files(both: RunWithTwin, folder: Path | None, target: Path) -> list[str]:
     """Write what can be downloaded, always in both countings; gradio copies the files when it serves them."""
-    result = counted.result
-    beside = (twin.card, twin.head) if twin is not None else (None, None)
-    texts = report.texts(result, counted.card, counted.head, *beside)
+    result = both.result
+    texts = report.texts(both)
     if not is_shipped(result):
         texts["prompts.json"] = prompts_json(result)
     for name, text in texts.items():
         (target / name).write_text(text, encoding="utf-8", newline="")
-    picture = report.overview(result, counted.card, beside[0])
-    for kind in ("svg", "pdf"):
-        (target / f"overview.{kind}").write_bytes(picture.to_bytes(kind))
-    files = [str(target / name) for name in (*texts, "overview.svg", "overview.pdf")]
+    named = [*texts]
+    for name, picture in report.pictures(both).items():
+        for kind in ("svg", "pdf") if name == "overview" else ("svg",):
+            (target / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
+            named.append(f"{name}.{kind}")
     if folder is None:
         result.save(target)
     else:
         for path in (folder / "run.json", *folder.glob("mean_square-*.safetensors")):
             _copied(path, target)
     # These two files together are the run: in a folder of their own, `load_result` reads them.
-    files += [str(target / "run.json"), *map(str, target.glob("*.safetensors"))]
+    files = [str(target / name) for name in (*named, "run.json")] + [str(f) for f in target.glob("*.safetensors")]
     return [_packed(files, target / "everything.zip"), *files]
 
 
@@ -226,7 +228,7 @@ def _packed(files: Sequence[str], path: Path) -> str:
 
 def _new_folder() -> Path:
     """A folder for downloads under this process's temporary one; the oldest go, long since copied."""
-    folder = Path(tempfile.mkdtemp(dir=_downloads))
+    folder = Path(tempfile.mkdtemp(dir=_downloads()))
     _recent.append(folder)
     while len(_recent) > _KEPT_DOWNLOADS:
         shutil.rmtree(_recent.popleft(), ignore_errors=True)

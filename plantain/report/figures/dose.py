@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from plantain.questions.dose import EXPLANATIONS, MEASURES, Dose
-from plantain.report.figures import panels as drawing
+from plantain.report.figures import panels
 from plantain.report.palette import GRID, MINUS, PLUS, RUN
 from plantain.report.picture import NARROW, WIDE, Picture, style
 from plantain.wording import signed
@@ -25,13 +25,13 @@ _LABELS = {
 }
 
 
-def explained(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Picture:
+def draw(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Picture:
     """What predicts the heads of each block best, pairs left out one at a time; the untrained twin at its side.
 
     Above each panel, the heads that a model with the distance predicts better than a step, and the median of the same
     number with permuted distances.
 
-    >>> dose_figures.explained(dose.dose(result), dose.dose(twin)).to_bytes("svg")
+    >>> draw(found, found_of_the_twin).to_bytes("svg")
     """
     shown = [(found, "this run")] + ([(twin, "untrained twin")] if twin is not None else [])
     names = [block.name for block in found.blocks]
@@ -39,27 +39,27 @@ def explained(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Pic
     with style():
         columns = 2 if width > NARROW else 1
         top = 0.5 + 0.19 * (2 if columns == 2 else 4)
-        height = drawing.ROW * len(names)
+        height = panels.ROW * len(names)
         figure = Figure(figsize=(width, top + height + 0.55))
         gap = 0.3 if width > NARROW else 0.2
-        room = (width - drawing.NAMES - 0.25 - gap * (len(shown) - 1)) / len(shown)
+        room = (width - panels.NAMES - 0.25 - gap * (len(shown) - 1)) / len(shown)
         for column, (run, label) in enumerate(shown):
-            axes = drawing.panel(figure, drawing.NAMES + column * (room + gap), top, room, height)
+            axes = panels.panel(figure, panels.NAMES + column * (room + gap), top, room, height)
             _bars(axes, run)
-            drawing.block_rows(axes, names, n_joint)
+            panels.block_rows(axes, names, n_joint)
             if column:
                 axes.set_yticklabels([])
             chance = np.median(run.distance_null)
             led = f"{run.n_by_distance:,}, by chance {chance:,.0f}"
-            drawing.above(axes, 0.5, f"{label}\ndistance leads in {led}" if columns == 2 else f"{label}\n{led}")
+            panels.above(axes, 0.5, f"{label}\ndistance leads in {led}" if columns == 2 else f"{label}\n{led}")
             axes.set_xlabel("share of a block's heads" if width > NARROW else "share of heads")
-        entries = [(drawing.line_key(_COLOURS[name], 7), _LABELS[name]) for name in EXPLANATIONS]
-        drawing.legend(figure, entries, columns)
+        entries = [(panels.line_key(_COLOURS[name], 7), _LABELS[name]) for name in EXPLANATIONS]
+        panels.legend(figure, entries, columns)
     return Picture(figure, alt_text(found, twin))
 
 
 def alt_text(found: Dose, twin: Dose | None = None) -> str:
-    """The finding of ``explained`` in words."""
+    """The finding of ``draw`` in words."""
     said = [_said(found, "this run")] + ([_said(twin, "the untrained twin")] if twin is not None else [])
     return (
         f"What predicts each head's shift best, by block, with the distance as {MEASURES[found.measure]}: "

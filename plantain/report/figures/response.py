@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from plantain import stats
 from plantain.data.heads import HeadMap
 from plantain.questions.response import Block, CardTable, Summary
 from plantain.questions.thresholds import CountCurve
-from plantain.report.figures import panels as drawing
+from plantain.report.figures import panels
 from plantain.report.palette import GRID, MUTED, PLUS, RUN, TWIN
 from plantain.report.picture import NARROW, TEXT, WIDE, Picture, style
 from plantain.wording import signed
@@ -34,7 +35,7 @@ def overview(
 
     ``twin`` is the summary of the untrained twin in the same view, drawn in grey under each block.
     """
-    table = head_map.table(summary.view["grouping"], summary.view["part"])
+    table = head_map.table(summary.view)
     present = [i for i in range(len(head_map.block_names)) if (table["block_index"] == i).any()]
     names = [head_map.block_names[i] for i in present]
     by_block = [summary.t[table["block_index"] == i] for i in present]
@@ -43,31 +44,31 @@ def overview(
 
     with style():
         # A figure's height is known only with its title's lines, which are written on it.
-        top = drawing.write_title(Figure(figsize=(width, 1)), title) + 0.24
-        rows_height = drawing.ROW * len(names)
+        top = panels.write_title(Figure(figsize=(width, 1)), title) + 0.24
+        rows_height = panels.ROW * len(names)
         figure = Figure(figsize=(width, top + rows_height + 1.08))
-        drawing.write_title(figure, title)
-        inner = width - drawing.NAMES - 0.12
+        panels.write_title(figure, title)
+        inner = width - panels.NAMES - 0.12
         gap = 0.24 if width > NARROW else 0.14
         left_width = 0.36 * (inner - gap)
-        left = drawing.panel(figure, drawing.NAMES, top, left_width, rows_height)
-        right_from = drawing.NAMES + left_width + gap
-        right = drawing.panel(figure, right_from, top, inner - gap - left_width, rows_height)
+        left = panels.panel(figure, panels.NAMES, top, left_width, rows_height)
+        right_from = panels.NAMES + left_width + gap
+        right = panels.panel(figure, right_from, top, inner - gap - left_width, rows_height)
 
-        drawing.distributions(left, [np.abs(t) for t in by_block], RUN, -0.16 if twin is not None else 0.0)
+        panels.distributions(left, [np.abs(t) for t in by_block], RUN, -0.16 if twin is not None else 0.0)
         if twin is not None:
-            drawing.distributions(left, [np.abs(twin.t[table["block_index"] == i]) for i in present], TWIN, 0.23)
-        drawing.threshold_lines(left, summary.thresholds)
-        drawing.block_rows(left, names, n_joint)
+            panels.distributions(left, [np.abs(twin.t[table["block_index"] == i]) for i in present], TWIN, 0.23)
+        panels.threshold_lines(left, summary.thresholds)
+        panels.block_rows(left, names, n_joint)
         left.xaxis.set_major_locator(MaxNLocator(nbins=5 if width > NARROW else 3, integer=True))
         left.set_xlabel("|t| over a block's heads" if width > NARROW else "|t| of its heads")
         key = [(RUN, "this run"), (TWIN, "untrained twin")] if twin is not None else [(RUN, "heads of a block")]
-        drawing.distribution_key(figure, top + rows_height + 0.5, key)
+        panels.distribution_key(figure, top + rows_height + 0.5, key)
 
-        limit = drawing.colour_limit(summary.t, summary.thresholds[-1])
-        drawing.signed_map(right, by_block, limit, n_joint, n_attention)
+        limit = panels.colour_limit(summary.t, summary.thresholds[-1])
+        panels.signed_map(right, by_block, limit, n_joint, n_attention)
         right.set_xlabel("head within its block")
-        drawing.colour_bar(figure, right, top + rows_height + 0.52, limit)
+        panels.colour_bar(figure, right, top + rows_height + 0.52, limit)
     return Picture(figure, alt_text(summary, twin))
 
 
@@ -82,36 +83,36 @@ def null_counts(curve: CountCurve, twin: CountCurve | None = None, width: float 
     with style():
         top = 0.46 if columns == 4 else 0.66
         figure = Figure(figsize=(width, top + 2.65))
-        axes = drawing.panel(figure, _COUNTS, top, width - _COUNTS - 0.15, 2.15)
+        axes = panels.panel(figure, _COUNTS, top, width - _COUNTS - 0.15, 2.15)
         x = curve.thresholds
         axes.fill_between(x, 0, curve.null_p99, color=MUTED, alpha=0.22, linewidth=0)
         axes.plot(x, curve.null_median, color=MUTED, linewidth=1)
-        entries = [(drawing.line_key(RUN, 2.2), "observed")]
+        entries = [(panels.line_key(RUN, 2.2), "observed")]
         if twin is not None:
             axes.plot(twin.thresholds, twin.observed, color=TWIN, linewidth=1.6, linestyle=dashed)
-            entries.append((drawing.line_key(TWIN, 1.6, linestyle=dashed), "untrained twin"))
-        entries.append((drawing.line_key(MUTED, 7, alpha=0.3), "99 % of sign flips"))
-        entries.append((drawing.line_key(MUTED, 1), "median flip"))
+            entries.append((panels.line_key(TWIN, 1.6, linestyle=dashed), "untrained twin"))
+        entries.append((panels.line_key(MUTED, 7, alpha=0.3), "99 % of sign flips"))
+        entries.append((panels.line_key(MUTED, 1), "median flip"))
         axes.plot(x, curve.observed, color=RUN, linewidth=2.2)
         # Logarithmic, so that a count and a null a hundred times smaller are both read; 0 has its own place.
         axes.set_yscale("symlog", linthresh=1, linscale=0.45)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(0, 1.5 * curve.n_heads)
-        logarithmic = drawing.abs_t_axis(axes, max(float(x[-1]), float(twin.thresholds[-1]) if twin else 0.0))
-        drawing.threshold_lines(axes, marks)
+        logarithmic = panels.abs_t_axis(axes, max(float(x[-1]), float(twin.thresholds[-1]) if twin else 0.0))
+        panels.threshold_lines(axes, marks)
         for threshold in marks:
             observed, p99 = curve.at(threshold)
-            drawing.dot_with_number(axes, threshold, observed, RUN, f"{observed:,}")
+            panels.dot_with_number(axes, threshold, observed, RUN, f"{observed:,}")
             if twin is not None:
                 beside = twin.at(threshold)[0]
-                drawing.dot_with_number(axes, threshold, beside, TWIN, f"{beside:,}", "lower left")
+                panels.dot_with_number(axes, threshold, beside, TWIN, f"{beside:,}", "lower left")
             # Under its own curve, and above the axis where it is 0.
             corner = "lower right" if p99 >= 1 else "upper right"
-            drawing.dot_with_number(axes, threshold, p99, MUTED, f"null p99 {p99:,.0f}", corner)
+            panels.dot_with_number(axes, threshold, p99, MUTED, f"null p99 {p99:,.0f}", corner)
         axes.set_xlabel("threshold of |t|" + " (logarithmic from 8)" * logarithmic)
-        drawing.y_label(axes, "heads above it", _COUNTS - 0.24)
-        drawing.legend(figure, entries, columns)
+        panels.y_label(axes, "heads above it", _COUNTS - 0.24)
+        panels.legend(figure, entries, columns)
     said = []
     for threshold in marks:
         observed, p99 = curve.at(threshold)
@@ -133,7 +134,7 @@ def split_half(summary: Summary, twin: Summary | None = None, width: float = WID
     ]
     with style():
         figure = Figure(figsize=(width, 2.55))
-        axes = drawing.panel(figure, 0.62, 0.42, width - 0.62 - 0.2, 1.65)
+        axes = panels.panel(figure, 0.62, 0.42, width - 0.62 - 0.2, 1.65)
         every = np.concatenate([r for r, _, _ in found])
         if len(every):
             bins = np.linspace(min(0.0, float(np.floor(10 * every.min()) / 10)), 1.0, 61)
@@ -146,10 +147,10 @@ def split_half(summary: Summary, twin: Summary | None = None, width: float = WID
         axes.set_xlabel("Pearson r between the halves' t maps")
         axes.set_ylabel("random splits")
         medians = [f"median {np.median(r):.3f}" if len(r) else "not defined" for r, _, _ in found]
-        drawing.legend(
+        panels.legend(
             figure,
             [
-                (drawing.line_key(colour, 7, alpha=0.75), f"{label}: {median}")
+                (panels.line_key(colour, 7, alpha=0.75), f"{label}: {median}")
                 for (_, colour, label), median in zip(found, medians, strict=True)
             ],
         )
@@ -159,21 +160,21 @@ def split_half(summary: Summary, twin: Summary | None = None, width: float = WID
 def block_maxima(table: CardTable, title: str = "", width: float = WIDE) -> Picture:
     """The blocks a card names, by their largest |t|; all that a card without released data allows."""
     with style():
-        top = drawing.write_title(Figure(figsize=(width, 1)), title) + 0.18
+        top = panels.write_title(Figure(figsize=(width, 1)), title) + 0.18
         height = 0.3 * len(table.blocks)
         figure = Figure(figsize=(width, top + height + 0.5))
-        drawing.write_title(figure, title)
+        panels.write_title(figure, title)
         room = 1.3  # for the count beside a bar
-        axes = drawing.panel(figure, drawing.NAMES, top, width - drawing.NAMES - room, height)
+        axes = panels.panel(figure, panels.NAMES, top, width - panels.NAMES - room, height)
         rows = list(range(len(table.blocks)))
         maxima = [block.max_abs_t for block in table.blocks]
         axes.barh(rows, maxima, color=RUN, height=0.62)
         for row, block in zip(rows, table.blocks, strict=True):
             said = f"{block.n_above:,}/{block.n_heads:,} at |t|>{block.threshold:g}"
-            drawing.beside(axes, block.max_abs_t, row, said)
+            panels.beside(axes, block.max_abs_t, row, said)
         axes.set_xlim(0, 1.02 * max(maxima))
-        drawing.threshold_lines(axes, table.thresholds)
-        drawing.block_rows(axes, [block.name for block in table.blocks], 0)
+        panels.threshold_lines(axes, table.thresholds)
+        panels.block_rows(axes, [block.name for block in table.blocks], 0)
         axes.set_xlabel("largest |t| of the block")
     return Picture(figure, "Largest |t| by block: " + "; ".join(_short(block) for block in table.blocks) + ".")
 
@@ -193,21 +194,21 @@ def pair_over_reference(
     """
     finite = [float(t[np.isfinite(t)].max(initial=0)) for t in (*abs_t, *(reference or []))]
     with style():
-        entries = [(drawing.line_key(PLUS), label)]
+        entries = [(panels.line_key(PLUS), label)]
         if reference is not None:
-            entries.append((drawing.line_key(TWIN), reference_label))
-        top = 0.34 + 0.2 * sum(len(drawing.wrapped(text, width - 0.5)) for _, text in entries)
-        height = drawing.ROW * len(names)
+            entries.append((panels.line_key(TWIN), reference_label))
+        top = 0.34 + 0.2 * sum(len(panels.wrapped(text, width - 0.5)) for _, text in entries)
+        height = panels.ROW * len(names)
         figure = Figure(figsize=(width, top + height + 0.5))
-        axes = drawing.panel(figure, drawing.NAMES, top, width - drawing.NAMES - 0.2, height)
+        axes = panels.panel(figure, panels.NAMES, top, width - panels.NAMES - 0.2, height)
         if reference is not None:
-            drawing.distributions(axes, reference, TWIN, 0.23)
-        drawing.distributions(axes, abs_t, PLUS, -0.16 if reference is not None else 0.0)
-        logarithmic = drawing.abs_t_axis(axes, max(1.02 * max(finite), thresholds[-1] + 0.5))
-        drawing.threshold_lines(axes, thresholds)
-        drawing.block_rows(axes, names, sum(name.startswith("joint") for name in names))
+            panels.distributions(axes, reference, TWIN, 0.23)
+        panels.distributions(axes, abs_t, PLUS, -0.16 if reference is not None else 0.0)
+        logarithmic = panels.abs_t_axis(axes, max(1.02 * max(finite), thresholds[-1] + 0.5))
+        panels.threshold_lines(axes, thresholds)
+        panels.block_rows(axes, names, sum(name.startswith("joint") for name in names))
         axes.set_xlabel("|t| over a block's heads" + " (logarithmic from 8)" * logarithmic)
-        drawing.legend(figure, entries, columns=1)
+        panels.legend(figure, entries, columns=1)
     order = np.argsort([-float(np.max(t)) for t in abs_t])[:3]
     largest = ", ".join(f"{names[i]} ({np.max(abs_t[i]):.1f})" for i in order)
     said = f"|t| by block of {label}: {_counts(abs_t, thresholds)}; largest in {largest}."
@@ -221,22 +222,22 @@ def t_against_t(a: np.ndarray, b: np.ndarray, label_a: str, label_b: str, width:
 
     >>> figures.t_against_t(table.t, twin_table.t, "posebox", "posebox-untrained")
     """
+    r = stats.pearson(a, b)
+    said_r = f"r = {signed(r, 3)}" if np.isfinite(r) else "r is not defined"
     both = np.isfinite(a) & np.isfinite(b)
     a, b = a[both], b[both]
-    defined = len(a) > 2 and a.std() > 0 and b.std() > 0
-    said_r = f"r = {signed(float(np.corrcoef(a, b)[0, 1]), 3)}" if defined else "r is not defined"
     limit = 1.05 * max(float(np.abs(a).max(initial=0)), float(np.abs(b).max(initial=0)), 3.5)
     with style():
         side = min(width - 0.85, 4.2)
         figure = Figure(figsize=(width, side + 0.85))
-        axes = drawing.panel(figure, 0.62 + (width - 0.85 - side) / 2, 0.3, side, side)
+        axes = panels.panel(figure, 0.62 + (width - 0.85 - side) / 2, 0.3, side, side)
         for line in (axes.axhline, axes.axvline):
             line(0, color=GRID, linewidth=0.8)
             for threshold in (-3, 3):
                 line(threshold, color=MUTED, linewidth=0.8, linestyle=":")
         axes.plot([-limit, limit], [-limit, limit], color=MUTED, linewidth=0.8)
         if len(a) > _MAX_POINTS:
-            cells = drawing.density(a, b, limit)
+            cells = panels.density(a, b, limit)
             axes.imshow(cells, extent=(-limit, limit, -limit, limit), origin="lower", interpolation="none")
         else:
             axes.plot(a, b, "o", color=RUN, alpha=0.5, markersize=3.2, markeredgewidth=0)

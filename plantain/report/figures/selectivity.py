@@ -9,26 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from plantain.data.study import OF_POSE
 from plantain.questions.families import FAMILIES
-from plantain.questions.selectivity import PARAPHRASE, ControlReport
-from plantain.report.figures import panels as drawing
+from plantain.questions.selectivity import ControlReport
+from plantain.report.figures import panels
 from plantain.report.palette import GRID, INK, MUTED, RUN, TWIN
 from plantain.report.picture import NARROW, SMALL, WIDE, Picture, style
+from plantain.stats import HeadCount
 
-LABELS = {
-    "dense_pose": "T-pose → expressive",
-    "dense_pose_fixed": "T-pose in one wording",
-    "articulation": "as many joints bent",
-    "body_clothing": "5 bodies × 5 outfits",
-    "canonical": "T-pose → A-pose",
-    "setting": "one place → others",
-    "remarks": "one remark → any",
-    "lexical": "one remark → its like",
-    "length": "fewer → more words",
-    PARAPHRASE: "same pose, reworded",
-}
-"""What the two sides of a set are, in a few words; "lexical" is the row of all eight."""
-_POSES = ("dense_pose", "dense_pose_fixed", "articulation", "body_clothing", "canonical")
 _SELECTIVITY = "selectivity"  # the panel that no scope has
 _SELECTIVITY_SCOPE = "attention heads"
 _TITLES = {"card heads": "all card heads"}
@@ -42,10 +30,10 @@ _OFFSET = 0.19  # of a row: trained above, untrained below its middle
 _Rows = Sequence[tuple[str, tuple[str, ...]]]
 
 
-def is_it_pose(report: ControlReport, width: float = WIDE) -> Picture:
+def draw(report: ControlReport, width: float = WIDE) -> Picture:
     """Share of heads at |t| > 3 in pose and in every control, and which of the two is larger, head by head.
 
-    >>> control_figures.is_it_pose(comparison.compare(study)).to_bytes("svg")
+    >>> draw(compare(study)).to_bytes("svg")
 
     Green is the trained model, grey below it each untrained transformer; a tick marks what 99 % of sign flips do
     not exceed. Above, the model's own attention heads, all card heads, and how many attention heads respond
@@ -62,7 +50,7 @@ def is_it_pose(report: ControlReport, width: float = WIDE) -> Picture:
     entries = _key(report)
     columns = len(entries) if wide and sum(len(text) for _, text in entries) <= _KEY_LETTERS else 1
     with style():
-        lines = 1 if columns > 1 else sum(len(drawing.wrapped(text, width - 0.5)) for _, text in entries)
+        lines = 1 if columns > 1 else sum(len(panels.wrapped(text, width - 0.5)) for _, text in entries)
         top = 0.1 + 0.2 * lines
         figure = Figure(
             figsize=(width, top + len(tiers) * (_TITLE + height + _AXIS) + (0.08 if wide else 0.08 + _SECOND_LINE))
@@ -71,45 +59,39 @@ def is_it_pose(report: ControlReport, width: float = WIDE) -> Picture:
             top += _TITLE + (_SECOND_LINE if tier == [_SELECTIVITY] else 0)
             room = (width - _NAMES - 0.17 - _GAP * (len(tier) - 1)) / len(tier)
             for i, scope in enumerate(tier):
-                axes = drawing.panel(figure, _NAMES + i * (room + _GAP), top, room, height)
+                axes = panels.panel(figure, _NAMES + i * (room + _GAP), top, room, height)
                 if scope == _SELECTIVITY:
                     _selectivity_panel(axes, report, rows)
                 else:
                     _share_panel(axes, report, rows, scope)
-                _label_rows(axes, rows, named=i == 0)
+                _label_rows(axes, report, rows, named=i == 0)
             top += height + _AXIS
-        drawing.legend(figure, entries, columns)
+        panels.legend(figure, entries, columns)
     return Picture(figure, alt_text(report))
 
 
 def alt_text(report: ControlReport) -> str:
-    """The finding of ``is_it_pose`` in words."""
+    """The finding of ``draw`` in words."""
     pose, scopes = report.pose, ("attention heads", "card heads")
     said = []
     for weights in report.weights:
-        shares = [_percent(report.count(weights, pose, scope).share) for scope in scopes]
+        shares = [_percent(report.count(weights, pose, scope)) for scope in scopes]
         parts = [f"pose {shares[0]} of attention heads and {shares[1]} of card heads"]
         if report.lexical:
-            counted = [report.count(weights, name, scopes[0]).share for name in report.lexical]
-            parts.append(f"the lexical sets {_percent(min(counted))} to {_percent(max(counted))}")
-        parts += [
-            f"{name} {_percent(report.count(weights, name, scopes[0]).share)}"
-            for name in ("setting", "remarks", "length", PARAPHRASE)
-            if name in report.sets
-        ]
+            counted = sorted((report.count(weights, name, scopes[0]) for name in report.lexical), key=_share)
+            parts.append(f"the lexical sets {_percent(counted[0])} to {_percent(counted[-1])}")
+        others = [*report.of_role("control"), *report.of_role("nothing")]
+        parts += [f"{name} {_percent(report.count(weights, name, scopes[0]))}" for name in others]
         said.append(f"{weights}, {', '.join(parts)}")
     text = f"Share of heads at |t| > {report.threshold:g} in {report.model}: {'; '.join(said)}."
     for what, names in (("the lexical sets (median)", report.lexical), ("setting", ("setting",))):
-        if names and set(names) <= set(report.controls):
-            beside = ", ".join(f"{weights} {_larger_smaller(report, weights, names)}" for weights in report.weights)
+        found = {weights: report.larger_smaller(weights, names) for weights in report.weights}
+        beside = ", ".join(
+            f"{weights} {each[0]:,.0f} against {each[1]:,.0f}" for weights, each in found.items() if each
+        )
+        if beside:
             text += f" Attention heads that respond more to pose than to {what}, and the reverse: {beside}."
     return text
-
-
-def _larger_smaller(report: ControlReport, weights: str, names: Sequence[str]) -> str:
-    found = [report.selectivity(weights, name, _SELECTIVITY_SCOPE) for name in names]
-    larger, smaller = np.median([each.larger for each in found]), np.median([each.smaller for each in found])
-    return f"{larger:,.0f} against {smaller:,.0f}"
 
 
 def _rows(report: ControlReport) -> _Rows:
@@ -125,13 +107,13 @@ def _rows(report: ControlReport) -> _Rows:
 
 def _share_panel(axes: Axes, report: ControlReport, rows: _Rows, scope: str) -> None:
     pose = report.count("trained", report.pose, scope)
-    axes.axvline(100 * pose.share, color=RUN, linewidth=0.8, linestyle=":", zorder=0.5)
+    axes.axvline(100 * _share(pose), color=RUN, linewidth=0.8, linestyle=":", zorder=0.5)
     for y, (_, sets) in enumerate(rows):
         for weights in report.weights:
             colour, at = (RUN, y - _OFFSET) if weights == "trained" else (TWIN, y + _OFFSET)
             for name in sets:
                 count = report.count(weights, name, scope)
-                tick, share = 100 * count.null_share, 100 * count.share
+                tick, share = 100 * count.null_p99[0] / count.n_heads, 100 * _share(count)
                 alone = len(sets) == 1
                 if alone and share > tick:
                     axes.plot([tick, share], [at, at], color=colour, linewidth=1.1, alpha=0.7, zorder=1)
@@ -142,7 +124,7 @@ def _share_panel(axes: Axes, report: ControlReport, rows: _Rows, scope: str) -> 
                     [share], [at], "o", color=colour, markersize=size, alpha=alpha, markeredgewidth=0, clip_on=False
                 )
     axes.set_xlim(0, 100)
-    room = drawing.inches_wide(axes)
+    room = panels.inches_wide(axes)
     axes.set_xticks([0, 25, 50, 75, 100] if room > 1.8 else [0, 50, 100])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     _name_panel(axes, f"{_TITLES.get(scope, scope)}, {pose.n_heads:,}")
@@ -170,36 +152,36 @@ def _selectivity_panel(axes: Axes, report: ControlReport, rows: _Rows) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, symmetric=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):.0f}"))
     _name_panel(axes, "attention heads that respond more\n← to the control")
-    drawing.above(axes, 0.75 * limit, "to pose →")
+    panels.above(axes, 0.75 * limit, "to pose →")
 
 
-def _key(report: ControlReport) -> list[tuple[drawing.Line2D, str]]:
+def _key(report: ControlReport) -> list[tuple[panels.Line2D, str]]:
     """What colours and marks are, for the legend."""
     entries = [
         (
-            drawing.line_key(RUN, 0, marker="o", markersize=5),
+            panels.line_key(RUN, 0, marker="o", markersize=5),
             f"{report.model}, % of heads at |t| > {report.threshold:g}",
         )
     ]
     n_untrained = len(report.weights) - 1
     if n_untrained:
         seeds = f"{n_untrained} seeds" if n_untrained > 1 else "one seed"
-        entries.append((drawing.line_key(TWIN, 0, marker="o", markersize=5), f"untrained transformer, {seeds}"))
-    return [*entries, (drawing.line_key(MUTED, 0, marker="|", markersize=8), "99 % of sign flips stay left of it")]
+        entries.append((panels.line_key(TWIN, 0, marker="o", markersize=5), f"untrained transformer, {seeds}"))
+    return [*entries, (panels.line_key(MUTED, 0, marker="|", markersize=8), "99 % of sign flips stay left of it")]
 
 
 def _name_panel(axes: Axes, name: str) -> None:
     axes.set_title(name, fontsize=SMALL, loc="left", color=INK, pad=3, linespacing=1.15)
 
 
-def _label_rows(axes: Axes, rows: _Rows, named: bool) -> None:
-    labels = [LABELS.get(name, _shortened(name)) for name, _ in rows]
+def _label_rows(axes: Axes, report: ControlReport, rows: _Rows, named: bool) -> None:
+    labels = [report.labels[sets[0]] or _shortened(name) for name, sets in rows]
     axes.set_yticks(range(len(rows)), labels if named else [""] * len(rows))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.spines["left"].set_color(GRID)
     for y, (name, _) in enumerate(rows[:-1]):
-        parts = name in _POSES and rows[y + 1][0] not in _POSES
+        parts = _of_pose(report, name) and not _of_pose(report, rows[y + 1][0])
         axes.axhline(y + 0.5, color=MUTED if parts else GRID, linewidth=0.9 if parts else 0.5, zorder=0.4)
 
 
@@ -207,5 +189,14 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _LABEL_LETTERS else f"{name[: _LABEL_LETTERS - 1]}…"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _of_pose(report: ControlReport, row: str) -> bool:
+    """Whether a row is of pose, its variants or what lies next to it; the line is drawn under these."""
+    return report.roles.get(row, "lexical") in (*OF_POSE, "near")
+
+
+def _share(count: HeadCount) -> float:
+    return count.shares[0]
+
+
+def _percent(count: HeadCount) -> str:
+    return f"{100 * _share(count):.0f} %"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from plantain.questions.stability import Stability
-from plantain.report.figures import panels as drawing
+from plantain.report.figures import panels
 from plantain.report.palette import MUTED, RUN, TWIN
 from plantain.report.picture import NARROW, WIDE, Picture, style
 
@@ -16,10 +16,10 @@ _LEFT, _HEIGHT, _BELOW = 0.72, 1.75, 0.62  # inches: numbers and name of the y a
 _DASHED = (0, (4, 2))
 
 
-def levels(found: Stability, twin: Stability | None = None, width: float = WIDE) -> Picture:
+def draw(found: Stability, twin: Stability | None = None, width: float = WIDE) -> Picture:
     """Heads above the threshold at each noise level, and the agreement of each level's map with the first's.
 
-    >>> stability_figures.levels(stability(result), stability(twin)).to_bytes("svg")
+    >>> draw(found, found_of_the_twin).to_bytes("svg")
 
     Left, thin lines are single noise seeds; dotted, the 99th percentile of sign flips. Right, Spearman's ρ over heads;
     dashed, between two seeds at one level; dotted, what sign-flipped pairs reach at the same two levels (their 95th
@@ -29,13 +29,13 @@ def levels(found: Stability, twin: Stability | None = None, width: float = WIDE)
     beside = width > NARROW
     with style():
         top = 0.72 if beside else 0.92
-        panels = 1 if beside else 2
+        rows = 1 if beside else 2
         gap = 0.3
-        figure = Figure(figsize=(width, top + panels * (_HEIGHT + _BELOW) + (0 if beside else gap)))
+        figure = Figure(figsize=(width, top + rows * (_HEIGHT + _BELOW) + (0 if beside else gap)))
         room = (width - 2 * _LEFT - 0.3) / 2 if beside else width - _LEFT - 0.15
-        left = drawing.panel(figure, _LEFT, top, room, _HEIGHT)
+        left = panels.panel(figure, _LEFT, top, room, _HEIGHT)
         place = (2 * _LEFT + room + 0.15, top) if beside else (_LEFT, top + _HEIGHT + _BELOW + gap)
-        right = drawing.panel(figure, *place, room, _HEIGHT)
+        right = panels.panel(figure, *place, room, _HEIGHT)
         for run, colour, _ in shown:
             left.plot(run.levels, run.counts_by_seed, color=colour, linewidth=0.6, alpha=0.45)
             left.plot(run.levels, run.counts, "o-", color=colour, linewidth=2.0, markersize=4)
@@ -50,18 +50,18 @@ def levels(found: Stability, twin: Stability | None = None, width: float = WIDE)
         right.set_ylim(min(0.8, np.floor(10 * lowest) / 10), 1.005)
         for axes in (left, right):
             _level_axis(axes, found.levels)
-        drawing.y_label(left, f"heads at |t| > {found.threshold:g}, of {found.n_heads:,}", _LEFT - 0.2)
-        drawing.y_label(right, f"ρ with the map at {found.levels[0]:g}", _LEFT - 0.2)
-        entries = [(drawing.line_key(colour, 2.0), label) for _, colour, label in shown]
-        entries.append((drawing.line_key(MUTED, 0.6), "one seed"))
-        entries.append((drawing.line_key(MUTED, 1.2, linestyle=_DASHED), "two seeds"))
-        entries.append((drawing.line_key(MUTED, 1.2, linestyle=":"), "sign flips: 99 % left, 95 % right"))
-        drawing.legend(figure, entries, columns=3 if beside else 2)
+        panels.y_label(left, f"heads at |t| > {found.threshold:g}, of {found.n_heads:,}", _LEFT - 0.2)
+        panels.y_label(right, f"ρ with the map at {found.levels[0]:g}", _LEFT - 0.2)
+        entries = [(panels.line_key(colour, 2.0), label) for _, colour, label in shown]
+        entries.append((panels.line_key(MUTED, 0.6), "one seed"))
+        entries.append((panels.line_key(MUTED, 1.2, linestyle=_DASHED), "two seeds"))
+        entries.append((panels.line_key(MUTED, 1.2, linestyle=":"), "sign flips: 99 % left, 95 % right"))
+        panels.legend(figure, entries, columns=3 if beside else 2)
     return Picture(figure, alt_text(found, twin))
 
 
 def alt_text(found: Stability, twin: Stability | None = None) -> str:
-    """The finding of ``levels`` in words."""
+    """The finding of ``draw`` in words."""
     said = [_said(found, "this run")] + ([_said(twin, "the untrained twin")] if twin is not None else [])
     listed = ", ".join(f"{level:g}" for level in found.levels)
     return f"Heads at |t| > {found.threshold:g} at noise levels {listed}: {'; '.join(said)}."

@@ -16,7 +16,6 @@ from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
 from plantain.questions.typed_pair import (
-    COLUMNS,
     MAX_SEEDS,
     PLACEHOLDER,
     PairReading,
@@ -32,7 +31,7 @@ from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
 from plantain.ui.fields import verdicts, whole_number
-from plantain.ui.html import html_table, page_figure
+from plantain.ui.html import page_figure
 
 _LOG = logging.getLogger(__name__)
 DEFAULT_SEEDS = 8
@@ -211,7 +210,7 @@ def _figure(reading: PairReading) -> str:
             width=min(width, _THREE_FIFTHS),
         )
 
-    return page_figure(draw, html_table(COLUMNS, reading.rows, "|t| by block"))
+    return page_figure(draw, reading.table)
 
 
 def _sentences(said: Sequence[str], prompts: PromptSet | None) -> str:
