@@ -16,11 +16,10 @@ import plantain
 from plantain import cli
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.settings import ProbeConfig
-from plantain.data.study import DEFAULT, LEXICAL, ControlStudy, load_controls
+from plantain.data.study import DEFAULT, LEXICAL, POSE, ControlStudy, load_controls
 from plantain.errors import InputError
 from plantain.paths import ROOT, RUNS
 from plantain.probe import probe
-from plantain.probe import study as controls
 from plantain.probe.study import run_controls
 from plantain.questions import selectivity as comparison
 from plantain.questions.factors import count_factors
@@ -68,7 +67,7 @@ def heads_of(mask):
 
 def test_heads_that_respond_to_pose_alone_are_larger_than_every_control(report):
     for name in report.controls:
-        larger = heads_of(report.larger["trained", name, "attention heads"])
+        larger = heads_of(report.selectivity("trained", name, "attention heads").found.larger)
         assert larger >= set(POSE_ONLY)
         # Wording heads respond to pose as to a remark: only where nothing is one against many are they larger.
         varied = name in ("paraphrase", "length", "canonical")
@@ -78,7 +77,7 @@ def test_heads_that_respond_to_pose_alone_are_larger_than_every_control(report):
 
 
 def test_heads_that_respond_to_setting_alone_are_smaller(report):
-    assert heads_of(report.smaller["trained", "setting", "attention heads"]) == set(SETTING_ONLY)
+    assert heads_of(report.selectivity("trained", "setting", "attention heads").found.smaller) == set(SETTING_ONLY)
     found = report.selectivity("trained", "setting", "attention heads")
     assert (found.larger, found.smaller) == (len(POSE_ONLY), len(SETTING_ONLY))
     assert report.selectivity("trained", "setting", "joint image").smaller == 1  # head 3; the others are single
@@ -91,7 +90,7 @@ def test_wording_counts_for_pose_and_not_for_selectivity(report):
     assert count.counts[1] == len(POSE_ONLY) + len(WORDING)
     for name in LEXICAL:
         assert report.count("trained", name, "attention heads").counts[1] == len(WORDING)
-        assert not heads_of(report.larger["trained", name, "attention heads"]) & set(WORDING)
+        assert not heads_of(report.selectivity("trained", name, "attention heads").found.larger) & set(WORDING)
     placed = report.placement("trained", "attention heads")
     assert (placed.n_at_least, placed.p) == (0, 1 / 9)
 
@@ -149,10 +148,10 @@ def test_a_study_without_controls_of_a_kind_still_compares(study):
     found = comparison.compare(ControlStudy("planted", {"trained": few}), n_flips=50, n_splits=5)
     assert found.placement("trained", "card heads") is None
     assert (found.survivors, found.bent, found.factors) == ({}, {}, {})
-    text = control_report.text(found)
+    text = control_tables.section(found).text
     assert "No untrained twin was run" in text
     assert "paraphrase" in text
-    assert control_figures.is_it_pose(found).to_svg()
+    assert control_figures.draw(found).to_svg()
     with pytest.raises(InputError, match="no 'canonical' to hold the controls against"):
         comparison.compare(ControlStudy("planted", {"trained": few}), pose="canonical")
 
@@ -168,7 +167,7 @@ def test_rows_are_matched_by_subject_and_not_by_order(study):
         for run in (control, turned)
     )
     key = "trained", "lexical_1", "card heads"
-    np.testing.assert_array_equal(same.larger[key], other.larger[key])
+    np.testing.assert_array_equal(same.selectivity(*key).found.larger, other.selectivity(*key).found.larger)
 
 
 # -- the finding on a random transformer -----------------------------------------------------------
@@ -328,7 +327,7 @@ def test_what_is_partial_or_missing_on_one_model_is_left_out_and_named(tmp_path)
     assert study.sets == ["dense_pose"]
     assert study.left_out == (str(tmp_path / "partial"), "planted: setting")
     report = comparison.compare(study, n_flips=50, n_splits=5)
-    assert "Left out: " in control_report.text(report)
+    assert "Left out: " in control_tables.section(report).text
     with pytest.raises(InputError, match="is whole"):
         load_controls(tmp_path / "partial")
 
@@ -339,11 +338,11 @@ def test_what_is_partial_or_missing_on_one_model_is_left_out_and_named(tmp_path)
 def test_the_report_is_written_and_says_what_was_found(report, tmp_path):
     control_report.report_controls(report, tmp_path)
     markdown = (tmp_path / "controls.md").read_text(encoding="utf-8")
-    assert control_figures.is_it_pose(report).alt in markdown
+    assert control_figures.draw(report).alt in markdown
     for table in control_tables.tables(report):
         assert f"## {table.title}" in markdown
         assert len({len(row) for row in table.cells}) == 1
-        assert table.text in control_report.text(report)
+        assert table.text in control_tables.section(report).text
     data = json.loads((tmp_path / "controls.json").read_text(encoding="utf-8"))
     n_weights, n_scopes, n_sets = len(report.weights), len(report.scopes), len(report.sets)
     assert len(data["counts"]) == n_weights * n_scopes * n_sets
@@ -368,7 +367,7 @@ def test_the_report_is_written_and_says_what_was_found(report, tmp_path):
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_picture_says_its_finding_and_keeps_inside_its_frame(report, width):
-    picture = control_figures.is_it_pose(report, width)
+    picture = control_figures.draw(report, width)
     pose = report.count("trained", "dense_pose", "attention heads")
     assert f"trained, pose {100 * pose.share:.0f} % of attention heads" in picture.alt
     assert "more to pose than to setting, and the reverse: trained 2 against 3" in picture.alt
@@ -394,7 +393,7 @@ def test_long_names_of_models_and_sets_stay_inside_the_picture(study, width):
     own = PromptSet("a-set-of-my-own-with-a-very-long-name", study.trained["setting"].prompts.pairs)
     runs = {"dense_pose": study.trained["dense_pose"], own.name: planted(own, {})}
     long = ControlStudy("an-organisation/a-model-with-a-very-long-name-4B", {"trained": runs, "untrained 0": runs})
-    figure = control_figures.is_it_pose(comparison.compare(long, n_flips=50, n_splits=5), width).figure
+    figure = control_figures.draw(comparison.compare(long, n_flips=50, n_splits=5), width).figure
     figure.canvas.draw()
     assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
     assert figure.legends[0].get_window_extent().y0 >= figure.axes[0].title.get_window_extent().y1
@@ -431,8 +430,8 @@ def test_a_set_of_ones_own_is_compared_as_well(study):
     runs = {"dense_pose": study.trained["dense_pose"], "mine": planted(own, {})}
     found = comparison.compare(ControlStudy("planted", {"trained": runs}), n_flips=50, n_splits=5)
     assert found.controls == ("mine",)
-    assert set(POSE_ONLY) <= heads_of(found.larger["trained", "mine", "attention heads"])
-    assert found.pose == controls.POSE
+    assert set(POSE_ONLY) <= heads_of(found.selectivity("trained", "mine", "attention heads").found.larger)
+    assert found.pose == POSE
 
 
 # -- what the README says of the cached runs -------------------------------------------------------

@@ -43,7 +43,8 @@ def test_it_falls_from_all_heads_to_none(result):
 def test_few_thresholds_are_enough_where_t_is_huge(result):
     from dataclasses import replace
 
-    table = replace(plantain.summarise(result, n_flips=50), t=np.linspace(0, 5000, 510))
+    table = plantain.summarise(result, n_flips=50)
+    table = replace(table, count=replace(table.count, t=np.linspace(0, 5000, 510)))
     curve = count_curve(result, table)
     assert len(curve.thresholds) < 200
     assert curve.thresholds[-1] == pytest.approx(5000.25)

@@ -70,7 +70,7 @@ def test_poses_that_are_all_as_far_are_refused():
 
 def test_a_planted_slope_is_a_slope():
     found = dose(planted(WIDELY, slope=1.0), n_permutations=200)
-    assert found.counts[0] == H
+    assert found.slope.counts[0] == H
     assert found.n_fwer == H
     assert found.n_best["slope"] + found.n_best["both"] == H
     assert found.n_best["slope"] > 0.7 * H
@@ -82,9 +82,9 @@ def test_a_planted_step_is_a_step():
     """Every pair shifts alike, however far its pose is."""
     x = made_run(0.5 + 0.02 * np.random.default_rng(0).normal(size=(25, H)), TAGS)
     found = dose(x, n_permutations=200)
-    assert found.step_counts[1] == H
+    assert found.step.counts[1] == H
     assert found.n_best["step"] > 0.7 * H
-    assert found.set_p[0] > 0.05
+    assert found.slope.set_p[0] > 0.05
     assert found.gain_p > 0.05
 
 
@@ -98,7 +98,7 @@ def test_a_step_with_a_slope_is_both():
 def test_noise_has_neither():
     """Set-level p of slopes and of the distance's gain, over 40 draws of pure noise."""
     found = [dose(planted(TAGS, seed=seed), n_permutations=100, seed=seed) for seed in range(40)]
-    assert np.mean([f.set_p[0] <= 0.05 for f in found]) < 0.2
+    assert np.mean([f.slope.set_p[0] <= 0.05 for f in found]) < 0.2
     assert np.mean([f.gain_p <= 0.05 for f in found]) < 0.2
     assert np.mean([f.gain_p <= 0.2 for f in found]) < 0.4
     assert np.mean([f.n_best["none"] for f in found]) > 0.5 * H
@@ -108,7 +108,7 @@ def test_blocks_add_up_and_are_in_the_models_order():
     found = dose(planted(WIDELY, step=0.05, slope=0.05), n_permutations=50)
     assert [block.name for block in found.blocks] == HEAD_MAP.block_names
     assert sum(block.n_heads for block in found.blocks) == H
-    assert sum(block.n_above for block in found.blocks) == found.counts[0]
+    assert sum(block.n_above for block in found.blocks) == found.slope.counts[0]
     for name in EXPLANATIONS:
         assert sum(block.n_best[name] for block in found.blocks) == found.n_best[name]
     assert max(block.max_abs_t for block in found.blocks) == np.abs(found.response.t).max()
@@ -116,9 +116,9 @@ def test_blocks_add_up_and_are_in_the_models_order():
 
 def test_the_shift_of_the_run_is_what_is_regressed():
     run = plantain.load_result(RUNS / "posebox")
-    found = dose(run, "joints", grouping="head", n_permutations=50)
+    found = dose(run, "joints", "head", n_permutations=50)
     d = run.differences("head")
-    np.testing.assert_allclose(found.step_t, stats.paired_t(d))
+    np.testing.assert_allclose(found.step.t, stats.paired_t(d))
     x = np.array([pair.tags["bent_joints"][1] for pair in run.prompts.pairs], dtype=float)
     slope, intercept = np.polyfit(x, d[:, 7], 1)
     np.testing.assert_allclose([found.response.slope[7], found.response.intercept[7]], [slope, intercept])
@@ -136,10 +136,10 @@ def test_lengths_that_go_with_the_distance_are_said():
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_figure_says_what_it_shows(width):
     found, twin = dose(planted(TAGS, slope=0.5), n_permutations=50), dose(planted(TAGS), n_permutations=50)
-    picture = dose_figures.explained(found, twin, width)
+    picture = dose_figures.draw(found, twin, width)
     assert f"of {H} heads a step {found.n_best['step']}" in picture.alt
     assert f"in the untrained twin, of {H} heads" in picture.alt
     drawn = picture.to_svg()
     for text in ("single[5]", "untrained twin", "neither"):
         assert text in drawn
-    assert dose_figures.explained(found, width=width).to_bytes("png")
+    assert dose_figures.draw(found, width=width).to_bytes("png")

@@ -195,7 +195,7 @@ def test_zero_channels_per_head_is_refused():
         odd_map(0)
 
 
-@pytest.mark.parametrize("call", ["table", "n_heads", "check_view"])
+@pytest.mark.parametrize("call", ["table", "n_heads"])
 def test_mlp_has_no_attention_heads(call):
     with pytest.raises(InputError, match="MLP channels belong to no attention head: use grouping='card'"):
         getattr(odd_map(), call)("head", "mlp")

@@ -8,7 +8,7 @@ from scipy import stats as scipy_stats
 
 import plantain
 from plantain.paths import RUNS
-from plantain.questions.certainty import infer
+from plantain.questions.certainty import certainty_table, infer
 
 
 @pytest.fixture(scope="module", params=["card", "head"])
@@ -55,5 +55,5 @@ def test_a_run_of_three_pairs_leaves_out_what_it_cannot_say():
     three = replace(result, mean_square=result.mean_square[:3], token_counts=result.token_counts[:3])
     found = infer(three, plantain.summarise(three))
     assert (found.cross_fitted, found.split_half, found.mean_squared_effect) == (None, None, None)
-    assert len(found.rows) == 7
+    assert len(certainty_table({"This run": found}).cells) == 1 + 7
     assert found.smallest_p == 1 / 4  # three pairs have eight flips, and |t| does not tell a flip from its mirror

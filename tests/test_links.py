@@ -17,7 +17,7 @@ def head_summary(name):
 
 def test_a_link_restores_run_and_counting(server, browser):
     with open_page(browser, server[0], "?tab=results&run=shipped/posebox-random&counting=head") as page:
-        shows(page, head_summary("posebox-random").rows[1][1])
+        shows(page, head_summary("posebox-random").rows[0][1])
         shows(page, "This transformer has learned nothing")
 
 
@@ -53,7 +53,7 @@ def test_a_copied_link_opens_the_same_state(server, browser, tab):
     with open_page(browser, server[0]) as page:
         if tab == "Results":
             page.get_by_text("Attention heads: the model's own").first.click()
-            shows(page, head_summary("posebox").rows[1][1])
+            shows(page, head_summary("posebox").rows[0][1])
         open_tab(page, tab)
         if tab == "Your pair":
             page.get_by_label("Prompt A").fill("A nurse kneeling & waving")
@@ -68,7 +68,7 @@ def test_a_copied_link_opens_the_same_state(server, browser, tab):
     with open_page(browser, copied) as page:
         page.get_by_role("tab", name=tab, exact=True, selected=True).wait_for()
         if tab == "Results":
-            shows(page, head_summary("posebox").rows[1][1])
+            shows(page, head_summary("posebox").rows[0][1])
         if tab == "Your pair":
             page.wait_for_function(
                 "a => [...document.querySelectorAll('textarea')].some(t => t.value === a)",

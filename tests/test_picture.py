@@ -9,19 +9,20 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from plantain.report import picture
+from plantain.report import palette
 from plantain.report.palette import DARK, INK, PAPER, VARIABLES
 from plantain.report.picture import NARROW, WIDE, Picture, style
 from plantain.ui.html import html_table, page_figure
+from plantain.wording import Table
 
 
 def drawing(text="t", alt='what "it" says & <more>', width=WIDE):
     with style():
         figure = Figure(figsize=(width, 2))
         axes = figure.add_axes((0.1, 0.2, 0.8, 0.7))
-        axes.plot([0, 1, 2], [0, 3, 1], "o-", color=picture.RUN)
+        axes.plot([0, 1, 2], [0, 3, 1], "o-", color=palette.RUN)
         axes.plot([1], [1], "o", color=PAPER, markeredgecolor=INK)
-        axes.imshow(picture.signed_cells(np.array([[-1.0, 0, 2]]), 2), interpolation="none", aspect="auto")
+        axes.imshow(palette.signed_cells(np.array([[-1.0, 0, 2]]), 2), interpolation="none", aspect="auto")
         axes.set_title(text)
     return Picture(figure, alt)
 
@@ -69,7 +70,7 @@ def test_every_colour_is_a_variable_with_its_light_value_to_fall_back_to():
             assert re.search(rf"var\(--plantain-\w+, {colour}\)", tag), tag
     assert f"var(--plantain-ink, {INK})" in svg
     assert f"var(--plantain-paper, {PAPER})" in svg
-    assert f"var(--plantain-run, {picture.RUN})" in svg
+    assert f"var(--plantain-run, {palette.RUN})" in svg
     assert "#000000" not in svg
 
 
@@ -91,7 +92,7 @@ def test_light_and_dark_name_the_same_variables():
 
 def contrast(a, b):
     def luminance(colour):
-        parts = np.array(picture.rgb(colour)) / 255
+        parts = np.array(palette.rgb(colour)) / 255
         linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
@@ -109,10 +110,10 @@ def test_text_and_marks_stand_out_as_wcag_asks(mode):
 
 
 def test_signed_cells_are_clear_at_zero_full_at_the_limit_and_coloured_by_sign():
-    cells = picture.signed_cells(np.array([0.0, np.nan, 5, -5, 2.5, -np.inf]), 5)
+    cells = palette.signed_cells(np.array([0.0, np.nan, 5, -5, 2.5, -np.inf]), 5)
     assert cells[:, 3].tolist() == [0, 0, 255, 255, 128, 255]
-    assert tuple(cells[2, :3]) == tuple(cells[4, :3]) == picture.rgb(picture.PLUS)
-    assert tuple(cells[3, :3]) == tuple(cells[5, :3]) == picture.rgb(picture.MINUS)
+    assert tuple(cells[2, :3]) == tuple(cells[4, :3]) == palette.rgb(palette.PLUS)
+    assert tuple(cells[3, :3]) == tuple(cells[5, :3]) == palette.rgb(palette.MINUS)
 
 
 def test_settings_of_matplotlib_are_put_back_also_by_threads_at_once():
@@ -129,7 +130,7 @@ def test_settings_of_matplotlib_are_put_back_also_by_threads_at_once():
 
 
 def test_a_page_figure_holds_both_widths_and_the_numbers():
-    said = page_figure(lambda width: drawing(width=width), html_table(["a"], [["b"]]))
+    said = page_figure(lambda width: drawing(width=width), Table("", "", (("a",), ("b",))))
     root = ET.fromstring(said)
     widths = [svg.get("viewBox").split()[2] for svg in root.iter("{http://www.w3.org/2000/svg}svg")]
     assert widths == [f"{72 * WIDE:g}", f"{72 * NARROW:g}"]
@@ -142,7 +143,7 @@ def test_a_page_figure_holds_both_widths_and_the_numbers():
 
 def test_a_table_escapes_every_text_and_marks_numbers():
     evil = "<script>alert(1)</script>"
-    said = html_table([evil, "n"], [[evil, 1234], ["a & b", "−1.5"], ["single[0]", "52.7 %"]], evil)
+    said = html_table(Table(evil, "", ((evil, "n"), (evil, "1234"), ("a & b", "−1.5"), ("single[0]", "52.7 %"))))
     assert "<script" not in said
     root = ET.fromstring(said)
     assert root.get("class") == "plantain-scroll"

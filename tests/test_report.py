@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import plantain
+from plantain.data.prompts import described
 from plantain.errors import InputError
 from plantain.paths import RUNS
+from plantain.questions.counted import RunWithTwin
 from plantain.report import files as report
 from plantain.report.figures import response as figures
 
@@ -68,7 +70,7 @@ def test_markdown_names_every_block_both_countings_and_the_caveat(result, folder
     text = (folder / "report.md").read_text(encoding="utf-8")
     for block in plantain.summarise(result).blocks:
         assert block.line in text
-    assert report.CAVEAT in text
+    assert described(result.prompts).caveat in text
     assert "attention heads" in text.lower()
     assert "Partial run" not in text
 
@@ -112,7 +114,7 @@ def test_the_model_card_section_holds_twin_attention_and_the_published_figures(r
     assert cells_of(text, "split-half r") == [*(f"{t.split_half[0]:.3f}" for t in runs), "0.863"]
     assert "](https://huggingface.co/spaces/phanerozoic/dense-plantain)" in text
     assert "](overview.svg)" in text
-    assert report.CAVEAT in text
+    assert described(result.prompts).caveat in text
     assert "not about FLUX.2 Klein" in text
     assert "has not been run" not in text
     for unsafe in ("<script", "<iframe"):
@@ -136,7 +138,7 @@ def test_an_untrained_model_needs_no_twin_and_other_prompts_no_published_column(
 
     pairs = [(f"a {i}", f"b {i}") for i in range(25)]
     other = replace(twin, prompts=PromptSet.from_pairs(pairs, name="mine"))
-    text = report.model_card(other, plantain.summarise(other), plantain.summarise(other, "head"))
+    text = report.model_card(RunWithTwin.of(other))
     assert "This model is itself untrained" in text
     assert len(cells_of(text, "heads")) == 2
     assert "16,320" not in text
@@ -168,5 +170,5 @@ def test_pairs_that_share_a_subject_are_not_taken_for_independent_ones(result):
     assert notes.shared_subjects(result) is None
     twice = plantain.load_result(RUNS / "controls" / "posebox" / "articulation")
     assert "50 pairs have 25 subjects" in notes.shared_subjects(twice)
-    text = report.markdown(twice, plantain.summarise(twice), plantain.summarise(twice, "head"))
+    text = report.markdown(RunWithTwin.of(twice))
     assert "every p here are too sure" in text

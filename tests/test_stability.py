@@ -89,12 +89,12 @@ def test_heads_kept_at_every_level():
 @pytest.mark.parametrize(("n_seeds", "n_levels", "columns"), [(1, 3, 5), (2, 1, 6), (3, 1, 8), (3, 2, 10)])
 def test_columns_that_a_run_cannot_fill_are_left_out(n_seeds, n_levels, columns):
     found = stability(noisy(n_seeds=n_seeds, n_levels=n_levels), n_flips=20)
-    assert {len(row) for row in found.rows} == {columns}
-    assert len(found.rows) == 1 + n_levels
+    assert {len(row) for row in found.tables[0].cells} == {columns}
+    assert len(found.tables[0].cells) == 1 + n_levels
     assert bool(found.min_f) == (n_seeds >= 3)
     assert ("minF' over pairs and seeds needs 3" in found.text) == (n_seeds < 3)
     for width in (WIDE, NARROW):
-        assert stability_figures.levels(found, width=width).to_bytes("svg")
+        assert stability_figures.draw(found, width=width).to_bytes("svg")
 
 
 def test_one_level_and_one_seed_are_refused():
@@ -115,7 +115,7 @@ def test_silent_heads_and_runs_without_recorded_levels_do_no_harm():
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_figure_says_what_it_shows(planted, width):
     found = stability(planted, n_flips=100)
-    picture = stability_figures.levels(found, stability(noisy(), n_flips=100), width)
+    picture = stability_figures.draw(found, stability(noisy(), n_flips=100), width)
     assert f"this run {', '.join(map(str, found.counts))} of {H}" in picture.alt
     assert "the untrained twin" in picture.alt
     drawn = picture.to_svg()

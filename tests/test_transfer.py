@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import plantain
+from plantain.data.study import load_controls
 from plantain.paths import ROOT, RUNS
-from plantain.probe import study as controls
 from plantain.questions import carry_over as transfer
 
 
 @pytest.fixture(scope="module")
 def study():
-    return controls.load_controls(RUNS / "controls")
+    return load_controls(RUNS / "controls")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_every_auc_is_that_of_the_estimator_on_rows_of_the_same_subject(study, f
 def test_the_gain_of_training_is_told_beside(found):
     trained, *untrained = (found.found[weights, "length"].auc for weights in found.weights)
     assert found.gain("length") == pytest.approx(trained - np.mean(untrained))
-    assert len(found.rows) == 2 + len(transfer.AGAINST)
+    assert len(found.tables[0].cells) == 2 + len(found.controls)
 
 
 def test_a_control_with_shuffled_pose_shifts_is_not_told_apart(study):
