@@ -57,7 +57,7 @@ def test_a_run_is_never_written_over(capsys, csv_file, tmp_path):
 
 
 def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp_path, monkeypatch):
-    import plantain.probe.probe
+    import plantain.probe.saving
 
     common = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2]
     assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
@@ -68,9 +68,9 @@ def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp
             if progress.done == 3:
                 raise KeyboardInterrupt
 
-    real = plantain.probe.probe.iter_probe
+    real = plantain.probe.saving.iter_probe
     with monkeypatch.context() as patch:
-        patch.setattr(plantain.probe.probe, "iter_probe", interrupted)
+        patch.setattr(plantain.probe.saving, "iter_probe", interrupted)
         status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part")
     assert status == cli.EXIT_INTERRUPTED
     assert "3 of 4 pairs are saved" in said
@@ -87,15 +87,15 @@ def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp
 
 
 def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
-    import plantain.probe.probe
+    import plantain.probe.saving
 
-    real = plantain.probe.probe.iter_probe
+    real = plantain.probe.saving.iter_probe
 
     def crashing(*arguments):
         yield next(real(*arguments))
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(plantain.probe.probe, "iter_probe", crashing)
+    monkeypatch.setattr(plantain.probe.saving, "iter_probe", crashing)
     arguments = ["run", "--model", "posebox", "--prompts", str(csv_file), "--batch-size", "2"]
     with pytest.raises(RuntimeError, match="power cut"):
         cli.main([*arguments, "--out", str(tmp_path / "run")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import plantain
-import plantain.probe.probe
+import plantain.probe.saving
 from plantain import cli
 from plantain.paths import RUNS
 
@@ -61,7 +61,7 @@ def test_controls_then_compare_prints_the_answer_and_writes_the_files(capsys, se
 def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeypatch):
     common = ["controls", "--model", "posebox", "--sets", *sets, "--untrained", 0, "--batch-size", 2]
     assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
-    real = plantain.probe.probe.iter_probe
+    real = plantain.probe.saving.iter_probe
 
     def interrupted(pipe, prompts, *arguments):
         for progress in real(pipe, prompts, *arguments):
@@ -70,7 +70,7 @@ def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeyp
             yield progress
 
     with monkeypatch.context() as patch:
-        patch.setattr(plantain.probe.probe, "iter_probe", interrupted)
+        patch.setattr(plantain.probe.saving, "iter_probe", interrupted)
         status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part")
     assert status == cli.EXIT_INTERRUPTED
     assert "the same command goes on" in said

@@ -503,7 +503,7 @@ def test_the_readmes_sentences_hold_for_the_cached_runs(shipped):
 
 def test_the_readmes_commands_are_the_documented_ones():
     lines = re.findall(r"^python -m plantain (.*)$", section(), flags=re.MULTILINE)
-    made, compared = (cli._parser().parse_args(shlex.split(line)) for line in lines)
+    made, compared = (cli.parser().parse_args(shlex.split(line)) for line in lines)
     assert (made.model, made.untrained, made.sets, made.seed, made.n_seeds) == ("posebox", 2, None, 0, 1)
     assert ROOT / made.out == RUNS / "controls"
     assert compared.runs == [made.out]

@@ -13,6 +13,7 @@ from huggingface_hub.repocard import RepoCard
 
 import plantain
 from plantain import cli
+from plantain.cli.run import default_out
 from plantain.data.dataset import VARIABLE
 from plantain.data.prompts import shipped_prompts
 from plantain.model.names import EMBEDDED_MODELS
@@ -65,9 +66,9 @@ def test_commands_that_cannot_run_here_are_understood():
     lines = re.findall(r"^ *python -m plantain ((?:run|push|report) .*)$", README, flags=re.MULTILINE)
     elsewhere = [line for line in lines if f"python -m plantain {line}" not in COMMANDS and "$model" not in line]
     assert len(elsewhere) == 3
-    read = [cli._parser().parse_args(shlex.split(line)) for line in elsewhere]
+    read = [cli.parser().parse_args(shlex.split(line)) for line in elsewhere]
     assert [options.command.__name__ for options in read] == ["_run", "_run", "_push"]
-    assert read[2].run == str(cli._default_out("dense_pose", read[0].model, read[0].untrained))
+    assert read[2].run == str(default_out("dense_pose", read[0].model, read[0].untrained))
     assert VARIABLE in README
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import plantain
 from plantain import cli
+from plantain.cli.settings import config_of
 from plantain.paths import ROOT, RUNS
 from plantain.questions import length as audit
 from plantain.questions.dose import dose
@@ -30,10 +31,10 @@ def found():
 
 def test_the_command_of_the_cached_runs_has_their_settings():
     (line,) = re.findall(r"^ *python -m plantain (run .*\$model)$", README, flags=re.MULTILINE)
-    options = cli._parser().parse_args(shlex.split(line))
+    options = cli.parser().parse_args(shlex.split(line))
     for name in MODELS:
         shipped = plantain.load_result(RUNS / "levels" / name)
-        assert cli.config_of(options) == shipped.config
+        assert config_of(options) == shipped.config
         assert (options.prompts, options.out) == (shipped.prompts.name, "assets/runs/levels/$model")
 
 

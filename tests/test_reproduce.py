@@ -7,6 +7,7 @@ import pytest
 
 import plantain
 from plantain import cli
+from plantain.cli.settings import config_of
 from plantain.data.prompts import PromptSet
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.paths import RUNS
@@ -21,7 +22,7 @@ def result():
 def options_of(command):
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "plantain"]
-    return cli._parser().parse_args(words[3:])
+    return cli.parser().parse_args(words[3:])
 
 
 @pytest.mark.parametrize("name", EMBEDDED_MODELS)
@@ -48,7 +49,7 @@ def test_every_setting_comes_back(result, settings):
     shape = (25, 2, config.n_seeds, config.num_inference_steps, 3, result.head_map.n_runs)
     run = replace(result, config=config, mean_square=np.zeros(shape, np.float32))
     options = options_of(reproduce.shell_command(run))
-    again = cli.config_of(options)
+    again = config_of(options)
     # The batch that the machine chose is said too: rounding depends on it.
     assert replace(again, batch_size=None) == config
     assert again.batch_size == result.provenance["batch_size"]

@@ -1,4 +1,7 @@
-"""The command line, ``python -m plantain COMMAND``; one command a file, what they share in ``settings``."""
+"""The command line, ``python -m plantain COMMAND``; one command a file, what they share in ``settings``.
+
+A command module imports torch and matplotlib only in what it runs, so that ``--help`` and refusals come at once.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,27 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 2 for input that cannot be used, 130 when interrupted."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         return int(options.command(options))
     except InputError as error:
         print(f"plantain: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("plantain: interrupted.", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:  # a long command says in it what is saved
+        print("; ".join(["plantain: interrupted", *map(str, interrupt.args)]) + ".", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `plantain report … | head`
         sys.stderr.close()
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands.
+
+    >>> parser().parse_args(["report", "runs/posebox"]).run
+    'runs/posebox'
+    """
+    whole = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for module in (run, report, push, controls, compare, audit, ask):
         module.add_command(commands)
-    return parser
+    return whole

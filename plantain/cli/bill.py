@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from plantain.data.settings import ProbeConfig
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+from plantain.wording import cost, duration
 
 
 class Bill:
     """Time and cost on a rented machine, on stderr; says nothing where no price is given."""
 
     def __init__(self, price_per_hour: float | None) -> None:
+        if price_per_hour is not None and not (math.isfinite(price_per_hour) and price_per_hour > 0):
+            raise InputError(f"The price of an hour must be a number above 0; got {price_per_hour}.")
         self._price = price_per_hour
         self._started = time.monotonic()
         self._loaded_in = 0.0
@@ -24,7 +28,7 @@ class Bill:
         """Once the model is loaded: what the probe is expected to take."""
         if self._price is None:
             return
-        from plantain.probe.estimate import before
+        from plantain.probe.estimate import before  # torch
 
         self._loaded_in = time.monotonic() - self._started
         self._expected = before(pipe, n_pairs, config)
@@ -44,8 +48,6 @@ class Bill:
             self._say("Measured", time.monotonic() - self._started - self._loaded_in)
 
     def _say(self, what: str, seconds: float, write: Callable[[str], None] | None = None) -> None:
-        from plantain.wording import cost, duration
-
         assert self._price is not None
         line = (
             f"{what}: {duration(seconds)} for the probe, {duration(self._loaded_in)} for loading; together "

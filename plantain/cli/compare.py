@@ -6,7 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from plantain.errors import InputError
+from plantain.cli.settings import writing
+from plantain.data.study import load_controls
+from plantain.questions import selectivity
 
 
 def add_command(commands: Any) -> None:
@@ -22,17 +24,13 @@ def add_command(commands: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     """Print the comparison, and write its files where --out is given."""
-    from plantain.data.study import load_controls
-    from plantain.questions.selectivity import compare
-    from plantain.report.study import report_controls
+    from plantain.report.study import report_controls  # matplotlib
     from plantain.report.study_tables import section
 
-    found = compare(load_controls(options.runs), options.pose, options.threshold, options.n_flips)
+    found = selectivity.compare(load_controls(options.runs), options.pose, options.threshold, options.n_flips)
     print(section(found).text, end="")
     if options.out:
-        try:
+        with writing(options.out):
             report_controls(found, options.out)
-        except OSError as error:
-            raise InputError(f"Cannot write to {options.out}: {error.strerror}. Give another --out.") from error
         print(f"\nWrote {options.out} (controls.md, .json, .csv, control_heads.csv, is_it_pose).", file=sys.stderr)
     return 0

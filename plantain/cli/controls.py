@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from plantain.cli.settings import add_settings, config_of
-from plantain.errors import InputError
+from tqdm import tqdm
 
-EXIT_INTERRUPTED = 130
+from plantain.cli.settings import add_settings, config_of, load, made, model_of
+from plantain.data.prompts import load_prompts
+from plantain.data.study import DEFAULT
+from plantain.errors import InputError
+from plantain.model.names import check_untrained
+from plantain.wording import duration
 
 
 def add_command(commands: Any) -> None:
@@ -36,42 +39,28 @@ def add_command(commands: Any) -> None:
 
 def _controls(options: argparse.Namespace) -> int:
     """Everything is checked before a model is loaded; what is done stays, and the same command goes on."""
-    from plantain.data.prompts import load_prompts
-    from plantain.data.study import DEFAULT
-    from plantain.model.load import default_model, load_pipeline
-    from plantain.model.names import check_untrained
-    from plantain.probe.study import run_controls
-
-    config = config_of(options)
+    config, out = config_of(options), Path(options.out)
     sets = [load_prompts(name) for name in options.sets or DEFAULT]
-    model = options.model or default_model()
+    model = model_of(options)
     if options.untrained < 0:
         raise InputError(f"--untrained takes a number of transformers, from 0; got {options.untrained}.")
     check_untrained(model, options.untrained > 0, 0)
-    out = Path(options.out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give --out a folder.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill saves, as Ctrl-C does
-    print(f"Loading {model} …", file=sys.stderr)
-    pipe = load_pipeline(model, options.device, options.dtype)
-    n_runs = (1 + options.untrained) * len(sets)
-    try:
-        _follow(run_controls(pipe, sets, config, options.untrained, out), n_runs)
-    except KeyboardInterrupt:
-        print(
-            f"\nplantain: interrupted; what is done is saved in {out}, and the same command goes on.", file=sys.stderr
-        )
-        return EXIT_INTERRUPTED
+    with made(out):
+        from plantain.probe.study import run_controls, set_folders  # torch
+
+        set_folders(sets)
+        pipe = load(options, model)
+        n_runs = (1 + options.untrained) * len(sets)
+        try:
+            _follow(run_controls(pipe, sets, config, options.untrained, out), n_runs)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what is done is saved in {out}, and the same command goes on") from None
     print(f"Saved {n_runs} runs to {out}.\n\nCompare them: python -m plantain compare {out}", file=sys.stderr)
     return 0
 
 
 def _follow(progress: Any, n_runs: int) -> None:
     """A bar over the runs, the run at hand and the time left beside it."""
-    from tqdm import tqdm
-
-    from plantain.wording import duration
-
     layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} runs{postfix}"
     with contextlib.closing(progress) as steps, tqdm(total=n_runs, bar_format=layout) as bar:
         for step in steps:

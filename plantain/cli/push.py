@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from plantain.data.result import ProbeResult
 from plantain.errors import InputError
-
-if TYPE_CHECKING:
-    from plantain.data.result import ProbeResult
 
 
 def add_command(commands: Any) -> None:
@@ -23,10 +21,23 @@ def add_command(commands: Any) -> None:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from plantain.data.dataset import push_run
+    from plantain.data.dataset import push_run  # the Hub's client takes half a second
 
-    print(push_run(options.run, dataset_of(options.to, "--to"), options.private))
+    print(push_run(options.run, _dataset(options.to, "--to"), options.private))
     return 0
+
+
+def dataset_of(options: argparse.Namespace) -> str | None:
+    """The dataset that ``run --push`` names, once it is sure that runs can be pushed there; None without --push."""
+    if options.push is None:
+        if options.private:
+            raise InputError("--private is about the dataset that --push makes; give --push as well.")
+        return None
+    from plantain.data.dataset import check_push
+
+    dataset = _dataset(options.push, "--push")
+    check_push(dataset, options.private)
+    return dataset
 
 
 def push_saved(result: ProbeResult, dataset: str, private: bool, out: Path) -> None:
@@ -40,7 +51,7 @@ def push_saved(result: ProbeResult, dataset: str, private: bool, out: Path) -> N
         raise InputError(f"{error} The run is saved in {out}; push it later: {again}") from error
 
 
-def dataset_of(given: str | None, option: str) -> str:
+def _dataset(given: str | None, option: str) -> str:
     from plantain.data.dataset import VARIABLE, default_repo
 
     dataset = given or default_repo()

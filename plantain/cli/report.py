@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plantain.cli.settings import print_tables, run_and_twin
-from plantain.errors import InputError
+from plantain.cli.settings import print_tables, run_and_twin, writing
 
 
 def add_command(commands: Any) -> None:
@@ -24,14 +23,12 @@ def add_command(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from plantain.report.files import write_report
+    from plantain.report.files import write_report  # matplotlib
 
     result, twin = run_and_twin(options)
     folder = Path(options.out) if options.out else Path(options.run) / "report"
     print_tables(result, options.n_flips)
-    try:
+    with writing(folder):
         write_report(result, folder, n_flips=options.n_flips, twin=twin)
-    except OSError as error:
-        raise InputError(f"Cannot write the report to {folder}: {error.strerror}. Give another --out.") from error
     print(f"\nWrote {folder} (report.md, model_card.md, CSV, JSON, SVG, PDF, PNG).", file=sys.stderr)
     return 0

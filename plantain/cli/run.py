@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import re
-import signal
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tqdm import tqdm
 
 from plantain.cli.bill import Bill
 from plantain.cli.push import dataset_of, push_saved
-from plantain.cli.settings import add_settings, config_of, print_tables
+from plantain.cli.settings import add_settings, config_of, load, made, model_of, print_tables, writing
+from plantain.data.disk import is_free
+from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-
-if TYPE_CHECKING:
-    from plantain.data.result import ProbeResult
-    from plantain.data.settings import ProbeConfig
-
-EXIT_INTERRUPTED = 130
-# A kill that cannot be caught loses at most the pairs of this time.
-_SAVE_EVERY_SECONDS = 2.0
+from plantain.model.names import check_untrained, model_name
+from plantain.paths import safe_name
+from plantain.stats import MIN_PAIRS
 
 
 def add_command(commands: Any) -> None:
@@ -55,59 +53,20 @@ def add_command(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from plantain.data.prompts import load_prompts
-    from plantain.data.result import load_result
-    from plantain.stats import MIN_PAIRS
-
-    # Everything that can be refused is refused before a model is loaded.
-    config = config_of(options)
-    prompts = load_prompts(options.prompts)
+    """Everything that can be refused is refused before a model is loaded."""
+    config, prompts = config_of(options), load_prompts(options.prompts)
     if len(prompts) < MIN_PAIRS:
         raise InputError(
             f"A t over pairs needs at least {MIN_PAIRS} pairs; {prompts.name!r} has {len(prompts)}. Add pairs."
         )
-    model = options.model or _default_model()
-    _check_twin(model, options)
-    if options.price_per_hour is not None:
-        from plantain.probe.estimate import check_price
-
-        check_price(options.price_per_hour)
-    out = Path(options.out or _default_out(prompts.name, model, options.untrained))
-    resume = None
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give --out a folder.")
-    if options.resume:
-        resume = load_result(out)
-    elif out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty; give another --out, or --resume to go on with the run in it.")
-
-    dataset = None
-    if options.push is not None:
-        from plantain.data.dataset import check_push
-
-        dataset = dataset_of(options.push or None, "--push")
-        check_push(dataset, options.private)
-    elif options.private:
-        raise InputError("--private is about the dataset that --push makes; give --push as well.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the folder {out}: {error.strerror}. Give another --out.") from error
-
-    from plantain.model.load import load_pipeline
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill saves, as Ctrl-C does
-    try:
-        print(f"Loading {model} …", file=sys.stderr)
-        bill = Bill(options.price_per_hour)
-        pipe = load_pipeline(model, options.device, options.dtype, options.untrained, options.weights_seed or 0)
+    model, bill = _checked_model(options), Bill(options.price_per_hour)
+    out = Path(options.out or default_out(prompts.name, model, options.untrained))
+    resume = _resumed(out, options.resume)
+    dataset = dataset_of(options)
+    with made(out):
+        pipe = load(options, model, options.untrained, options.weights_seed or 0)
         bill.expect(pipe, len(prompts) - (resume.n_pairs if resume else 0), config)
         result = _probe(pipe, prompts, config, resume, out, bill)
-    finally:
-        with contextlib.suppress(OSError):
-            out.rmdir()  # only an empty folder goes: the one made above, when no pair was saved
-    if result is None:
-        return EXIT_INTERRUPTED
     print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
     bill.settle()
     print(file=sys.stderr)
@@ -118,54 +77,54 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def default_out(prompts: str, model: str, untrained: bool) -> Path:
+    """Where a run goes that is given no folder.
+
+    >>> default_out("dense_pose", "posebox", untrained=True)
+    PosixPath('runs/dense_pose-posebox-untrained')
+    """
+    return Path("runs", safe_name(f"{safe_name(prompts)}-{safe_name(model_name(model, untrained))}"))
+
+
+def _checked_model(options: argparse.Namespace) -> str:
+    model = model_of(options)
+    if options.weights_seed is not None and not options.untrained:
+        raise InputError("--weights-seed says how the untrained twin is drawn; give --untrained as well.")
+    check_untrained(model, options.untrained, options.weights_seed or 0)
+    return model
+
+
+def _resumed(out: Path, wanted: bool) -> ProbeResult | None:
+    """The run to go on with, or None for a new one; refused where that would write over something."""
+    with writing(out):
+        free = is_free(out) if out.is_dir() else not wanted
+    if wanted and not free:
+        return load_result(out)
+    if not free:
+        raise InputError(f"{out} is not empty; give another --out, or --resume to go on with the run in it.")
+    if wanted:
+        print(f"No pair was saved in {out}; starting afresh.", file=sys.stderr)
+    return None
+
+
 def _probe(
-    pipe: Any, prompts: Any, config: ProbeConfig, resume: ProbeResult | None, out: Path, bill: Bill
-) -> ProbeResult | None:
-    """Probe with a progress bar, saving on the way; None when interrupted, with the pairs done saved."""
-    from tqdm import tqdm
+    pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None, out: Path, bill: Bill
+) -> ProbeResult:
+    """Probe with a progress bar, saving on the way; an interruption says what is saved."""
+    from plantain.probe.saving import iter_saved  # torch
 
-    from plantain.probe.probe import iter_probe
-
-    result = resume
-    n_before = resume.n_pairs if resume is not None else 0
-    saved_at = time.monotonic()
+    result, n_before = resume, resume.n_pairs if resume else 0
+    steps = contextlib.closing(iter_saved(pipe, prompts, config, resume, out))
     try:
-        with tqdm(total=len(prompts), initial=n_before, unit="pair", desc=prompts.name) as bar:
-            for progress in iter_probe(pipe, prompts, config, resume):
+        with tqdm(total=len(prompts), initial=n_before, unit="pair", desc=prompts.name) as bar, steps as running:
+            for progress in running:
                 result = progress.result
                 bar.update(progress.done - bar.n)
                 if progress.done > n_before:
                     bill.correct(progress.done - n_before, lambda line: bar.write(line, file=sys.stderr))
-                if result is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-                    result.save(out)
-                    saved_at = time.monotonic()
     except KeyboardInterrupt:
-        done = result.n_pairs if result is not None else 0
-        kept = f"{done} of {len(prompts)} pairs are saved in {out}; go on with the same command and --resume."
-        print(f"\nplantain: interrupted; {kept if done else 'no pair was done yet.'}", file=sys.stderr)
-        return None
-    finally:  # also after a crash, whose traceback follows
-        if result is not None and result is not resume:
-            result.save(out)
+        kept = f"pairs are saved in {out}; go on with the same command and --resume"
+        said = f"{result.n_pairs} of {len(prompts)} {kept}" if result and result.n_pairs else "no pair was done yet"
+        raise KeyboardInterrupt(said) from None
+    assert result is not None  # a prompt set holds at least one pair
     return result
-
-
-def _check_twin(model: str, options: argparse.Namespace) -> None:
-    from plantain.model.names import check_untrained
-
-    if options.weights_seed is not None and not options.untrained:
-        raise InputError("--weights-seed says how the untrained twin is drawn; give --untrained as well.")
-    check_untrained(model, options.untrained, options.weights_seed or 0)
-
-
-def _default_out(prompts: str, model: str, untrained: bool) -> Path:
-    from plantain.model.names import model_name
-
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model_name(model, untrained)).strip("-.")
-    return Path("runs") / f"{prompts}-{name}"
-
-
-def _default_model() -> str:
-    from plantain.model.load import default_model
-
-    return default_model()

@@ -1,17 +1,22 @@
-"""What several commands share: a probe's settings, a run with its twin, tables on the screen."""
+"""What several commands share: a probe's settings, its model, the folder it writes to, a run with its twin, tables."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.settings import ProbeConfig
+from plantain.data.twins import find_untrained_twin, is_untrained_twin
 from plantain.errors import InputError
-
-if TYPE_CHECKING:
-    from plantain.data.result import ProbeResult
-    from plantain.data.settings import ProbeConfig
+from plantain.paths import RUNS
+from plantain.questions.response import summarise
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +43,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def config_of(options: argparse.Namespace) -> ProbeConfig:
     """The settings of a probe that ``add_settings`` reads."""
-    from plantain.data.settings import ProbeConfig
-
     levels = {"sigmas": options.sigmas, "noise_levels": options.noise_levels}
-    given = {name: tuple(values) for name, values in levels.items() if values is not None}
+    given: dict[str, Any] = {name: tuple(values) for name, values in levels.items() if values is not None}
     if len(given) == 2:
         raise InputError("--noise-levels and --sigmas contradict each other; give one of the two.")
     steps = 1 if options.steps is None else options.steps
@@ -50,25 +53,55 @@ def config_of(options: argparse.Namespace) -> ProbeConfig:
         if options.steps not in (None, steps):
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"--steps {options.steps} and {steps} {option} contradict each other; give one a step.")
-    return ProbeConfig(
-        seed=options.seed,
-        n_seeds=options.n_seeds,
-        num_inference_steps=steps,
-        **given,
-        guidance_scale=options.guidance_scale,
-        height=options.height,
-        width=options.width,
-        batch_size=options.batch_size,
-        channels_per_head=options.channels_per_head,
-    )
+    same = ("seed", "n_seeds", "guidance_scale", "height", "width", "batch_size", "channels_per_head")
+    return ProbeConfig(num_inference_steps=steps, **given, **{name: getattr(options, name) for name in same})
+
+
+def model_of(options: argparse.Namespace) -> str:
+    """The model that is asked for, or the one for this machine."""
+    if options.model:
+        return str(options.model)
+    from plantain.model.load import default_model  # torch
+
+    return default_model()
+
+
+def load(options: argparse.Namespace, model: str, untrained: bool = False, weights_seed: int = 0) -> Any:
+    """Load the model of a long command; from here on a polite kill saves, as Ctrl-C does."""
+    from plantain.model.load import load_pipeline  # torch
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(f"Loading {model} …", file=sys.stderr)
+    return load_pipeline(model, options.device, options.dtype, untrained, weights_seed)
+
+
+@contextlib.contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Whatever keeps files from being written there, in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"Cannot write to {folder}: {error.strerror or error}. Give another --out.") from error
+
+
+@contextlib.contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """A folder that is there and can be written to, known before anything long; gone again where nothing came of it."""
+    with writing(folder):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; give --out a folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"room")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only an empty folder goes
 
 
 def run_and_twin(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult | None]:
     """The run, and its untrained twin where one is given or lies beside it or among the shipped runs."""
-    from plantain.data.result import load_result
-    from plantain.data.twins import find_untrained_twin, is_untrained_twin
-    from plantain.paths import RUNS
-
     result = load_result(options.run)
     if options.twin is not None:
         twin = load_result(options.twin)
@@ -86,8 +119,7 @@ def run_and_twin(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult 
 
 
 def print_tables(result: ProbeResult, n_flips: int = 1000) -> None:
-    from plantain.questions.response import summarise
-
+    """The card's table over card heads, and over attention heads."""
     if not result.complete:
         print(f"Partial run: {result.n_pairs} of {len(result.prompts)} pairs.\n")
     card, head = summarise(result, n_flips=n_flips), summarise(result, "head", n_flips=n_flips)

@@ -19,6 +19,7 @@ from plantain.data.prompts import SAID, load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.paths import safe_name
 
 VARIABLE = "PLANTAIN_RESULTS_REPO"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -261,7 +262,7 @@ def _commit(api: Any, repo_id: str, name: str, files: dict[str, bytes]) -> None:
 
 def _plain(text: str) -> str:
     """A part of a folder name: letters, digits, dots, dashes and underscores, at most 48 of them."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:48] or "unnamed"
+    return safe_name(text.encode("ascii", "replace").decode(), "unnamed").strip("-._")[:48] or "unnamed"
 
 
 def _check_id(repo_id: str) -> None:

@@ -18,6 +18,7 @@ from plantain.errors import InputError
 
 SCHEMA_VERSION = 1
 TENSOR_NAME = re.compile(r"mean_square-[0-9a-f]{12}\.safetensors")
+_TEMPORARY_NAME = re.compile(rf"\.(run\.json|{TENSOR_NAME.pattern})\.\d+\.tmp")
 # run.json of 25 pairs is about 20 kB; a file far larger is not one.
 MAX_JSON_BYTES = 20 * 1024**2
 _TENSORS = {"mean_square": np.float32, "token_counts": np.int64}
@@ -27,7 +28,7 @@ def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description
     """Write a run into a folder, replacing an earlier state of it.
 
     The tensor file goes first, then ``run.json``, each under a temporary name and put in place by
-    ``os.replace``; tensor files that ``run.json`` no longer names go last.
+    ``os.replace``; tensor files that ``run.json`` no longer names, and what a killed save left, go last.
 
     Raises
     ------
@@ -46,10 +47,23 @@ def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description
     folder.mkdir(parents=True, exist_ok=True)
     _write_atomically(folder / name, content)
     _write_atomically(folder / "run.json", text)
-    for stale in folder.glob("mean_square-*.safetensors"):
-        if TENSOR_NAME.fullmatch(stale.name) and stale.name != name:
-            stale.unlink()
+    for stale in folder.iterdir():
+        if stale.name != name and _is_left_over(stale):
+            stale.unlink(missing_ok=True)
     return folder
+
+
+def is_free(folder: str | Path) -> bool:
+    """Whether a folder holds nothing, or only what a save left that was killed before there was a run.
+
+    >>> is_free("runs/mine")
+    """
+    return all(_is_left_over(path) for path in Path(folder).iterdir())
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether a file, where ``run.json`` does not name it, is our own and of no use to anybody."""
+    return bool(TENSOR_NAME.fullmatch(path.name) or _TEMPORARY_NAME.fullmatch(path.name))
 
 
 def read_description(folder: str | Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ Runs lie in ``OUT/MODEL/SET``, those of untrained twins in ``OUT/MODEL-untrained
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from plantain.data.prompts import described
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.paths import safe_name
 
 POSE = "dense_pose"
 OF_POSE = ("pose", "variant")
@@ -142,5 +142,5 @@ def _one_of(what: str, found: Sequence[tuple[Path, ProbeResult]]) -> str:
 
 def model_folder(out: str | Path, name: str, weights_seed: int | None = None) -> Path:
     """Where the runs of a model, or of its untrained twin, lie: ``out/posebox-untrained-0``."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
+    plain = safe_name(name, "model")
     return Path(out) / (plain if weights_seed is None else f"{plain}-untrained-{weights_seed}")

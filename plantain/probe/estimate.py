@@ -12,17 +12,16 @@ from torch import nn
 
 from plantain.data.heads import HeadMap
 from plantain.data.settings import ProbeConfig
-from plantain.errors import InputError
 from plantain.model.identity import execution_device
 from plantain.model.text import max_text_tokens
 from plantain.probe.probe import choose_batch_size, picture_size
 
 # Share of its matrix product's speed that a device reaches in a whole forward. Measured on a CPU: 0.8,
 # with transformers of 4 and 108 million weights; of a GPU an assumption.
-_SHARE = {"cpu": 0.8, "cuda": 0.5}
+SHARE = {"cpu": 0.8, "cuda": 0.5}
 # What calling one linear layer and its share of the small operations around it takes at least, whatever its
 # size; measured on a CPU, where it is most of Posebox's time.
-_SECONDS_A_LAYER = 250e-6
+SECONDS_A_LAYER = 250e-6
 # Side of the square matrices that are multiplied: large enough to keep the device busy.
 _SIDE = {"cpu": 1024, "cuda": 4096}
 
@@ -79,15 +78,9 @@ def before(pipe: Any, n_pairs: int, config: ProbeConfig | None = None) -> Estima
     attention = 4 * tokens**2 * inner * (head_map.n_joint + head_map.n_single)
     operations = n_prompts * (passes * (tokens * (joint + 2 * single) + attention) + n_text * 2 * encoder)
     device = execution_device(pipe)
-    speed = _products_a_second(device, pipe.transformer.dtype) * _SHARE.get(device.type, _SHARE["cuda"])
+    speed = products_a_second(device, pipe.transformer.dtype) * SHARE.get(device.type, SHARE["cuda"])
     layers = n_forwards * (n_joint + n_single) + n_prompts * n_encoder
-    return Estimate(operations / speed + layers * _SECONDS_A_LAYER, n_pairs)
-
-
-def check_price(price_per_hour: float) -> None:
-    """Refuse, with an InputError, a price that is no positive number."""
-    if not (math.isfinite(price_per_hour) and price_per_hour > 0):
-        raise InputError(f"The price of an hour must be a number above 0; got {price_per_hour}.")
+    return Estimate(operations / speed + layers * SECONDS_A_LAYER, n_pairs)
 
 
 def _linear(module: Any) -> tuple[int, int]:
@@ -96,7 +89,7 @@ def _linear(module: Any) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _products_a_second(device: torch.device, dtype: torch.dtype) -> float:
+def products_a_second(device: torch.device, dtype: torch.dtype) -> float:
     """Operations a second in the product of two square matrices: the best of three, after one to warm up."""
     side = _SIDE.get(device.type, _SIDE["cuda"])
     a = torch.ones(side, side, device=device, dtype=dtype)

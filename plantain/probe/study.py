@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,8 @@ from plantain.model.identity import describe
 from plantain.model.memory import free_memory
 from plantain.model.names import check_untrained, model_name
 from plantain.model.untrained import reinitialise
-from plantain.probe.probe import iter_probe
-
-# A kill that cannot be caught loses at most the pairs of this time.
-_SAVE_EVERY_SECONDS = 2.0
+from plantain.paths import safe_name
+from plantain.probe.saving import iter_saved
 
 
 @dataclass(frozen=True)
@@ -62,84 +61,63 @@ def run_controls(
     Raises
     ------
     InputError
-        Before anything runs: two sets of one name, ``n_untrained`` below 0 or for a model without trained
+        Before anything runs: two sets of one name or folder, ``n_untrained`` below 0 or for a model without trained
         weights, runs in ``out`` that are of other settings or prompts, or any run there with ``resume=False``.
+        While it runs: a folder that cannot be written to; what was saved before stays.
     """
     config = config or ProbeConfig()
     sets = [load_prompts(given) if not isinstance(given, PromptSet) else given for given in prompt_sets]
-    names = [prompts.name for prompts in sets]
-    if not sets or len(set(names)) < len(names):
-        raise InputError(f"Controls are told apart by their sets' names; got {', '.join(names) or 'no set'}.")
+    names = set_folders(sets)
     if isinstance(n_untrained, bool) or not isinstance(n_untrained, int) or n_untrained < 0:
         raise InputError(f"n_untrained must be a whole number from 0; got {n_untrained!r}.")
     source = describe(pipe)
-    name = str(source["model"])
-    check_untrained(name, n_untrained > 0, 0)
-    out = Path(out)
+    model = str(source["model"])
+    check_untrained(model, n_untrained > 0, 0)
     weights = [None, *range(n_untrained)]
-    folders = {seed: model_folder(out, name, seed) for seed in weights}
+    folders = {(seed, name): model_folder(out, model, seed) / names[name] for seed in weights for name in names}
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
-    saved = {}
-    for seed, folder in folders.items():
-        for prompts in sets:
-            found = _saved(folder / prompts.name, prompts, config, head_map, resume)
-            if found is not None:
-                fingerprint = found.provenance.get("weights_fingerprint")
-                if seed is None and fingerprint != source["weights_fingerprint"]:
-                    raise InputError(f"{folder / prompts.name} is a run of other weights; give another folder.")
-                saved[seed, prompts.name] = found
-    n_done = sum(found.n_pairs for found in saved.values())
-    clock = _Clock(n_left=len(weights) * sum(len(prompts) for prompts in sets) - n_done)
-    runs = iter(range(1, len(weights) * len(sets) + 1))
+    by_name = {prompts.name: prompts for prompts in sets}
+    saved = {
+        folder: _saved(folder, by_name[name], config, head_map, resume, source if seed is None else {})
+        for (seed, name), folder in folders.items()
+    }
+    n_left = len(weights) * sum(map(len, sets)) - sum(found.n_pairs for found in saved.values() if found)
+    n_new, started, numbers = 0, time.monotonic(), iter(range(1, len(folders) + 1))
     for seed in weights:
         twin = pipe if seed is None else _twin(pipe, source, seed)
         for prompts in sets:
-            folder = folders[seed] / prompts.name
-            before = saved.pop((seed, prompts.name), None)
-            state = ControlProgress(
-                next(runs), len(weights) * len(sets), model_name(name, seed is not None), prompts.name, 0, 0, 0, folder
-            )
-            for done in _run_one(twin, prompts, config, before, folder, clock):
-                yield replace(state, done=done, total=len(prompts), seconds_left=clock.seconds_left)
+            folder = folders[seed, prompts.name]
+            before = saved.pop(folder)
+            run = next(numbers), len(folders), model_name(model, seed is not None), prompts.name
+            done = before.n_pairs if before is not None else 0
+            with closing(iter_saved(twin, prompts, config, before, folder)) as steps:
+                for progress in steps:
+                    n_new, done = n_new + progress.done - done, progress.done
+                    left = _seconds_left(started, n_new, n_left)
+                    yield ControlProgress(*run, done, len(prompts), left, folder)
         del twin
         free_memory()
 
 
-@dataclass
-class _Clock:
-    """Time a pair takes, measured over the pairs of this call."""
-
-    n_left: int
-    n_done: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def tick(self, n_pairs: int) -> None:
-        self.n_left -= n_pairs
-        self.n_done += n_pairs
-
-    @property
-    def seconds_left(self) -> float:
-        if not self.n_left:
-            return 0.0
-        return (time.monotonic() - self.started) / self.n_done * self.n_left if self.n_done else float("inf")
+def set_folders(sets: Sequence[PromptSet]) -> dict[str, str]:
+    """The folder of each set's run, by the set's name; refused where two would share one."""
+    names = [prompts.name for prompts in sets]
+    if not sets or len(set(names)) < len(names):
+        raise InputError(f"Controls are told apart by their sets' names; got {', '.join(names) or 'no set'}.")
+    folders = {name: safe_name(name) for name in names}
+    owners: dict[str, str] = {}
+    for name, folder in folders.items():
+        other = owners.setdefault(folder.casefold(), name)  # some file systems take A and a for one name
+        if other != name:
+            raise InputError(f"The sets {other!r} and {name!r} would share the folder {folder}; rename one of them.")
+    return folders
 
 
-def _run_one(
-    pipe: Any, prompts: PromptSet, config: ProbeConfig, before: ProbeResult | None, folder: Path, clock: _Clock
-) -> Iterator[int]:
-    """One set on one pipeline: yields the pairs done, saves now and then and whatever ends it."""
-    result, saved_at = before, time.monotonic()
-    try:
-        for progress in iter_probe(pipe, prompts, config, before):
-            clock.tick(progress.done - (result.n_pairs if result is not None else 0))
-            result = progress.result
-            yield progress.done
-            if result is not before and result is not None and time.monotonic() - saved_at > _SAVE_EVERY_SECONDS:
-                result.save(folder)
-                saved_at = time.monotonic()
-    finally:  # also when the caller stops, is interrupted or fails
-        if result is not None and result is not before:
-            result.save(folder)
+def _seconds_left(started: float, n_new: int, n_left: int) -> float:
+    """Of all runs together, by the pairs of this call."""
+    if n_new == n_left:
+        return 0.0
+    return (time.monotonic() - started) / n_new * (n_left - n_new) if n_new else float("inf")
 
 
 def _twin(pipe: Any, source: dict[str, Any], seed: int) -> Any:
@@ -153,7 +131,7 @@ def _twin(pipe: Any, source: dict[str, Any], seed: int) -> Any:
 
 
 def _saved(
-    folder: Path, prompts: PromptSet, config: ProbeConfig, head_map: HeadMap, resume: bool
+    folder: Path, prompts: PromptSet, config: ProbeConfig, head_map: HeadMap, resume: bool, source: dict[str, Any]
 ) -> ProbeResult | None:
     """The run in a folder, whole or partial, or None where there is none; refused where it is another's."""
     if not (folder / "run.json").exists():
@@ -161,18 +139,18 @@ def _saved(
     if not resume:
         raise InputError(f"{folder} holds a run already; give another folder, or go on with resume=True.")
     found = load_result(folder)
-
-    def refuse(what: str) -> None:
+    was, now, what = found.config.to_dict(), config.to_dict(), ""
+    if found.prompts != prompts:
+        what = f"of {found.prompts.name!r} with other prompts"
+    elif found.head_map != head_map:
+        what = "of another architecture"
+    elif other := [key for key in was if was[key] != now.get(key)]:
+        what = f"with {other[0]}={was[other[0]]!r} where this one has {now.get(other[0])!r}"
+    if what:
         raise InputError(
             f"{folder} is a run {what}, and runs of one folder are compared with one another; give another folder."
         )
-
-    if found.prompts != prompts:
-        refuse(f"of {found.prompts.name!r} with other prompts")
-    if found.head_map != head_map:
-        refuse("of another architecture")
-    was, now = found.config.to_dict(), config.to_dict()
-    for key in was:
-        if was[key] != now[key]:
-            refuse(f"with {key}={was[key]!r} where this one has {now[key]!r}")
+    fingerprint = source.get("weights_fingerprint")
+    if fingerprint is not None and found.provenance.get("weights_fingerprint") != fingerprint:
+        raise InputError(f"{folder} is a run of other weights; give another folder.")
     return found
