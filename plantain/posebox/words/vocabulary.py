@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from plantain.posebox.words.wordings import ASIDES, WORDINGS
-from plantain.posebox.world.looks import (
-    BOTTOMS,
-    BUILDS,
-    COLOURS,
-    HEIGHTS,
-    SUBJECT_ALIASES,
-    SUBJECTS,
-    TOPS,
-)
+from plantain.posebox.world.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SUBJECT_ALIASES, SUBJECTS, TOPS
 from plantain.posebox.world.places import SETTINGS
 from plantain.posebox.world.scene import Scene
 
@@ -78,9 +71,20 @@ def place(name: str, words: str | None = None) -> str:
     return f"{'on' if name in _ON else 'in'} {_article(words)} {words}"
 
 
+def choices(slot: str) -> list[list[str]]:
+    """The words that can stand at each choice of a remark of ``ASIDES``."""
+    return [choice.split("|") for choice in re.findall(r"\{([^}]*)\}", ASIDES[slot])]
+
+
+def remark(slot: str, chosen: Sequence[str]) -> str:
+    """A remark of ``ASIDES`` with these words at its choices."""
+    words = iter(chosen)
+    return re.sub(r"\{[^}]*\}", lambda _: next(words), ASIDES[slot])
+
+
 def asides(slot: str, rng: np.random.Generator) -> str:
     """One remark of a slot of ``ASIDES``, with its choices drawn."""
-    return re.sub(r"\{([^}]*)\}", lambda match: str(rng.choice(match.group(1).split("|"))), ASIDES[slot])
+    return remark(slot, [str(rng.choice(words)) for words in choices(slot)])
 
 
 def every_word() -> list[str]:
