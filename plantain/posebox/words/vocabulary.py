@@ -19,8 +19,6 @@ GLUE = frozenset(
 # On or in: how a setting is entered.
 _ON = {"pier", "beach", "drawing table", "moon", "rooftop", "lawn", "stage", "building site", "ship deck", "snow field"}
 
-PARTS = ("subject", "body", "clothes", "pose", "setting")
-
 
 def write(
     scene: Scene,
@@ -34,8 +32,8 @@ def write(
     >>> write(Scene(subject="robot", pose="t-pose"))
     'A robot of average height and slender build in a grey shirt and black trousers, standing in …'
 
-    ``pose`` and ``setting`` choose a wording (None: the first); ``leave_out`` names parts of
-    ``PARTS`` to be silent about; ``aside`` is a remark without a look, put after the pose.
+    ``pose`` and ``setting`` choose a wording (None: the first); ``leave_out`` names what to be silent about, of
+    "subject", "body", "clothes", "pose" and "setting"; ``aside`` is a remark without a look, put after the pose.
     """
     subject = scene.subject if "subject" not in leave_out else "person"
     if "body" in leave_out:
