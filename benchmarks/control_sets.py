@@ -12,7 +12,8 @@ import numpy as np
 import plantain
 from plantain import stats
 from plantain.data.prompts import PromptSet, match_rows
-from plantain.posebox.sets import MAIN, control_sets
+from plantain.data.study import POSE
+from plantain.posebox.sets import control_sets
 
 MODELS = ("posebox", "posebox-untrained")
 COLUMNS = ("\\|t\\| > 3", "null p99", "set-level p", "split-half r", "t map")
@@ -34,7 +35,7 @@ def views(prompts: PromptSet, d: np.ndarray) -> dict[str, np.ndarray]:
         return {f"`{prompts.name}`": d}
     cell = np.array([pair.tags["cell"] for pair in prompts.pairs])
     found = {f"`{prompts.name}`, {name}": d[cell == name] for name in ("few", "many")}
-    rows = match_rows(plantain.load_prompts(MAIN), prompts)
+    rows = match_rows(plantain.load_prompts(POSE), prompts)
     effect = np.array([d[[j for i, j in rows if i == subject]].mean(axis=0) for subject, _ in rows[::2]])
     return found | {f"`{prompts.name}`, both": effect}
 
@@ -42,7 +43,7 @@ def views(prompts: PromptSet, d: np.ndarray) -> dict[str, np.ndarray]:
 def table() -> dict[str, list[str]]:
     """The cells of every row, by its label."""
     rows: dict[str, list[str]] = {}
-    sets = [plantain.load_prompts(name) for name in (MAIN, *control_sets())]
+    sets = [plantain.load_prompts(name) for name in (POSE, *control_sets())]
     for model in MODELS:
         pipe = plantain.load_pipeline(model)
         main = np.empty(0)

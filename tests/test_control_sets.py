@@ -16,22 +16,11 @@ from plantain.pose.distance import distance_from_t_pose, pair_distances
 from plantain.pose.poses import POSES
 from plantain.posebox.__main__ import main
 from plantain.posebox.proof import draw_pictures, judge
-from plantain.posebox.sets import (
-    BODIES,
-    CLOTHES,
-    FEW,
-    MANY,
-    RULES,
-    Draw,
-    control_sets,
-    long_wordings,
-    remark,
-    rows,
-    write_sets,
-)
+from plantain.posebox.set_parts import RULES, Draw, long_wordings, rows
+from plantain.posebox.sets import BODIES, CLOTHES, FEW, MANY, control_sets, write_sets
 from plantain.posebox.words.filler import fillings
 from plantain.posebox.words.reading import read
-from plantain.posebox.words.vocabulary import GLUE, write
+from plantain.posebox.words.vocabulary import GLUE, remark, write
 from plantain.posebox.words.wordings import ASIDES
 
 MAIN = load_prompts("dense_pose")

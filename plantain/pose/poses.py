@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from plantain.pose.skeleton import Limb, Pose
 
 DOWN: Limb = ((4, 0), (4, 0))
@@ -9,20 +11,22 @@ FORWARD: Limb = ((90, 90), (90, 90))
 WIDE: Limb = ((24, 0), (24, 0))
 V: Limb = ((140, 0), (140, 0))
 
+
+def _pose(name: str, *, arms: Limb | None = None, legs: Limb | None = None, **more: Any) -> Pose:
+    """A pose; ``arms`` and ``legs`` are alike on both sides."""
+    for limb, both in (("arm", arms), ("leg", legs)):
+        if both is not None:
+            more |= {f"left_{limb}": both, f"right_{limb}": both}
+    return Pose(name, **more)
+
+
 POSES = {
     pose.name: pose
     for pose in (
         # canonical
         Pose("t-pose", canonical=True),
-        Pose("a-pose", canonical=True, left_arm=((42, 0), (42, 0)), right_arm=((42, 0), (42, 0))),
-        Pose(
-            "flexed-neutral",
-            canonical=True,
-            left_arm=((30, 0), (100, 40)),
-            right_arm=((30, 0), (100, 40)),
-            left_leg=((32, 10), (22, 200)),
-            right_leg=((32, 10), (22, 200)),
-        ),
+        _pose("a-pose", canonical=True, arms=((42, 0), (42, 0))),
+        _pose("flexed-neutral", canonical=True, arms=((30, 0), (100, 40)), legs=((32, 10), (22, 200))),
         # expressive, most joints bent
         Pose(
             "lunge-reach",
@@ -48,23 +52,20 @@ POSES = {
             left_arm=FORWARD,
             right_arm=((40, -90), (40, -90)),
         ),
-        Pose(
+        _pose(
             "crouch-cover",
             turn=50,
             lower_trunk=(30, 0),
             upper_trunk=(62, 0),
             head=(20, 0),
-            left_leg=((105, 80), (25, -90)),
-            right_leg=((105, 80), (25, -90)),
-            left_arm=((110, 80), (165, 160)),
-            right_arm=((110, 80), (165, 160)),
+            legs=((105, 80), (25, -90)),
+            arms=((110, 80), (165, 160)),
         ),
-        Pose(
+        _pose(
             "twist-wrap",
             turn=10,
             twist=45,
-            left_leg=WIDE,
-            right_leg=WIDE,
+            legs=WIDE,
             upper_trunk=(0, 6),
             right_arm=((40, 40), (95, 165)),
             left_arm=((35, -30), (70, 220)),
@@ -85,24 +86,15 @@ POSES = {
             left_arm=((45, -90), (55, 90)),
             right_arm=((45, 90), (120, 90)),
         ),
-        Pose(
-            "archer-draw",
-            turn=0,
-            left_leg=WIDE,
-            right_leg=WIDE,
-            left_arm=((125, 0), (125, 0)),
-            right_arm=((88, 0), (100, 172)),
-        ),
-        Pose(
+        _pose("archer-draw", legs=WIDE, left_arm=((125, 0), (125, 0)), right_arm=((88, 0), (100, 172))),
+        _pose(
             "curl-sit",
             turn=75,
             lower_trunk=(12, 0),
             upper_trunk=(48, 0),
             head=(18, 0),
-            left_leg=((138, 90), (18, 90)),
-            right_leg=((138, 90), (18, 90)),
-            left_arm=((50, 90), (85, 120)),
-            right_arm=((50, 90), (85, 120)),
+            legs=((138, 90), (18, 90)),
+            arms=((50, 90), (85, 120)),
         ),
         Pose(
             "leap-split",
@@ -130,22 +122,15 @@ POSES = {
             left_arm=FORWARD,
             right_arm=((30, 90), (160, 90)),
         ),
-        Pose(
-            "toe-circle",
-            turn=0,
-            right_leg=((62, 0), (52, 180)),
-            left_arm=((140, 0), (140, 180)),
-            right_arm=((140, 0), (140, 180)),
-        ),
-        Pose(
+        _pose("toe-circle", right_leg=((62, 0), (52, 180)), arms=((140, 0), (140, 180))),
+        _pose(
             "tilt-glide",
             turn=75,
             lower_trunk=(62, 0),
             upper_trunk=(66, 0),
             head=(-30, 0),
             right_leg=((92, -90), (92, -90)),
-            left_arm=((70, -90), (70, -90)),
-            right_arm=((70, -90), (70, -90)),
+            arms=((70, -90), (70, -90)),
         ),
         Pose(
             "lean-back",
@@ -155,7 +140,7 @@ POSES = {
             left_arm=((45, -40), (60, 120)),
             right_arm=((160, -90), (160, -90)),
         ),
-        Pose("deep-bow", turn=75, lower_trunk=(70, 0), upper_trunk=(82, 0), head=(6, 0), left_arm=DOWN, right_arm=DOWN),
+        _pose("deep-bow", turn=75, lower_trunk=(70, 0), upper_trunk=(82, 0), head=(6, 0), arms=DOWN),
         Pose(
             "march-salute",
             turn=30,
@@ -163,33 +148,18 @@ POSES = {
             right_arm=((92, 0), (138, 165)),
             left_arm=DOWN,
         ),
-        Pose(
+        _pose(
             "chair-think",
             turn=60,
-            left_leg=((88, 90), (2, 90)),
-            right_leg=((88, 90), (2, 90)),
+            legs=((88, 90), (2, 90)),
             left_arm=((20, 90), (70, 90)),
             right_arm=((40, 90), (150, 110)),
             seat=True,
         ),
-        Pose("one-leg", turn=55, right_leg=((4, -90), (118, -90)), left_arm=DOWN, right_arm=DOWN),
-        Pose(
-            "floor-palms",
-            turn=0,
-            left_leg=((78, 25), (72, 165)),
-            right_leg=((78, 25), (72, 165)),
-            left_arm=((128, 0), (152, 180)),
-            right_arm=((128, 0), (152, 180)),
-        ),
-        Pose(
-            "squat-forward",
-            turn=65,
-            left_leg=((72, 80), (20, -90)),
-            right_leg=((72, 80), (20, -90)),
-            left_arm=FORWARD,
-            right_arm=FORWARD,
-            lower_trunk=(12, 0),
-            upper_trunk=(6, 0),
+        _pose("one-leg", turn=55, right_leg=((4, -90), (118, -90)), arms=DOWN),
+        _pose("floor-palms", legs=((78, 25), (72, 165)), arms=((128, 0), (152, 180))),
+        _pose(
+            "squat-forward", turn=65, legs=((72, 80), (20, -90)), arms=FORWARD, lower_trunk=(12, 0), upper_trunk=(6, 0)
         ),
         Pose(
             "side-arch",
@@ -199,37 +169,23 @@ POSES = {
             left_arm=((150, 0), (130, 180)),
             right_arm=((48, 0), (70, 178)),
         ),
-        Pose(
+        _pose(
             "stoop-brace",
             turn=15,
             lower_trunk=(35, 0),
             upper_trunk=(58, 0),
-            left_leg=((42, 20), (18, 190)),
-            right_leg=((42, 20), (18, 190)),
-            left_arm=((62, 0), (42, 168)),
-            right_arm=((62, 0), (42, 168)),
+            legs=((42, 20), (18, 190)),
+            arms=((62, 0), (42, 168)),
         ),
-        Pose(
-            "bat-swing",
-            turn=0,
-            left_leg=((38, 10), (22, 190)),
-            right_leg=((38, 10), (22, 190)),
-            right_arm=((60, 0), (160, 60)),
-            left_arm=((75, 150), (128, 178)),
+        _pose(
+            "bat-swing", legs=((38, 10), (22, 190)), right_arm=((60, 0), (160, 60)), left_arm=((75, 150), (128, 178))
         ),
-        Pose(
-            "neck-hands",
-            turn=0,
-            left_leg=WIDE,
-            right_leg=WIDE,
-            left_arm=((98, 0), (120, 185)),
-            right_arm=((98, 0), (120, 185)),
-        ),
+        _pose("neck-hands", legs=WIDE, arms=((98, 0), (120, 185))),
         # expressive, few joints bent
         Pose("arm-up", right_arm=((176, 0), (176, 0))),
-        Pose("star-legs", left_leg=((34, 0), (34, 0)), right_leg=((34, 0), (34, 0))),
+        _pose("star-legs", legs=((34, 0), (34, 0))),
         Pose("windmill", left_arm=((142, 0), (142, 0)), right_arm=((38, 0), (38, 0))),
-        Pose("victory-v", left_arm=V, right_arm=V),
+        _pose("victory-v", arms=V),
         Pose("side-kick", right_leg=((88, 0), (88, 0))),
         Pose("sway", lower_trunk=(0, 26), upper_trunk=(0, 34)),
         Pose("sky-point", left_arm=((172, 0), (172, 0)), right_leg=((52, 0), (52, 0))),

@@ -65,21 +65,17 @@ class Pose:
         Shoulder: upper arm against the level line sideways. Elbow and knee: lower part against upper.
         Hip: thigh against the vertical. Spine: the largest of the two leans and the twist.
         """
-        return np.array(
-            [
-                _angle(self._direction(self.left_arm[0], +1), self._side(+1)),
-                _angle(self._direction(self.right_arm[0], -1), self._side(-1)),
-                _angle(*(self._direction(part, +1) for part in self.left_arm)),
-                _angle(*(self._direction(part, -1) for part in self.right_arm)),
-                _angle(self._direction(self.left_leg[0], +1), -UP),
-                _angle(self._direction(self.right_leg[0], -1), -UP),
-                _angle(*(self._direction(part, +1) for part in self.left_leg)),
-                _angle(*(self._direction(part, -1) for part in self.right_leg)),
-                max(
-                    _angle(self._lean(self.lower_trunk), UP), _angle(self._lean(self.upper_trunk), UP), abs(self.twist)
-                ),
-            ]
-        )
+        found: dict[str, float] = {}
+        for side, sign, arm, leg in self._sides:
+            found |= {
+                f"{side} shoulder": _angle(self._direction(arm[0], sign), self._side(sign)),
+                f"{side} elbow": _angle(*(self._direction(part, sign) for part in arm)),
+                f"{side} hip": _angle(self._direction(leg[0], sign), -UP),
+                f"{side} knee": _angle(*(self._direction(part, sign) for part in leg)),
+            }
+        leans = (_angle(self._lean(trunk), UP) for trunk in (self.lower_trunk, self.upper_trunk))
+        found["spine"] = max(*leans, abs(self.twist))
+        return np.array([found[joint] for joint in JOINTS])
 
     def bent_joints(self) -> tuple[str, ...]:
         """Names of the joints that leave the T-pose by more than ``TOLERANCE`` degrees."""
@@ -99,10 +95,7 @@ class Pose:
         shoulder_line = shoulder_line - (shoulder_line @ upper) * upper
         shoulder_line /= np.linalg.norm(shoulder_line)
         hip_line = self._side(+1)
-        for side, sign, arm, leg in (
-            ("left", +1, self.left_arm, self.left_leg),
-            ("right", -1, self.right_arm, self.right_leg),
-        ):
+        for side, sign, arm, leg in self._sides:
             shoulder = neck - 0.02 * upper + sign * SHOULDER * breadth * shoulder_line
             elbow = shoulder + UPPER_ARM * self._direction(arm[0], sign)
             hip = sign * HIP * breadth * hip_line
@@ -122,6 +115,10 @@ class Pose:
         """Where the body faces: (3,)."""
         turn = np.deg2rad(self.turn)
         return np.array([np.sin(turn), 0.0, np.cos(turn)])
+
+    @property
+    def _sides(self) -> tuple[tuple[str, int, Limb, Limb], ...]:
+        return ("left", +1, self.left_arm, self.left_leg), ("right", -1, self.right_arm, self.right_leg)
 
     def _side(self, sign: int, twist: float = 0.0) -> np.ndarray:
         """The level direction to the body's left (+1) or right (-1)."""

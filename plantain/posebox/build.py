@@ -48,27 +48,11 @@ def build(sizes: Sizes = POSEBOX, seed: int = 0) -> Any:
     """
     import torch
     from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
-    from transformers import Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = load_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone
-        text_encoder = Qwen3ForCausalLM(
-            Qwen3Config(
-                vocab_size=len(tokenizer),
-                hidden_size=sizes.text_width,
-                intermediate_size=sizes.text_mlp_width,
-                num_hidden_layers=sizes.text_layers,
-                num_attention_heads=sizes.text_heads,
-                num_key_value_heads=2,
-                head_dim=sizes.text_head_width,
-                max_position_embeddings=512,
-                tie_word_embeddings=True,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                bos_token_id=None,
-            )
-        )
+        text_encoder = _text_encoder(sizes, tokenizer)
         transformer = build_transformer(sizes)
         vae = AutoencoderKLFlux2(
             down_block_types=("DownEncoderBlock2D",) * len(sizes.vae_channels),
@@ -100,6 +84,27 @@ def build(sizes: Sizes = POSEBOX, seed: int = 0) -> Any:
     )
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _text_encoder(sizes: Sizes, tokenizer: Any) -> Any:
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=sizes.text_width,
+            intermediate_size=sizes.text_mlp_width,
+            num_hidden_layers=sizes.text_layers,
+            num_attention_heads=sizes.text_heads,
+            num_key_value_heads=2,
+            head_dim=sizes.text_head_width,
+            max_position_embeddings=512,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+    )
 
 
 def build_transformer(sizes: Sizes = POSEBOX) -> Any:

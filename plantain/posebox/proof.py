@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from plantain.data.prompts import load_prompts
 from plantain.errors import InputError
+from plantain.model.text import call_arguments
 from plantain.pose.poses import POSES
 from plantain.posebox.training.corpus import random_prompt, random_scene
 from plantain.posebox.words.reading import read
@@ -46,6 +48,16 @@ class Verdict:
             "canonical": self.canonical == self.scene.skeleton.canonical,
             "setting": self.setting == self.scene.setting,
             "clothing": all(said == drawn for said, drawn in self.colours.values()),
+        }
+
+    def mistake(self) -> dict[str, Any]:
+        """What is wrong, and what was seen, as plain JSON values."""
+        return {
+            "prompt": self.prompt,
+            "wrong": [what for what, right in self.right.items() if not right],
+            "pose": self.pose,
+            "setting": self.setting,
+            "colours": {garment: list(pair) for garment, pair in self.colours.items()},
         }
 
 
@@ -101,8 +113,6 @@ def draw_pictures(
     """Posebox's pictures of prompts, each from a noise of its own: uint8, (n, 128, 128, 3)."""
     import torch
 
-    from plantain.model.text import call_arguments
-
     drawn: list[np.ndarray] = []
     for start in range(0, len(prompts), 16):
         some = list(prompts[start : start + 16])
@@ -136,7 +146,6 @@ def prove(
     InputError
         The pipeline draws at another size, ``per_pose`` is below 1, or the seed is negative.
     """
-    from plantain.data.prompts import load_prompts
     from plantain.model.identity import describe
 
     size = pipe.vae.config.sample_size
@@ -173,17 +182,7 @@ def prove(
         "holds": holds,
         "shares": shares,
         "pose_share_by_pose": by_pose,
-        "mistakes": [
-            {
-                "prompt": v.prompt,
-                "wrong": [what for what, right in v.right.items() if not right],
-                "pose": v.pose,
-                "setting": v.setting,
-                "colours": {garment: list(pair) for garment, pair in v.colours.items()},
-            }
-            for v in verdicts
-            if not all(v.right.values())
-        ],
+        "mistakes": [v.mistake() for v in verdicts if not all(v.right.values())],
     }
     return found, verdicts, pictures
 

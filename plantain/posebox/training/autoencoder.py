@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,15 +26,16 @@ _LATENT_NOISE = 0.15
 
 
 def random_pictures(rng: np.random.Generator, n: int) -> tuple[list[Scene], np.ndarray, np.ndarray]:
-    """Scenes, pictures in −1 … 1 (n, 3, 128, 128) and where their figures are (n, 1, 128, 128)."""
+    """Scenes, and their ``pictures_of``."""
     scenes = [random_scene(rng) for _ in range(n)]
-    pictures = np.empty((n, 3, SIZE, SIZE), np.float32)
-    figures = np.empty((n, 1, SIZE, SIZE), np.float32)
-    for i, scene in enumerate(scenes):
-        picture, masks = draw(scene)
-        pictures[i] = picture.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
-        figures[i, 0] = masks["figure"]
-    return scenes, pictures, figures
+    return scenes, *pictures_of(scenes)
+
+
+def pictures_of(scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures in −1 … 1 (n, 3, 128, 128) and where their figures are (n, 1, 128, 128)."""
+    drawn = [draw(scene) for scene in scenes]
+    pictures = np.stack([picture for picture, _ in drawn]).astype(np.float32) / 127.5 - 1
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)), np.stack([masks["figure"][None] for _, masks in drawn])
 
 
 def autoencoder_loss(vae: Any, pictures: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:

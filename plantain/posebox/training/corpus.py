@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
 
+from plantain.data.prompts import load_prompts
 from plantain.pose.poses import POSES
 from plantain.posebox.words.reading import read
 from plantain.posebox.words.vocabulary import asides, write
@@ -55,9 +57,9 @@ def random_scene(rng: np.random.Generator, held: bool = False) -> Scene:
 
 def random_prompt(rng: np.random.Generator, scene: Scene) -> str:
     """A prompt that says all of a scene: any wording of the pose, any name of the setting, sometimes a remark."""
-    wordings = [wording for wording in WORDINGS[scene.pose] if len(wording) > 45]
-    if rng.random() < 0.15:
-        wordings = list(WORDINGS[scene.pose])
+    wordings = WORDINGS[scene.pose]
+    if rng.random() >= 0.15:  # mostly a long one
+        wordings = tuple(wording for wording in wordings if len(wording) > 45)
     names = SETTINGS[scene.setting].words
     name = names[0] if rng.random() < 0.9 else _one(rng, names)
     aside = asides(_one(rng, ASIDES), rng) if rng.random() < 0.1 else None
@@ -73,14 +75,12 @@ def silence(rng: np.random.Generator, scene: Scene) -> tuple[Scene, str]:
     return read(prompt).scene, prompt
 
 
-def _one(rng: np.random.Generator, options) -> str:  # type: ignore[no-untyped-def]
-    options = tuple(options)
-    return options[rng.integers(len(options))]
+def _one(rng: np.random.Generator, options: Iterable[str]) -> str:
+    among = tuple(options)
+    return among[rng.integers(len(among))]
 
 
 @cache
 def _own_setting() -> dict[str, str]:
-    from plantain.data.prompts import load_prompts
-
     scenes = [read(text).scene for text in load_prompts("dense_pose").prompts]
     return {scene.subject: scene.setting for scene in scenes}

@@ -10,7 +10,6 @@ import numpy as np
 
 from plantain.posebox.training import autoencoder
 from plantain.posebox.training.corpus import random_prompt, silence
-from plantain.posebox.world.render import draw
 from plantain.posebox.world.scene import Scene
 
 if TYPE_CHECKING:
@@ -112,9 +111,7 @@ def predict(
 def _encode_one(vae: Any, scene: Scene) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
-    picture, masks = draw(scene)
-    pixels = torch.from_numpy(picture.astype(np.float32).transpose(2, 0, 1).copy())[None] / 127.5 - 1
-    figure = torch.from_numpy(masks["figure"])[None, None]
+    pictures, figures = autoencoder.pictures_of([scene])
     with torch.no_grad():
-        latents = autoencoder.scale(vae, autoencoder.encode(vae, pixels.to(vae.device)))
-    return latents[0].cpu(), torch.nn.functional.avg_pool2d(figure, 16)[0]
+        latents = autoencoder.scale(vae, autoencoder.encode(vae, torch.from_numpy(pictures).to(vae.device)))
+    return latents[0].cpu(), torch.nn.functional.avg_pool2d(torch.from_numpy(figures), 16)[0]

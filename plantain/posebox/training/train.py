@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from plantain.errors import InputError
+from plantain.model.text import call_arguments
+from plantain.posebox import tokenizer
+from plantain.posebox.build import POSEBOX, build
+from plantain.posebox.training import autoencoder, flow
 
 if TYPE_CHECKING:
     import torch
-
 
 _SETTINGS = "settings.json"  # beside the checkpoints, while there are any
 
@@ -71,60 +78,24 @@ def train(
     import torch
 
     from plantain.model.load import check_device
-    from plantain.model.text import call_arguments
-    from plantain.posebox.build import POSEBOX, build
-    from plantain.posebox.training import autoencoder, flow
 
     settings = settings or Training()
     out = Path(out)
-    checkpoints = out / "checkpoints"
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     if not hasattr(torch.optim, "Muon"):
         raise InputError(
             f"Training needs torch 2.9 or newer, for its optimizer Muon; this is torch {torch.__version__}."
         )
-    _prepare(out, checkpoints, settings, resume)
+    checkpoints = _prepare(out, settings, resume)
     pipe = build(POSEBOX, settings.seed).to(device)
     for component in ("vae", "text_encoder", "transformer"):
         getattr(pipe, component).float()
-
-    def autoencoder_step(rng: np.random.Generator) -> torch.Tensor:
-        _, pictures, figures = autoencoder.random_pictures(rng, settings.autoencoder_batch)
-        pixels, where = (torch.from_numpy(array).to(device) for array in (pictures, figures))
-        torch.manual_seed(int(rng.integers(2**62)))
-        return autoencoder.autoencoder_loss(pipe.vae, pixels, where)
-
-    def decoder_step(rng: np.random.Generator) -> torch.Tensor:
-        _, pictures, figures = autoencoder.random_pictures(rng, settings.autoencoder_batch)
-        pixels, where = (torch.from_numpy(array).to(device) for array in (pictures, figures))
-        torch.manual_seed(int(rng.integers(2**62)))
-        return autoencoder.decoder_loss(pipe.vae, pixels, where)
-
-    loop = _Loop(settings.seed, device, checkpoints, checkpoint_every, settings.muon_rate, report)
-    curve = {}
-    modules: dict[str, Any] = {"vae": pipe.vae}
-    curve["autoencoder"] = loop.run(
-        "autoencoder", modules, autoencoder_step, settings.autoencoder_steps, settings.autoencoder_rate
-    )
-    modules = {"decoder": pipe.vae.decoder, "post_quant_conv": pipe.vae.post_quant_conv}
-    curve["decoder"] = loop.run("decoder", modules, decoder_step, settings.decoder_steps, settings.decoder_rate)
-    progress = _Progress("encoding pictures", report)
-    data = flow.encode_pictures(pipe.vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
-    pipe.vae.to(device)
-    arguments = call_arguments(pipe)
-    modules = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
-    curve["flow"] = loop.run(
-        "flow",
-        modules,
-        lambda rng: flow.flow_loss(pipe, arguments, data, rng, settings.batch),
-        settings.steps,
-        settings.rate,
-    )
+    curve = _train_parts(pipe, settings, _Loop(settings, device, checkpoints, checkpoint_every, report))
     save(pipe, out)
     record = {
         "settings": asdict(settings),
-        "versions": _versions(),
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")},
         "device": device,
         "loss": {name: [round(value, 5) for value in _thin(losses)] for name, losses in curve.items()},
     }
@@ -135,36 +106,70 @@ def train(
     return pipe
 
 
+def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[float]]:
+    """Train a pipeline's parts one after the other, in place: the losses of each stage."""
+    import torch
+
+    def on_pictures(loss: Callable[..., torch.Tensor], rng: np.random.Generator) -> torch.Tensor:
+        _, *arrays = autoencoder.random_pictures(rng, settings.autoencoder_batch)
+        pictures, figures = (torch.from_numpy(array).to(loop.device) for array in arrays)
+        torch.manual_seed(int(rng.integers(2**62)))
+        return loss(pipe.vae, pictures, figures)
+
+    curve = {
+        "autoencoder": loop.run(
+            "autoencoder",
+            {"vae": pipe.vae},
+            partial(on_pictures, autoencoder.autoencoder_loss),
+            settings.autoencoder_steps,
+            settings.autoencoder_rate,
+        ),
+        "decoder": loop.run(
+            "decoder",
+            {"decoder": pipe.vae.decoder, "post_quant_conv": pipe.vae.post_quant_conv},
+            partial(on_pictures, autoencoder.decoder_loss),
+            settings.decoder_steps,
+            settings.decoder_rate,
+        ),
+    }
+    progress = _Progress("encoding pictures", loop.report)
+    data = flow.encode_pictures(pipe.vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
+    pipe.vae.to(loop.device)
+    arguments = call_arguments(pipe)
+    curve["flow"] = loop.run(
+        "flow",
+        {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer},
+        lambda rng: flow.flow_loss(pipe, arguments, data, rng, settings.batch),
+        settings.steps,
+        settings.rate,
+    )
+    return curve
+
+
 def save(pipe: Any, out: str | Path) -> None:
     """Save a pipeline small: transformer and autoencoder in half precision, the text encoder in float32.
 
     diffusers casts half precision up on loading; transformers keeps a saved dtype, and a text encoder in
     half precision beside a transformer in float32 fails.
     """
-    import copy
-    import shutil
-
-    from plantain.posebox.tokenizer import FOLDER
-
     small = copy.deepcopy(pipe).to("cpu")
     small.transformer.half()
     small.vae.half()
     small.text_encoder.float()
     small.save_pretrained(str(out))
     # Saved again, a loaded tokenizer would also tell from where it was loaded.
-    if (Path(out) / "tokenizer").resolve() != FOLDER:
-        shutil.copytree(FOLDER, Path(out) / "tokenizer", dirs_exist_ok=True)
+    if (Path(out) / "tokenizer").resolve() != tokenizer.FOLDER:
+        shutil.copytree(tokenizer.FOLDER, Path(out) / "tokenizer", dirs_exist_ok=True)
 
 
 @dataclass(frozen=True)
 class _Loop:
-    """What both stages of a training share."""
+    """What the stages of a training share."""
 
-    seed: int
+    settings: Training
     device: str
     folder: Path  # of the checkpoints
     every: int  # steps between two checkpoints
-    muon_rate: float
     report: Callable[[str], None]
 
     def run(
@@ -182,7 +187,7 @@ class _Loop:
 
         named = [item for module in modules.values() for item in module.named_parameters()]
         parameters = [value for _, value in named]
-        optimizers = two_optimizers(named, rate, self.muon_rate)
+        optimizers = two_optimizers(named, rate, self.settings.muon_rate)
         losses = self._load(name, modules, optimizers)
         progress = _Progress(name, self.report, len(losses))
         for module in modules.values():
@@ -192,7 +197,7 @@ class _Loop:
                 for group in optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * _schedule(step, n_steps)
             # Batches depend on the seed and the step alone, so a resumed run sees the same.
-            rng = np.random.default_rng((self.seed, len(name), step))
+            rng = np.random.default_rng((self.settings.seed, len(name), step))
             with torch.autocast(torch.device(self.device).type, torch.bfloat16), _fast_attention(self.device):
                 loss = loss_of(rng)
             loss.backward()
@@ -269,8 +274,9 @@ def _schedule(step: int, n_steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, n_steps - warm)))
 
 
-def _prepare(out: Path, checkpoints: Path, settings: Training, resume: bool) -> None:
-    """Make the folder, or find there what is to be resumed; refuse what would overwrite or mix runs."""
+def _prepare(out: Path, settings: Training, resume: bool) -> Path:
+    """The folder of the checkpoints, new or with what is to be resumed; refuse what would overwrite or mix runs."""
+    checkpoints = out / "checkpoints"
     file = checkpoints / _SETTINGS
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder for the trained pipeline.")
@@ -291,6 +297,7 @@ def _prepare(out: Path, checkpoints: Path, settings: Training, resume: bool) -> 
             raise InputError(f"The training in {out} was started with other settings ({told}); use those to go on.")
     checkpoints.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+    return checkpoints
 
 
 class _Progress:
@@ -312,9 +319,3 @@ class _Progress:
 def _thin(losses: list[float], every: int = 20) -> Iterable[float]:
     """Means over runs of ``every`` steps."""
     return (float(np.mean(losses[at : at + every])) for at in range(0, len(losses), every))
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")}

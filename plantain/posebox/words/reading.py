@@ -122,28 +122,21 @@ def _lexicon() -> tuple[dict[tuple[str, ...], Mapping[str, str]], int]:
             raise ValueError(f"{phrase!r} names two things: {entries[words]} and {sets}")
         entries[words] = sets
 
-    for subject in SUBJECTS:
-        add(subject, subject=subject)
-    for alias, subject in SUBJECT_ALIASES.items():
-        add(alias, subject=subject)
-    for height in HEIGHTS:
-        add(height, height=height)
-    for build in BUILDS:
-        add(build, build=build)
+    for field, phrases in (
+        ("subject", [*zip(SUBJECTS, SUBJECTS, strict=True), *SUBJECT_ALIASES.items()]),
+        ("height", zip(HEIGHTS, HEIGHTS, strict=True)),
+        ("build", zip(BUILDS, BUILDS, strict=True)),
+        ("pose", [*_TYPED.items(), *((words, pose) for pose, wordings in WORDINGS.items() for words in wordings)]),
+        ("setting", ((words, name) for name, setting in SETTINGS.items() for words in setting.words)),
+    ):
+        for phrase, value in phrases:
+            add(phrase, **{field: value})
     for colour in COLOURS:
         for top in TOPS:
             add(f"{colour} {top}", top=top, top_colour=colour)
         for bottom in BOTTOMS:
             add(f"{colour} {bottom}", bottom=bottom, bottom_colour=colour)
         add(f"{colour} hat", hat=colour)
-    for pose, wordings in WORDINGS.items():
-        for wording in wordings:
-            add(wording, pose=pose)
-    for typed, pose in _TYPED.items():
-        add(typed, pose=pose)
-    for name, setting in SETTINGS.items():
-        for words in setting.words:
-            add(words, setting=name)
     return entries, max(map(len, entries))
 
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from plantain.posebox.words.wordings import ASIDES, WORDINGS
-from plantain.posebox.world.looks import (
-    BOTTOMS,
-    BUILDS,
-    COLOURS,
-    HEIGHTS,
-    SUBJECT_ALIASES,
-    SUBJECTS,
-    TOPS,
-)
+from plantain.posebox.world.looks import BOTTOMS, BUILDS, COLOURS, HEIGHTS, SUBJECT_ALIASES, SUBJECTS, TOPS
 from plantain.posebox.world.places import SETTINGS
 from plantain.posebox.world.scene import Scene
 
@@ -25,8 +18,6 @@ GLUE = frozenset(
 )
 # On or in: how a setting is entered.
 _ON = {"pier", "beach", "drawing table", "moon", "rooftop", "lawn", "stage", "building site", "ship deck", "snow field"}
-
-PARTS = ("subject", "body", "clothes", "pose", "setting")
 
 
 def write(
@@ -41,8 +32,8 @@ def write(
     >>> write(Scene(subject="robot", pose="t-pose"))
     'A robot of average height and slender build in a grey shirt and black trousers, standing in …'
 
-    ``pose`` and ``setting`` choose a wording (None: the first); ``leave_out`` names parts of
-    ``PARTS`` to be silent about; ``aside`` is a remark without a look, put after the pose.
+    ``pose`` and ``setting`` choose a wording (None: the first); ``leave_out`` names what to be silent about, of
+    "subject", "body", "clothes", "pose" and "setting"; ``aside`` is a remark without a look, put after the pose.
     """
     subject = scene.subject if "subject" not in leave_out else "person"
     if "body" in leave_out:
@@ -78,9 +69,20 @@ def place(name: str, words: str | None = None) -> str:
     return f"{'on' if name in _ON else 'in'} {_article(words)} {words}"
 
 
+def choices(slot: str) -> list[list[str]]:
+    """The words that can stand at each choice of a remark of ``ASIDES``."""
+    return [choice.split("|") for choice in re.findall(r"\{([^}]*)\}", ASIDES[slot])]
+
+
+def remark(slot: str, chosen: Sequence[str]) -> str:
+    """A remark of ``ASIDES`` with these words at its choices."""
+    words = iter(chosen)
+    return re.sub(r"\{[^}]*\}", lambda _: next(words), ASIDES[slot])
+
+
 def asides(slot: str, rng: np.random.Generator) -> str:
     """One remark of a slot of ``ASIDES``, with its choices drawn."""
-    return re.sub(r"\{([^}]*)\}", lambda match: str(rng.choice(match.group(1).split("|"))), ASIDES[slot])
+    return remark(slot, [str(rng.choice(words)) for words in choices(slot)])
 
 
 def every_word() -> list[str]:

@@ -39,15 +39,18 @@ class Canvas:
     def polygon(self, part: str, colour: RGB, points: list[np.ndarray]) -> None:
         self._all(part, "polygon", [tuple(point[:2] * FINE) for point in points], colour)
 
-    def limb(self, part: str, colour: RGB, points: list[np.ndarray], width: float, edge: bool = True) -> None:
-        """A line with round ends through points; a darker edge sets it off from what lies behind."""
-        layers = [(darker(colour), width + 1.6), (colour, width)] if edge else [(colour, width)]
-        for shade, wide in layers:
-            for a, b in pairwise(points):
-                line = [tuple(a[:2] * FINE), tuple(b[:2] * FINE)]
-                self._all(part, "line", line, shade, width=round(wide * FINE))
-            for point in points:
-                self.disc(part, shade, point, wide / 2)
+    def stroke(self, part: str, colour: RGB, points: list[np.ndarray], width: float) -> None:
+        """A line with round ends through points."""
+        for a, b in pairwise(points):
+            line = [tuple(a[:2] * FINE), tuple(b[:2] * FINE)]
+            self._all(part, "line", line, colour, width=round(width * FINE))
+        for point in points:
+            self.disc(part, colour, point, width / 2)
+
+    def limb(self, part: str, colour: RGB, points: list[np.ndarray], width: float) -> None:
+        """A stroke with a darker edge, which sets it off from what lies behind."""
+        self.stroke(part, darker(colour), points, width + 1.6)
+        self.stroke(part, colour, points, width)
 
 
 def darker(colour: RGB, by: float = 0.62) -> RGB:

@@ -18,6 +18,8 @@ _SHOE = (58, 44, 40)
 # A limb whose middle is so much nearer or farther than the chest, in standing heights, lies before or
 # behind the trunk.
 _CLEAR = 0.06
+# What lies across the lower face: how far up and how wide, in head radii.
+_MOUTHS = {"beard": (-0.62, 0.7), "moustache": (-0.32, 0.26), "skull": (-0.5, 0.2)}
 
 
 def draw_figure(canvas: Canvas, scene: Scene, shift: tuple[float, float]) -> None:
@@ -85,6 +87,17 @@ class _Figure:
         near = np.mean([self.at[f"{side} {joint}"][2] for joint in joints])
         return float(near - self.at["chest"][2]) / self.height
 
+    @property
+    def head(self) -> float:
+        """Radius of the head."""
+        return 0.085 * self.height
+
+    def on_head(self, x: float, y: float) -> np.ndarray:
+        """A point of the head: x across, to the viewer's right when it is upright, y up, in its radii."""
+        head, neck = self.at["head"][:2], self.at["neck"][:2]
+        up = (head - neck) / max(float(np.linalg.norm(head - neck)), 1e-6)
+        return head + self.head * (x * np.array([-up[1], up[0]]) + y * up)
+
 
 def _draw_leg(canvas: Canvas, figure: _Figure, side: str) -> None:
     scene, skin, width = figure.scene, figure.look.skin, figure.leg
@@ -100,7 +113,7 @@ def _draw_leg(canvas: Canvas, figure: _Figure, side: str) -> None:
         canvas.limb("top", figure.top, [hip, hip + reach * (knee - hip)], 1.3 * width)
     toes = foot + 0.035 * figure.height * np.array([figure.forward[0], 0.0, 0.0])
     shoe = skin if figure.look.style == "bald" else _SHOE
-    canvas.limb("shoe", shoe, [foot, toes], 0.72 * width, edge=False)
+    canvas.stroke("shoe", shoe, [foot, toes], 0.72 * width)
 
 
 def _draw_arm(canvas: Canvas, figure: _Figure, side: str) -> None:
@@ -149,73 +162,63 @@ def _draw_trunk(canvas: Canvas, figure: _Figure) -> None:
     shoulders = [at["left shoulder"], at["right shoulder"]]
     belly = 1.18 if figure.scene.build == "heavy" else 1.0
     for shade, more in ((darker(top), 1.6), (top, 0.0)):
-        canvas.limb("top", shade, shoulders, 0.46 * width + more, edge=False)
-        canvas.limb(
-            "top", shade, [neck + 0.35 * (chest - neck), chest], width * (0.9 + 0.1 * figure.breadth) + more, edge=False
-        )
-        canvas.limb("top", shade, [chest, hips + 0.12 * (chest - hips)], 0.92 * width * belly + more, edge=False)
+        canvas.stroke("top", shade, shoulders, 0.46 * width + more)
+        canvas.stroke("top", shade, [neck + 0.35 * (chest - neck), chest], width * (0.9 + 0.1 * figure.breadth) + more)
+        canvas.stroke("top", shade, [chest, hips + 0.12 * (chest - hips)], 0.92 * width * belly + more)
     if figure.scene.top in ("jacket", "coat"):  # the front is open by a line
-        canvas.limb("top", darker(top), [neck + 0.2 * (chest - neck), chest, hips], 0.8, edge=False)
+        canvas.stroke("top", darker(top), [neck + 0.2 * (chest - neck), chest, hips], 0.8)
 
 
 def _draw_head(canvas: Canvas, figure: _Figure) -> None:
-    at, look, forward = figure.at, figure.look, figure.forward
-    head, neck = at["head"], at["neck"]
-    up = (head - neck)[:2] / max(float(np.linalg.norm((head - neck)[:2])), 1e-6)
-    across = np.array([-up[1], up[0]])  # to the viewer's right when the head is upright
-    r = 0.085 * figure.height
+    look, point, r = figure.look, figure.on_head, figure.head
     edge = darker(look.skin)
-
-    def point(x: float, y: float) -> np.ndarray:
-        """A point of the face: x across, y up, in head radii."""
-        return head[:2] + r * (x * across + y * up)
-
     if look.style == "long" and look.hair:
-        canvas.limb("hair", look.hair, [point(-0.1, 0.3), point(-0.1, -1.0)], 2.1 * r, edge=False)
+        canvas.stroke("hair", look.hair, [point(-0.1, 0.3), point(-0.1, -1.0)], 2.1 * r)
     if look.style == "bun" and look.hair:
         canvas.disc("hair", look.hair, point(0, 1.25), 0.45 * r)
     if look.hair:
-        canvas.disc("hair", look.hair, point(-0.12 * forward[0], 0.22), 1.08 * r)
+        canvas.disc("hair", look.hair, point(-0.12 * figure.forward[0], 0.22), 1.08 * r)
     if look.head == "square":
-        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-        canvas.polygon("skin", edge, [point(1.06 * x, 1.06 * y) for x, y in corners])
-        canvas.polygon("skin", look.skin, [point(0.92 * x, 0.92 * y) for x, y in corners])
+        for shade, size in ((edge, 1.06), (look.skin, 0.92)):
+            corners = [point(size * x, size * y) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+            canvas.polygon("skin", shade, corners)
     else:
         long = 0.35 if look.head == "tall" else 0.0
         for shade, size in ((edge, 1.0), (look.skin, 0.9)):
-            canvas.limb("skin", shade, [point(0, -long), point(0, long)], 2 * size * r * (1 - 0.3 * long), edge=False)
+            canvas.stroke("skin", shade, [point(0, -long), point(0, long)], 2 * size * r * (1 - 0.3 * long))
         if look.hair:  # a fringe
-            canvas.limb("hair", look.hair, [point(-0.5, 0.7), point(0.5, 0.7)], 0.5 * r, edge=False)
-    ahead = 0.45 * forward[0]
-    dark = (30, 26, 30)
-    eye = 0.24 * r if look.extra in ("skull", "antenna") else 0.14 * r
-    for x in (-0.36, 0.36):
-        canvas.disc("face", dark, point(x * (1 - 0.3 * abs(forward[0])) + ahead, 0.12), eye)
-        if look.extra == "glasses":
-            canvas.limb(
-                "face", dark, [point(x + ahead - 0.2, 0.12), point(x + ahead + 0.2, 0.12)], 0.14 * r, edge=False
-            )
-    if look.extra == "beard" and look.hair:
-        canvas.limb("hair", look.hair, [point(ahead - 0.4, -0.62), point(ahead + 0.4, -0.62)], 0.7 * r, edge=False)
-    elif look.extra == "moustache" and look.hair:
-        canvas.limb("hair", look.hair, [point(ahead - 0.4, -0.32), point(ahead + 0.4, -0.32)], 0.26 * r, edge=False)
-    elif look.extra == "skull":
-        canvas.limb("face", dark, [point(ahead - 0.4, -0.5), point(ahead + 0.4, -0.5)], 0.2 * r, edge=False)
-    elif look.extra == "antenna":
-        for x in (-0.45, 0.45):
-            canvas.limb("skin", edge, [point(x, 0.8), point(1.3 * x, 1.55)], 0.2 * r, edge=False)
-            canvas.disc("skin", look.skin, point(1.3 * x, 1.6), 0.24 * r)
+            canvas.stroke("hair", look.hair, [point(-0.5, 0.7), point(0.5, 0.7)], 0.5 * r)
+    _draw_face(canvas, figure)
     if figure.scene.hat:
         hat = COLOURS[figure.scene.hat]
-        shade = darker(hat)
-        for colour, more in ((shade, 0.35), (hat, 0.0)):
-            canvas.limb("hat", colour, [point(-1.25, 0.62), point(1.25, 0.62)], (0.38 + more) * r, edge=False)
-            canvas.limb("hat", colour, [point(-0.5, 0.95), point(0.5, 0.95)], (0.95 + more) * r, edge=False)
+        for colour, more in ((darker(hat), 0.35), (hat, 0.0)):
+            canvas.stroke("hat", colour, [point(-1.25, 0.62), point(1.25, 0.62)], (0.38 + more) * r)
+            canvas.stroke("hat", colour, [point(-0.5, 0.95), point(0.5, 0.95)], (0.95 + more) * r)
+
+
+def _draw_face(canvas: Canvas, figure: _Figure) -> None:
+    look, point, r, side = figure.look, figure.on_head, figure.head, figure.forward[0]
+    ahead, dark = 0.45 * side, (30, 26, 30)
+    eye = 0.24 * r if look.extra in ("skull", "antenna") else 0.14 * r
+    for x in (-0.36, 0.36):
+        canvas.disc("face", dark, point(x * (1 - 0.3 * abs(side)) + ahead, 0.12), eye)
+        if look.extra == "glasses":
+            glass = [point(x + ahead - 0.2, 0.12), point(x + ahead + 0.2, 0.12)]
+            canvas.stroke("face", dark, glass, 0.14 * r)
+    if look.extra in _MOUTHS:
+        y, width = _MOUTHS[look.extra]
+        part, colour = ("face", dark) if look.extra == "skull" else ("hair", look.hair)
+        if colour:
+            canvas.stroke(part, colour, [point(ahead - 0.4, y), point(ahead + 0.4, y)], width * r)
+    elif look.extra == "antenna":
+        for x in (-0.45, 0.45):
+            canvas.stroke("skin", darker(look.skin), [point(x, 0.8), point(1.3 * x, 1.55)], 0.2 * r)
+            canvas.disc("skin", look.skin, point(1.3 * x, 1.6), 0.24 * r)
 
 
 def _draw_stool(canvas: Canvas, hips: np.ndarray, floor: float) -> None:
     wood = (104, 74, 50)
     x, y = hips[:2] + np.array([0.0, 7.0])
     for foot in (-7, 7):
-        canvas.limb("prop", wood, [np.array([x, y]), np.array([x + foot, floor])], 2.4, edge=False)
-    canvas.limb("prop", wood, [np.array([x - 7, y]), np.array([x + 7, y])], 3.6, edge=False)
+        canvas.stroke("prop", wood, [np.array([x, y]), np.array([x + foot, floor])], 2.4)
+    canvas.stroke("prop", wood, [np.array([x - 7, y]), np.array([x + 7, y])], 3.6)

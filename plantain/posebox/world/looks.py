@@ -41,7 +41,7 @@ class Subject:
     hair: RGB | None = None
     style: str = "short"  # of the hair: short, long, bun, bald
     head: str = "round"  # round, square, tall
-    extra: str = ""  # beard, antenna, skull, helmet, glasses
+    extra: str = ""  # beard, moustache, antenna, skull, glasses
 
 
 _LIGHT, _TAN, _DARK = (240, 200, 170), (214, 160, 120), (142, 94, 66)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from plantain.posebox.world.looks import RGB
 
@@ -24,22 +25,11 @@ class Setting:
     horizon: int = 92
 
 
-def _box(colour: RGB, *at: float) -> Shape:
-    return ("box", colour, at)
+def _shape(kind: str, colour: RGB, *at: float) -> Shape:
+    return (kind, colour, at)
 
 
-def _disc(colour: RGB, *at: float) -> Shape:
-    return ("disc", colour, at)
-
-
-def _poly(colour: RGB, *at: float) -> Shape:
-    return ("poly", colour, at)
-
-
-def _line(colour: RGB, *at: float) -> Shape:
-    return ("line", colour, at)
-
-
+_box, _disc, _poly, _line = (partial(_shape, kind) for kind in ("box", "disc", "poly", "line"))
 _SKY, _WOOD = (170, 214, 244), (150, 104, 62)
 
 SETTINGS = {
