@@ -23,6 +23,8 @@ FLAGS = [
 ]
 # A first click loads torch and diffusers; generous, since a machine that runs tests is busy.
 LOADED = 120_000
+# Pairs of no shipped set, for whatever rests neither on how many there are nor on what they say.
+FEW_PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} leaping\n" for who in ("cat", "dog", "fox", "hen", "nurse"))
 
 if CHROMIUM is None and os.environ.get("PLANTAIN_REQUIRE_BROWSER"):
     raise RuntimeError("PLANTAIN_REQUIRE_BROWSER is set, but there is no chromium; install Debian's package chromium.")
@@ -36,9 +38,13 @@ def free_port():
 
 @contextmanager
 def serve(folder, **variables):
-    """``python app.py`` with the embedded model, started in ``folder``; yields its address. No traceback is allowed."""
+    """``python app.py`` with the embedded model, started in ``folder``; yields its address. No traceback is allowed.
+
+    ``variables`` of its environment, beside this one's; None takes one away.
+    """
     port = free_port()
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox", **variables}
+    environment = {name: value for name, value in environment.items() if value is not None}
     command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
     log_path = folder / "server.log"
     with log_path.open("w") as log:

@@ -18,15 +18,15 @@ class Crowd:
     done: list[dict] = field(default_factory=list)
 
 
-def gather(url, n_visits=1):
-    """Open the page ``n_visits`` times for each visitor while the probes wait for one another."""
+def gather(url, n_visits=1, **job):
+    """Open the page ``n_visits`` times for each visitor while the probes, of ``job``, wait for one another."""
     from gradio_client import Client
 
     crowd = Crowd()
     load = page_load_event(url)
     clients = [Client(url, verbose=False) for _ in range(N_PROBES)]
     with ThreadPoolExecutor(N_VISITORS + N_PROBES) as pool:
-        probes = [pool.submit(_probe, client) for client in clients]
+        probes = [pool.submit(_probe, client, job) for client in clients]
         for _ in range(n_visits):
             visits = [pool.submit(_visit, url, load, f"visitor{i}") for i in range(N_VISITORS)]
             crowd.seconds += [visit.result() for visit in visits]
@@ -59,8 +59,8 @@ def _visit(url, load, session):
     return time.perf_counter() - started
 
 
-def _probe(client):
-    job = client.submit(api_name="/run_probe")
+def _probe(client, job):
+    job = client.submit(**job, api_name="/run_probe")
     ranks = []
     while not job.done():
         rank = job.status().rank

@@ -1,4 +1,9 @@
-"""Runs made of numbers: what an analysis finds in them is known."""
+"""Runs made of numbers: what an analysis finds in them is known.
+
+>>> run_of(mean_square, head_map())          # any values
+>>> made_run(d)                              # heads that differ by d
+>>> planted(prompts, on_heads({3: 0.2}))     # attention head 3 responds to the contrast of a prompt set
+"""
 
 import numpy as np
 
@@ -7,26 +12,77 @@ from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 
-HEAD_MAP = HeadMap(n_joint=2, n_single=6, n_attention_heads=2, head_width=32, mlp_width=64)  # 56 card heads
 LEVELS = (1.0, 0.75, 0.5, 0.25)
 
 
-def made_run(d, tags=None, tokens=None, model="made up"):
-    """A run whose card heads differ by ``d``, (n_pairs, n_seeds, n_levels, n_heads) or (n_pairs, n_heads).
+def head_map(n_joint=2, n_single=3, n_attention_heads=2, head_width=32, mlp_width=48, **options):
+    """A small architecture, of 29 card heads unless told otherwise."""
+    return HeadMap(n_joint, n_single, n_attention_heads, head_width, mlp_width, **options)
 
-    ``tags``: one mapping a pair; ``tokens``: real tokens of A and B, (n_pairs, 2), 20 each unless said.
+
+SMALL = head_map(n_single=6, mlp_width=64)  # 56 card heads
+# 4 attention heads of 2 runs a block; 8 + 24 runs in joint and single attention, 24 in the MLP.
+PLANTED = head_map(n_joint=1, n_attention_heads=4, mlp_width=128)
+KLEIN = head_map(n_joint=5, n_single=20, n_attention_heads=24, head_width=128, mlp_width=9216)  # 16,320 card heads
+
+
+def prompts_of(n_pairs, tags=None, name="made"):
+    tags = tags or [{}] * n_pairs
+    pairs = (PromptPair(f"p{i:02d}", f"a {i} standing", f"a {i} leaping", tags[i]) for i in range(n_pairs))
+    return PromptSet(name, tuple(pairs))
+
+
+def run_of(mean_square, heads=SMALL, prompts=None, tokens=20, provenance=None, **config):
+    """A run of given values, (P, 2, N, L, H) or with streams behind L; every other maker ends here.
+
+    ``tokens``: real tokens of A and B, one number or (P, 2), beside 64 of the image and padding up to 96.
     """
+    values = np.asarray(mean_square, dtype=np.float32)
+    values = values if values.ndim == 6 else np.repeat(values[..., None, :], 3, axis=4)  # (P, 2, N, L, S, H)
+    n_pairs, _, n_seeds, n_levels = values.shape[:4]
+    tokens = np.broadcast_to(tokens, (n_pairs, 2))
+    counts = np.stack([np.full_like(tokens, 64), tokens, 96 - tokens], axis=2).astype(np.int64)
+    settings = ProbeConfig(**{"n_seeds": n_seeds, "num_inference_steps": n_levels} | config)
+    return ProbeResult(values, counts, prompts or prompts_of(n_pairs), settings, heads, provenance or {})
+
+
+def made_run(d, tags=None, tokens=20, model="made up", heads=SMALL, base=10.0):
+    """A run whose card heads differ by ``d``, (P, N, L, H) or (P, H), from ``base``; ``tags``: one mapping a pair."""
     d = np.asarray(d, dtype=float)
     d = d[:, None, None] if d.ndim == 2 else d
-    n_pairs, n_seeds, n_levels, n_heads = d.shape
-    assert n_heads == HEAD_MAP.n_runs
-    rms = np.stack([np.full(d.shape, 10.0), 10.0 + d], axis=1)  # (P, 2, N, L, H)
-    mean_square = np.repeat((rms**2)[:, :, :, :, None], 3, axis=4).astype(np.float32)
-    tokens = np.full((n_pairs, 2), 20) if tokens is None else np.asarray(tokens)
-    counts = np.stack([np.full_like(tokens, 64), tokens, 96 - tokens], axis=2).astype(np.int64)
-    tags = tags or [{}] * n_pairs
-    pairs = tuple(PromptPair(f"p{i:02d}", f"a {i} standing", f"a {i} leaping", tags[i]) for i in range(n_pairs))
-    levels = LEVELS[:n_levels]
-    config = ProbeConfig(n_seeds=n_seeds, num_inference_steps=n_levels, noise_levels=levels)
+    levels = LEVELS[: d.shape[2]]
+    squares = np.stack([np.full(d.shape, base), base + d], axis=1) ** 2  # (P, 2, N, L, H)
     provenance = {"model": model, "realised_sigmas": list(levels)}
-    return ProbeResult(mean_square, counts, PromptSet("made", pairs), config, HEAD_MAP, provenance)
+    return run_of(squares, heads, prompts_of(len(d), tags), tokens, provenance, noise_levels=levels)
+
+
+def noisy_run(n_pairs, shift, heads=SMALL, noise=1.0, seed=0):
+    """A run in which the RMS of head h goes from 100 to 100 + ``shift[h]``, with noise."""
+    return made_run(
+        shift + noise * np.random.default_rng(seed).normal(size=(n_pairs, heads.n_runs)), heads=heads, base=100.0
+    )
+
+
+def attention_runs(head):
+    """The stored runs of an attention head of PLANTED, counted through all blocks."""
+    first = PLANTED.table("head")["first_run"][head]
+    return slice(first, first + 2)
+
+
+def on_heads(sizes):
+    """{attention head: size} as {run: size}, both runs of a head alike."""
+    return {run: size for head, size in sizes.items() for run in range(*attention_runs(head).indices(PLANTED.n_runs))}
+
+
+def planted(prompts, effects, model="planted", seed=0, noise=0.02, fingerprint="f", streams=(0, 1, 2), **config):
+    """A whole run of PLANTED where the RMS of B exceeds A's by ``effects``: {run: size}; elsewhere only noise."""
+    rng = np.random.default_rng([seed, sum(map(ord, prompts.name))])
+    rms = 1 + noise * rng.standard_normal((len(prompts), 2, 1, 1, 3, PLANTED.n_runs))
+    # Runs of one head share their noise, so that the head has the runs' t.
+    for head in range(PLANTED.n_heads("head")):
+        runs = attention_runs(head)
+        rms[..., runs] = rms[..., runs.start : runs.start + 1]
+    for run, size in effects.items():
+        for stream in streams:
+            rms[:, 1, :, :, stream, run] += size
+    return run_of(rms**2, PLANTED, prompts, provenance={"model": model, "weights_fingerprint": fingerprint}, **config)

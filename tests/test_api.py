@@ -1,6 +1,5 @@
 """The endpoints for programs, through gradio's own client and the real server."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -115,22 +114,3 @@ def test_the_same_three_are_tools_of_an_mcp_client(server):
     assert set(tools) == {"run_probe", "probe_pair", "results"}
     assert set(tools["probe_pair"].inputSchema["properties"]) == {"a", "b", "n_seeds", "seed"}
     assert "8263" in text
-
-
-def test_without_the_extra_the_page_starts_all_the_same(tmp_path):
-    """As after ``pip install -r requirements.txt`` alone: no module called mcp."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Hide:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'mcp':\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
-        "sys.meta_path.insert(0, Hide())\n"
-    )
-    from browser import serve
-    from gradio_client import Client
-
-    with serve(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])) as url:
-        client = Client(url, verbose=False)
-        assert client.predict(api_name="/results")["runs"]
-        client.close()

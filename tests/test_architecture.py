@@ -1,4 +1,4 @@
-"""The house rules: folders in one order, heavy libraries where they belong, importing is cheap, nothing too long."""
+"""The house rules: folders in one order, heavy libraries in place, importing cheap, nothing too long."""
 
 import ast
 import subprocess

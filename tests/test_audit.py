@@ -3,7 +3,7 @@
 import huggingface_hub
 import numpy as np
 import pytest
-from made_runs import HEAD_MAP, made_run
+from made_runs import SMALL, made_run
 from scipy.stats import ttest_1samp
 
 import plantain
@@ -14,7 +14,7 @@ from plantain.model.text import text_mask
 from plantain.paths import POSEBOX, RUNS
 from plantain.questions import length as audit
 
-H = HEAD_MAP.n_runs
+H = SMALL.n_runs
 
 
 @pytest.fixture(scope="module")

@@ -25,18 +25,12 @@ def csv_file(tmp_path):
     return path
 
 
-def run_cli(capsys, *arguments):
-    status = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def test_run_then_report_prints_the_cards_layout_and_writes_the_files(capsys, csv_file, tmp_path):
+def test_run_then_report_prints_the_cards_layout_and_writes_the_files(run_cli, csv_file, tmp_path):
     out = tmp_path / "run"
-    status, printed, _ = run_cli(capsys, "run", "--model", "posebox", "--prompts", csv_file, "--out", out)
+    status, printed, _ = run_cli("run", "--model", "posebox", "--prompts", csv_file, "--out", out)
     assert status == 0
     assert "Heads with |t| > 3" in printed
-    status, again, said = run_cli(capsys, "report", out)
+    status, again, said = run_cli("report", out)
     assert status == 0
     assert again == printed
     table = plantain.summarise(plantain.load_result(out))
@@ -47,20 +41,20 @@ def test_run_then_report_prints_the_cards_layout_and_writes_the_files(capsys, cs
     assert "Wrote" in said
 
 
-def test_a_run_is_never_written_over(capsys, csv_file, tmp_path):
+def test_a_run_is_never_written_over(run_cli, csv_file, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "precious.txt").write_text("kept")
-    status, _, said = run_cli(capsys, "run", "--prompts", csv_file, "--model", "posebox", "--out", tmp_path / "run")
+    status, _, said = run_cli("run", "--prompts", csv_file, "--model", "posebox", "--out", tmp_path / "run")
     assert status == cli.EXIT_BAD_INPUT
     assert "is not empty" in said
     assert (tmp_path / "run" / "precious.txt").read_text() == "kept"
 
 
-def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp_path, monkeypatch):
+def test_resume_of_an_interrupted_run_equals_the_whole_run(run_cli, csv_file, tmp_path, monkeypatch):
     import plantain.probe.saving
 
     common = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2]
-    assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
+    assert run_cli(*common, "--out", tmp_path / "whole")[0] == 0
 
     def interrupted(*arguments):
         for progress in real(*arguments):
@@ -71,16 +65,16 @@ def test_resume_of_an_interrupted_run_equals_the_whole_run(capsys, csv_file, tmp
     real = plantain.probe.saving.iter_probe
     with monkeypatch.context() as patch:
         patch.setattr(plantain.probe.saving, "iter_probe", interrupted)
-        status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part")
+        status, _, said = run_cli(*common, "--out", tmp_path / "part")
     assert status == cli.EXIT_INTERRUPTED
     assert "3 of 4 pairs are saved" in said
     partial = plantain.load_result(tmp_path / "part")
     assert (partial.n_pairs, partial.complete) == (3, False)
-    status, printed, _ = run_cli(capsys, "report", tmp_path / "part")
+    status, printed, _ = run_cli("report", tmp_path / "part")
     assert status == 0
     assert "Partial run: 3 of 4 pairs" in printed
 
-    assert run_cli(capsys, *common, "--out", tmp_path / "part", "--resume")[0] == 0
+    assert run_cli(*common, "--out", tmp_path / "part", "--resume")[0] == 0
     whole, resumed = (plantain.load_result(tmp_path / name) for name in ("whole", "part"))
     assert resumed.complete
     np.testing.assert_array_equal(resumed.mean_square, whole.mean_square)
@@ -102,13 +96,13 @@ def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
     assert plantain.load_result(tmp_path / "run").n_pairs == 1
 
 
-def test_report_finds_the_untrained_twin_or_takes_the_one_named(capsys, tmp_path):
-    status, _, said = run_cli(capsys, "report", RUNS / "posebox", "--out", tmp_path / "found", "--n-flips", 50)
+def test_report_finds_the_untrained_twin_or_takes_the_one_named(run_cli, tmp_path):
+    status, _, said = run_cli("report", RUNS / "posebox", "--out", tmp_path / "found", "--n-flips", 50)
     assert status == 0
     assert f"its untrained twin: {RUNS / 'posebox-untrained'}." in said
     named = plantain.load_result(RUNS / "posebox-untrained").save(tmp_path / "twin")
     arguments = ["report", RUNS / "posebox", "--out", tmp_path / "named", "--n-flips", 50, "--twin", named]
-    status, _, said = run_cli(capsys, *arguments)
+    status, _, said = run_cli(*arguments)
     assert status == 0
     assert "its untrained twin" not in said
     cards = [(tmp_path / name / "model_card.md").read_text(encoding="utf-8") for name in ("found", "named")]
@@ -116,10 +110,10 @@ def test_report_finds_the_untrained_twin_or_takes_the_one_named(capsys, tmp_path
     assert "167 (32.7 %)" in cards[0]
 
 
-def test_report_refuses_another_run_as_the_twin(capsys, tmp_path):
+def test_report_refuses_another_run_as_the_twin(run_cli, tmp_path):
     for wrong, sentence in ((RUNS / "posebox-random", "is not the untrained twin"), (tmp_path, "holds no run")):
         arguments = ["report", RUNS / "posebox", "--out", tmp_path / "out", "--twin", wrong]
-        status, printed, said = run_cli(capsys, *arguments)
+        status, printed, said = run_cli(*arguments)
         assert status == cli.EXIT_BAD_INPUT
         assert sentence in said
         assert printed == ""
@@ -183,12 +177,12 @@ BAD = {
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD.values(), ids=BAD)
-def test_bad_input_is_one_sentence_and_status_2(capsys, tmp_path, monkeypatch, arguments, sentence):
+def test_bad_input_is_one_sentence_and_status_2(run_cli, tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", VARIABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    status, printed, said = run_cli(capsys, *arguments)
+    status, printed, said = run_cli(*arguments)
     assert status == cli.EXIT_BAD_INPUT
     assert sentence in said
     assert printed == ""
@@ -208,57 +202,57 @@ FILES = {
 
 
 @pytest.mark.parametrize(("content", "sentence"), FILES.values(), ids=FILES)
-def test_bad_prompt_files_are_one_sentence(capsys, tmp_path, content, sentence):
+def test_bad_prompt_files_are_one_sentence(run_cli, tmp_path, content, sentence):
     (tmp_path / "bad.csv").write_text(content)
     arguments = ["run", "--model", "posebox", "--prompts", tmp_path / "bad.csv", "--out", tmp_path / "x"]
-    status, _, said = run_cli(capsys, *arguments)
+    status, _, said = run_cli(*arguments)
     assert status == cli.EXIT_BAD_INPUT
     assert sentence in said
     assert not (tmp_path / "x").exists()
 
 
-def test_resume_refuses_another_configuration_and_leaves_the_run_alone(capsys, csv_file, tmp_path):
+def test_resume_refuses_another_configuration_and_leaves_the_run_alone(run_cli, csv_file, tmp_path):
     common = ["run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run"]
-    assert run_cli(capsys, *common)[0] == 0
+    assert run_cli(*common)[0] == 0
     before = (tmp_path / "run" / "run.json").read_bytes()
-    status, _, said = run_cli(capsys, *common, "--resume", "--seed", 1)
+    status, _, said = run_cli(*common, "--resume", "--seed", 1)
     assert status == cli.EXIT_BAD_INPUT
     assert "Cannot resume" in said
     assert (tmp_path / "run" / "run.json").read_bytes() == before
 
 
-def test_resume_of_a_whole_run_changes_nothing(capsys, csv_file, tmp_path):
+def test_resume_of_a_whole_run_changes_nothing(run_cli, csv_file, tmp_path):
     common = ["run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run"]
-    run_cli(capsys, *common)
+    run_cli(*common)
     before = plantain.load_result(tmp_path / "run").mean_square
-    assert run_cli(capsys, *common, "--resume")[0] == 0
+    assert run_cli(*common, "--resume")[0] == 0
     np.testing.assert_array_equal(plantain.load_result(tmp_path / "run").mean_square, before)
 
 
-def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(capsys, csv_file, tmp_path):
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_runs(run_cli, csv_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for command in (["run", "--prompts", csv_file, "--model", "posebox"], ["report", RUNS / "posebox"]):
-        status, _, said = run_cli(capsys, *command, "--out", tmp_path / "file" / "run")
+        status, _, said = run_cli(*command, "--out", tmp_path / "file" / "run")
         assert status == cli.EXIT_BAD_INPUT
         assert "Give another --out" in said
 
 
-def test_an_untrained_twin_has_a_name_and_a_folder_of_its_own(capsys, csv_file, tmp_path, monkeypatch):
+def test_an_untrained_twin_has_a_name_and_a_folder_of_its_own(run_cli, csv_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["run", "--model", "posebox", "--prompts", csv_file]
-    assert run_cli(capsys, *arguments, "--untrained", "--weights-seed", 2)[0] == 0
+    assert run_cli(*arguments, "--untrained", "--weights-seed", 2)[0] == 0
     result = plantain.load_result(tmp_path / "runs" / "pairs-posebox-untrained")
     assert (result.model, result.provenance["weights_seed"]) == ("posebox-untrained", 2)
     # The trained run goes elsewhere, and one cannot go on as the other.
-    assert run_cli(capsys, *arguments)[0] == 0
-    status, _, said = run_cli(capsys, *arguments, "--untrained", "--resume", "--out", "runs/pairs-posebox")
+    assert run_cli(*arguments)[0] == 0
+    status, _, said = run_cli(*arguments, "--untrained", "--resume", "--out", "runs/pairs-posebox")
     assert status == cli.EXIT_BAD_INPUT
     assert "Cannot resume: the saved run has weights_fingerprint" in said
 
 
-def test_time_and_cost_are_told_before_during_and_after(capsys, csv_file, tmp_path):
+def test_time_and_cost_are_told_before_during_and_after(run_cli, csv_file, tmp_path):
     arguments = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2, "--out", tmp_path / "run"]
-    status, printed, said = run_cli(capsys, *arguments, "--price-per-hour", 36_000)
+    status, printed, said = run_cli(*arguments, "--price-per-hour", 36_000)
     assert status == 0
     for start in ("Expected: ", "By the first 1 of 4 pairs: ", "Measured: "):
         (line,) = [line for line in said.replace("\r", "\n").splitlines() if line.strip().startswith(start)]
@@ -266,7 +260,7 @@ def test_time_and_cost_are_told_before_during_and_after(capsys, csv_file, tmp_pa
         assert line.rstrip().endswith(" at 36000 an hour.")
     assert said.index("Expected: ") < said.index("By the first") < said.index("Measured: ")
     assert "an hour" not in printed
-    said = run_cli(capsys, *arguments[:-1], tmp_path / "other")[2]
+    said = run_cli(*arguments[:-1], tmp_path / "other")[2]
     assert "an hour" not in said
 
 

@@ -4,7 +4,6 @@ import csv
 
 import numpy as np
 import pytest
-from test_cli import run_cli
 
 import plantain
 from plantain import cli
@@ -20,8 +19,8 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def test_stability_prints_both_twins_and_writes_its_files(capsys, tmp_path):
-    status, printed, said = run_cli(capsys, "stability", LEVELS, "--out", tmp_path / "out")
+def test_stability_prints_both_twins_and_writes_its_files(run_cli, tmp_path):
+    status, printed, said = run_cli("stability", LEVELS, "--out", tmp_path / "out")
     assert status == 0
     found = stability(plantain.load_result(LEVELS))
     assert found.text in printed
@@ -34,9 +33,9 @@ def test_stability_prints_both_twins_and_writes_its_files(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("grouping", ["card", "head"])
-def test_dose_prints_both_twins_and_writes_its_files(capsys, tmp_path, grouping):
+def test_dose_prints_both_twins_and_writes_its_files(run_cli, tmp_path, grouping):
     arguments = ["dose", RUNS / "posebox", "--measure", "joints", "--grouping", grouping, "--out", tmp_path]
-    status, printed, _ = run_cli(capsys, *arguments)
+    status, printed, _ = run_cli(*arguments)
     assert status == 0
     found = dose(plantain.load_result(RUNS / "posebox"), "joints", grouping)
     assert found.text in printed
@@ -46,19 +45,19 @@ def test_dose_prints_both_twins_and_writes_its_files(capsys, tmp_path, grouping)
     assert [row["best"] for row in rows].count("none") == found.n_best["none"]
 
 
-def test_a_twin_is_named_or_refused(capsys):
+def test_a_twin_is_named_or_refused(run_cli):
     twin = RUNS / "posebox-untrained"
-    assert run_cli(capsys, "dose", RUNS / "posebox", "--twin", twin)[0] == 0
-    status, _, said = run_cli(capsys, "dose", RUNS / "posebox", "--twin", RUNS / "posebox-random")
+    assert run_cli("dose", RUNS / "posebox", "--twin", twin)[0] == 0
+    status, _, said = run_cli("dose", RUNS / "posebox", "--twin", RUNS / "posebox-random")
     assert status == cli.EXIT_BAD_INPUT
     assert "is not the untrained twin" in said
 
 
-def test_audit_of_prompts_and_of_a_run(capsys):
-    status, printed, _ = run_cli(capsys, "audit", "--prompts", "length", "--model", "posebox")
+def test_audit_of_prompts_and_of_a_run(run_cli):
+    status, printed, _ = run_cli("audit", "--prompts", "length", "--model", "posebox")
     assert status == 0
     assert "UNBALANCED" in printed
-    status, printed, _ = run_cli(capsys, "audit", RUNS / "posebox", "--grouping", "head")
+    status, printed, _ = run_cli("audit", RUNS / "posebox", "--grouping", "head")
     assert status == 0
     assert "equally many tokens" in printed
     assert "the effect at equal length already" in printed
@@ -80,14 +79,14 @@ def test_audit_of_prompts_and_of_a_run(capsys):
     ],
     ids=str,
 )
-def test_bad_input_is_told_in_a_sentence(capsys, arguments, sentence):
-    status, printed, said = run_cli(capsys, *arguments)
+def test_bad_input_is_told_in_a_sentence(run_cli, arguments, sentence):
+    status, printed, said = run_cli(*arguments)
     assert (status, printed) == (cli.EXIT_BAD_INPUT, "")
     assert sentence in said
 
 
-def test_a_file_in_the_way_of_out_is_told(capsys, tmp_path):
+def test_a_file_in_the_way_of_out_is_told(run_cli, tmp_path):
     (tmp_path / "file").write_text("")
-    status, _, said = run_cli(capsys, "dose", RUNS / "posebox", "--out", tmp_path / "file")
+    status, _, said = run_cli("dose", RUNS / "posebox", "--out", tmp_path / "file")
     assert status == cli.EXIT_BAD_INPUT
     assert "Give another --out" in said

@@ -26,16 +26,10 @@ def sets(tmp_path):
     return paths
 
 
-def run_cli(capsys, *arguments):
-    status = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def test_controls_then_compare_prints_the_answer_and_writes_the_files(capsys, sets, tmp_path):
+def test_controls_then_compare_prints_the_answer_and_writes_the_files(run_cli, sets, tmp_path):
     out = tmp_path / "runs"
     common = ["controls", "--model", "posebox", "--sets", *sets, "--out", out, "--untrained", 1, "--batch-size", 4]
-    status, _, said = run_cli(capsys, *common)
+    status, _, said = run_cli(*common)
     assert status == 0
     assert "4/4 runs" in said
     assert f"Saved 4 runs to {out}." in said
@@ -43,7 +37,7 @@ def test_controls_then_compare_prints_the_answer_and_writes_the_files(capsys, se
     twin = plantain.load_result(out / "posebox-untrained-0" / "setting")
     assert (twin.model, twin.provenance["weights_seed"]) == ("posebox-untrained", 0)
 
-    status, printed, said = run_cli(capsys, "compare", out, "--out", tmp_path / "report", "--n-flips", 16)
+    status, printed, said = run_cli("compare", out, "--out", tmp_path / "report", "--n-flips", 16)
     assert status == 0
     assert printed.startswith("Is it pose? posebox: dense_pose beside 1 controls")
     assert "untrained 0" in printed
@@ -53,14 +47,14 @@ def test_controls_then_compare_prints_the_answer_and_writes_the_files(capsys, se
     names = ["control_heads.csv", "controls.csv", "controls.json", "controls.md"]
     assert sorted(path.name for path in (tmp_path / "report").iterdir())[:4] == names
     parts = [out / "posebox" / name for name in ("dense_pose", "setting")]
-    status, printed, _ = run_cli(capsys, "compare", *parts, "--n-flips", 16)
+    status, printed, _ = run_cli("compare", *parts, "--n-flips", 16)
     assert status == 0
     assert "No untrained twin was run" in printed
 
 
-def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeypatch):
+def test_interrupted_controls_are_kept_and_go_on(run_cli, sets, tmp_path, monkeypatch):
     common = ["controls", "--model", "posebox", "--sets", *sets, "--untrained", 0, "--batch-size", 2]
-    assert run_cli(capsys, *common, "--out", tmp_path / "whole")[0] == 0
+    assert run_cli(*common, "--out", tmp_path / "whole")[0] == 0
     real = plantain.probe.saving.iter_probe
 
     def interrupted(pipe, prompts, *arguments):
@@ -71,15 +65,15 @@ def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(plantain.probe.saving, "iter_probe", interrupted)
-        status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part")
+        status, _, said = run_cli(*common, "--out", tmp_path / "part")
     assert status == cli.EXIT_INTERRUPTED
     assert "the same command goes on" in said
     assert plantain.load_result(tmp_path / "part" / "posebox" / "setting").n_pairs == 2
-    assert run_cli(capsys, *common, "--out", tmp_path / "part")[0] == 0
+    assert run_cli(*common, "--out", tmp_path / "part")[0] == 0
     for name in ("dense_pose", "setting"):
         whole, part = (plantain.load_result(tmp_path / out / "posebox" / name) for out in ("whole", "part"))
         np.testing.assert_array_equal(part.mean_square, whole.mean_square)
-    status, _, said = run_cli(capsys, *common, "--out", tmp_path / "part", "--seed", 3)
+    status, _, said = run_cli(*common, "--out", tmp_path / "part", "--seed", 3)
     assert status == cli.EXIT_BAD_INPUT
     assert "a run with seed=0 where this one has 3" in said
 
@@ -99,14 +93,14 @@ def test_interrupted_controls_are_kept_and_go_on(capsys, sets, tmp_path, monkeyp
         (["compare"], "The following arguments are required"),
     ],
 )
-def test_bad_input_is_a_sentence_and_status_2(capsys, tmp_path, monkeypatch, arguments, sentence):
+def test_bad_input_is_a_sentence_and_status_2(run_cli, tmp_path, monkeypatch, arguments, sentence):
     import plantain.model.load
 
     monkeypatch.setattr(plantain.model.load, "load_pipeline", None)  # refused before a model is loaded
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     places = {"file": tmp_path / "file", "folder": tmp_path / "folder", "runs": RUNS}
-    status, _, said = run_cli(capsys, *(argument.format(**places) for argument in arguments))
+    status, _, said = run_cli(*(argument.format(**places) for argument in arguments))
     assert status == cli.EXIT_BAD_INPUT
     assert sentence in said
     assert "Traceback" not in said

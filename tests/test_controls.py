@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_runs import PLANTED, attention_runs, on_heads, planted
 from pipelines import build_odd
-from planted import HEAD_MAP, N_ATTENTION, attention_runs, on_heads, planted
 
 import plantain
 from plantain import cli
@@ -82,7 +82,7 @@ def test_heads_that_respond_to_setting_alone_are_smaller(report):
     assert (found.larger, found.smaller) == (len(POSE_ONLY), len(SETTING_ONLY))
     assert report.selectivity("trained", "setting", "joint image").smaller == 1  # head 3; the others are single
     assert sum(smaller for _, _, smaller, _ in found.blocks) == found.smaller
-    assert [name for name, *_ in found.blocks] == HEAD_MAP.block_names
+    assert [name for name, *_ in found.blocks] == PLANTED.block_names
 
 
 def test_wording_counts_for_pose_and_not_for_selectivity(report):
@@ -360,7 +360,7 @@ def test_the_report_is_written_and_says_what_was_found(report, tmp_path):
     assert (row["larger"], row["smaller"]) == ("2", "3")
     with (tmp_path / "control_heads.csv").open(encoding="utf-8") as file:
         heads = [row for row in csv.DictReader(file) if row["counted"] == "attention heads"]
-    assert len(heads) == N_ATTENTION
+    assert len(heads) == PLANTED.n_heads("head")
     assert {i for i, row in enumerate(heads) if row["size, trained, setting"] == "-1"} == set(SETTING_ONLY)
     assert (tmp_path / "is_it_pose.pdf").read_bytes().startswith(b"%PDF")
 
@@ -438,8 +438,8 @@ def test_a_set_of_ones_own_is_compared_as_well(study):
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    return comparison.compare(load_controls(RUNS / "controls"))
+def shipped(shipped_comparison):
+    return shipped_comparison
 
 
 def section():
@@ -509,16 +509,15 @@ def test_the_readmes_commands_are_the_documented_ones():
     assert compared.runs == [made.out]
 
 
-def test_a_study_of_three_pairs_says_what_it_can():
+def test_a_study_of_three_pairs_says_what_it_can(shipped_study):
     """With three pairs split-half r and the mean squared effect are not defined: dashes, and JSON without NaN."""
-    study = load_controls(RUNS / "controls")
     kept = ("dense_pose", "lexical_1", "setting")
 
     def three(run):
         return replace(run.first(3), prompts=replace(run.prompts, pairs=run.prompts.pairs[:3]))
 
-    runs = {weights: {name: three(runs[name]) for name in kept} for weights, runs in study.runs.items()}
-    report = comparison.compare(replace(study, runs=runs))
+    runs = {weights: {name: three(runs[name]) for name in kept} for weights, runs in shipped_study.runs.items()}
+    report = comparison.compare(replace(shipped_study, runs=runs))
     json.dumps(control_report.to_dict(report), allow_nan=False)
     placed = next(table for table in control_tables.tables(report) if table.title.startswith("Pose among"))
     assert "—" in placed.cells[1]

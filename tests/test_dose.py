@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_runs import HEAD_MAP, made_run
+from made_runs import SMALL, made_run
 
 import plantain
 from plantain import stats
@@ -13,7 +13,7 @@ from plantain.questions.dose import EXPLANATIONS, distances, dose
 from plantain.report.figures import dose as dose_figures
 from plantain.report.picture import NARROW, WIDE
 
-H = HEAD_MAP.n_runs
+H = SMALL.n_runs
 DENSE = plantain.load_prompts("dense_pose")
 TAGS = [dict(pair.tags) for pair in DENSE.pairs]
 # From nothing bent to nearly everything: a step and a slope through 0 can be told apart.
@@ -106,7 +106,7 @@ def test_noise_has_neither():
 
 def test_blocks_add_up_and_are_in_the_models_order():
     found = dose(planted(WIDELY, step=0.05, slope=0.05), n_permutations=50)
-    assert [block.name for block in found.blocks] == HEAD_MAP.block_names
+    assert [block.name for block in found.blocks] == SMALL.block_names
     assert sum(block.n_heads for block in found.blocks) == H
     assert sum(block.n_above for block in found.blocks) == found.slope.counts[0]
     for name in EXPLANATIONS:

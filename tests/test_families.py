@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import HEAD_MAP, N_ATTENTION, on_heads, planted
+from made_runs import PLANTED, on_heads, planted
 
 import plantain
 from plantain import stats
@@ -62,7 +62,7 @@ def test_a_stream_has_the_families_whose_tokens_it_holds(result, stream, left_ou
 
 def test_what_is_planted_in_text_tokens_of_joint_blocks_is_found_there_only():
     """The card's own count reads image tokens in joint blocks, and does not see it."""
-    run = planted(PROMPTS, dict.fromkeys(range(HEAD_MAP.n_joint_runs), 0.5), streams=(1,))
+    run = planted(PROMPTS, dict.fromkeys(range(PLANTED.n_joint_runs), 0.5), streams=(1,))
     rows = family_table(run, n_flips=200).counts
     assert rows["joint text"].counts == (4, 4)
     assert rows["joint text"].shares[0] == 1
@@ -71,14 +71,14 @@ def test_what_is_planted_in_text_tokens_of_joint_blocks_is_found_there_only():
 
 def test_the_table_puts_attention_only_beside_the_published_count():
     """An effect in every MLP run and in two attention heads: most of the published count is MLP."""
-    mlp = {int(run): 0.5 for run in HEAD_MAP.table("card", "mlp")["first_run"]}
+    mlp = {int(run): 0.5 for run in PLANTED.table("card", "mlp")["first_run"]}
     run = planted(PROMPTS, mlp | on_heads({4: 0.5, 9: -0.5}))
     table = family_table(run, n_flips=500)
-    n_mlp = HEAD_MAP.n_heads("card", "mlp")
+    n_mlp = PLANTED.n_heads("card", "mlp")
     assert table.counts["card heads"].counts[1] == n_mlp + 4
     assert table.counts["attention heads"].counts[1] == 2
-    assert table.counts["attention heads"].n_heads == N_ATTENTION
-    assert f"{table.counts['card heads'].counts[0]} of {HEAD_MAP.n_runs} runs of channels" in table.sentences[0]
+    assert table.counts["attention heads"].n_heads == PLANTED.n_heads("head")
+    assert f"{table.counts['card heads'].counts[0]} of {PLANTED.n_runs} runs of channels" in table.sentences[0]
     assert table.text.startswith(table.sentences[0])
     assert list(table.units.values()) == ["runs of 16 channels", *["attention heads"] * 4, "runs of 16 channels"]
     assert table.to_dict()["rows"][-1]["counts"][1] == n_mlp
@@ -103,10 +103,10 @@ def test_a_scopes_table_names_its_heads(result):
 
 
 def test_a_model_without_joint_or_single_blocks_has_fewer_families():
-    assert scopes_of(replace(HEAD_MAP, n_joint=0))[2:] == ["single attention", "single MLP"]
-    assert scopes_of(replace(HEAD_MAP, n_single=0))[2:] == ["joint image", "joint text"]
+    assert scopes_of(replace(PLANTED, n_joint=0))[2:] == ["single attention", "single MLP"]
+    assert scopes_of(replace(PLANTED, n_single=0))[2:] == ["joint image", "joint text"]
     with pytest.raises(InputError, match="no heads of part='attention' in joint blocks"):
-        replace(HEAD_MAP, n_joint=0).table(scope_view("joint image"))
+        replace(PLANTED, n_joint=0).table(scope_view("joint image"))
 
 
 def test_what_does_not_exist_is_refused(result):

@@ -5,14 +5,11 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from made_runs import KLEIN, SMALL, made_run, noisy_run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import plantain
-from plantain.data.heads import HeadMap
-from plantain.data.prompts import PromptSet
-from plantain.data.result import ProbeResult
-from plantain.data.settings import ProbeConfig
 from plantain.paths import RUNS
 from plantain.questions.response import load_published, summarise
 from plantain.questions.thresholds import count_curve
@@ -47,13 +44,7 @@ def twin(twin_result):
 @pytest.fixture(scope="module")
 def klein():
     """A run of Klein's size, 16,320 card heads, with an effect in all degrees."""
-    head_map = HeadMap(n_joint=5, n_single=20, n_attention_heads=24, head_width=128, mlp_width=9216)
-    rng = np.random.default_rng(0)
-    rms = np.full((25, 2, head_map.n_runs), 100.0)
-    rms[:, 1] += rng.normal(0, 1.2, head_map.n_runs) + rng.normal(size=(25, head_map.n_runs))
-    mean_square = np.repeat((rms**2)[:, :, None, None, None], 3, axis=4).astype(np.float32)
-    prompts = PromptSet.from_pairs([(f"a {i}", f"b {i}") for i in range(25)])
-    return ProbeResult(mean_square, np.full((25, 2, 3), 8), prompts, ProbeConfig(), head_map)
+    return noisy_run(25, np.random.default_rng(1).normal(0, 1.2, KLEIN.n_runs), KLEIN)
 
 
 def pictures_of(result, summary, twin_result, twin, width):
@@ -212,13 +203,10 @@ def test_t_against_t_says_r_and_the_quadrants(summary, twin):
 
 
 def test_a_run_without_any_variance_is_drawn():
-    head_map = HeadMap(n_joint=1, n_single=1, n_attention_heads=2, head_width=32, mlp_width=32)
-    same = np.ones((5, 2, 1, 1, 3, head_map.n_runs), dtype=np.float32)
-    prompts = PromptSet.from_pairs([(f"a {i}", f"b {i}") for i in range(5)])
-    result = ProbeResult(same, np.full((5, 2, 3), 4), prompts, ProbeConfig(), head_map)
+    result = made_run(np.zeros((5, SMALL.n_runs)))
     summary = summarise(result)
     for picture in (
-        figures.overview(summary, head_map, twin=summary),
+        figures.overview(summary, SMALL, twin=summary),
         figures.null_counts(count_curve(result, summary)),
         figures.split_half(summary, summary),
     ):

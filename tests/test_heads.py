@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from made_runs import KLEIN, head_map
 
 from plantain.data.heads import HeadMap
 from plantain.errors import InputError
@@ -15,14 +16,7 @@ def klein_map(klein):
 
 
 def odd_map(channels_per_head=16):
-    return HeadMap(
-        n_joint=3,
-        n_single=7,
-        n_attention_heads=5,
-        head_width=48,
-        mlp_width=720,
-        channels_per_head=channels_per_head,
-    )
+    return head_map(3, 7, 5, 48, 720, channels_per_head=channels_per_head)
 
 
 def slow_heads(head_map, mean_square, grouping, part):
@@ -49,7 +43,7 @@ def slow_heads(head_map, mean_square, grouping, part):
 
 
 def test_klein_sizes_are_read_off_the_model(klein_map):
-    assert klein_map == HeadMap(5, 20, 24, 128, 9216, 16)
+    assert klein_map == KLEIN
 
 
 def test_klein_map_matches_the_projections_it_describes(klein, klein_map):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import LOADED, choose, open_page, open_tab, shows, upload
+from browser import FEW_PAIRS, LOADED, choose, open_page, open_tab, shows, upload
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
@@ -27,23 +27,43 @@ def page(server, browser):
         yield opened
 
 
+@pytest.fixture(scope="module")
+def kept(server, browser):
+    """One page for all tests that leave it as they found it."""
+    with open_page(browser, server[0]) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def asked(server, browser):
+    """One page for everything that it refuses: nothing that is refused changes it."""
+    with open_page(browser, server[0]) as opened:
+        yield opened
+
+
+@pytest.fixture
+def few(tmp_path):
+    (tmp_path / "few.csv").write_text(FEW_PAIRS)
+    return tmp_path / "few.csv"
+
+
 # -- Results ---------------------------------------------------------------------------------------
 
 
-def test_results_are_there_at_first_paint_with_the_twin_beside_them(page):
+def test_results_are_there_at_first_paint_with_the_twin_beside_them(kept):
     twin = summarise(TWIN)
-    shows(page, f"{CARD.counts[0]} of 510 card heads ({100 * CARD.shares[0]:.1f} %) respond")
-    shows(page, f"{twin.counts[0]} ({100 * twin.shares[0]:.1f} %)")
-    shows(page, f"do, {twin.ratios[0]:.1f} times what 99 % of sign flips allow")
-    shows(page, FIRST_VALUE)
+    shows(kept, f"{CARD.counts[0]} of 510 card heads ({100 * CARD.shares[0]:.1f} %) respond")
+    shows(kept, f"{twin.counts[0]} ({100 * twin.shares[0]:.1f} %)")
+    shows(kept, f"do, {twin.ratios[0]:.1f} times what 99 % of sign flips allow")
+    shows(kept, FIRST_VALUE)
 
 
-def test_the_main_figure_says_its_finding_and_has_its_numbers(page):
-    figure = page.locator(f"svg[role=img][aria-label*='{CARD.counts[0]} of 510']").filter(visible=True).first
+def test_the_main_figure_says_its_finding_and_has_its_numbers(kept):
+    figure = kept.locator(f"svg[role=img][aria-label*='{CARD.counts[0]} of 510']").filter(visible=True).first
     figure.wait_for()
     assert CARD.blocks[0].name in figure.get_attribute("aria-label")
-    page.get_by_text("The same as numbers").filter(visible=True).first.click()
-    shows(page, f"{CARD.blocks[0].max_abs_t:.2f}")
+    kept.get_by_text("The same as numbers").filter(visible=True).first.click()
+    shows(kept, f"{CARD.blocks[0].max_abs_t:.2f}")
 
 
 def test_the_published_card_can_be_chosen(page):
@@ -66,12 +86,12 @@ def download(page, name, folder):
     return folder / name
 
 
-def test_downloads_parse_and_are_a_run_that_loads_again(page, tmp_path):
-    page.get_by_role("button", name=re.compile("^Download: tables")).first.click()
-    with zipfile.ZipFile(download(page, "everything.zip", tmp_path)) as archive:
+def test_downloads_parse_and_are_a_run_that_loads_again(kept, tmp_path):
+    kept.get_by_role("button", name=re.compile("^Download: tables")).first.click()
+    with zipfile.ZipFile(download(kept, "everything.zip", tmp_path)) as archive:
         archive.extractall(tmp_path)
         names = set(archive.namelist())
-    offered = page.get_by_test_id("download-link").filter(visible=True).all()
+    offered = kept.get_by_test_id("download-link").filter(visible=True).all()
     assert {link.get_attribute("download") for link in offered} == names | {"everything.zip"}
     assert json.loads((tmp_path / "summary.json").read_text())["card"]["n_heads"] == 510
     assert len((tmp_path / "heads.csv").read_text().splitlines()) == 511
@@ -80,14 +100,14 @@ def test_downloads_parse_and_are_a_run_that_loads_again(page, tmp_path):
     assert "50.6" in (tmp_path / "model_card.md").read_text()
     assert (load_result(tmp_path).mean_square == SHIPPED.mean_square).all()
     packed = (tmp_path / "heads.csv").read_bytes()
-    assert download(page, "heads.csv", tmp_path).read_bytes() == packed
+    assert download(kept, "heads.csv", tmp_path).read_bytes() == packed
 
 
-def test_the_command_that_makes_the_run_again_can_be_copied(page):
-    page.get_by_role("button", name="Reproduce this").first.click()
-    page.get_by_role("button", name="Copy the command").filter(visible=True).click()
-    shows(page, "Copied")
-    assert page.evaluate("navigator.clipboard.readText()").startswith("python -m plantain run --model posebox ")
+def test_the_command_that_makes_the_run_again_can_be_copied(kept):
+    kept.get_by_role("button", name="Reproduce this").first.click()
+    kept.get_by_role("button", name="Copy the command").filter(visible=True).click()
+    shows(kept, "Copied")
+    assert kept.evaluate("navigator.clipboard.readText()").startswith("python -m plantain run --model posebox ")
 
 
 def test_a_run_deleted_meanwhile_is_a_sentence_and_no_old_numbers(page, server):
@@ -130,11 +150,18 @@ def start_probe(page):
     page.get_by_role("button", name="Run the probe", exact=True).click()
 
 
-def test_the_probe_runs_live_is_saved_and_can_be_compared(page, server):
+def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(page, server, tmp_path):
+    (tmp_path / "long.csv").write_text("a,b\n" + "zyx " * 120 + ",a\nb,c\nd,e\n")
     open_tab(page, "Run the probe")
     shows(page, "25 pairs × 2 prompts = 50 passes through the model")
     start_probe(page)
     shows(page, "Done: 25 pairs", LOADED)
+    shows(page, FIRST_VALUE)
+    # It stands beside the first pairs of its twin: "has not been run" is said of Klein's alone.
+    assert page.get_by_text("has not been run").filter(visible=True).count() == 1
+    upload(page, tmp_path / "long.csv")
+    start_probe(page)
+    shows(page, "Not run.", LOADED)
     shows(page, FIRST_VALUE)
     page.get_by_role("button", name="Compare with a cached run").click()
     choose(page, "Cached run", re.compile("^posebox, dense_pose"))
@@ -148,18 +175,22 @@ def test_the_probe_runs_live_is_saved_and_can_be_compared(page, server):
     page.get_by_role("option", name="saved here").first.wait_for()
 
 
-def test_what_a_run_will_cost_follows_the_settings(page):
+def test_what_a_run_will_cost_follows_the_settings_and_comparing_needs_a_run(page):
     open_tab(page, "Run the probe")
     set_number(page, "Noise seeds", 4)
     set_number(page, "Denoising steps", 2)
     shows(page, "× 4 seeds × 2 steps = 400 passes")
+    page.get_by_role("button", name="Compare with a cached run").click()
+    choose(page, "Cached run", re.compile("^posebox, dense_pose"))
+    shows(page, "Run the probe first")
 
 
-def test_several_steps_can_be_looked_at_one_by_one(page):
+def test_several_steps_can_be_looked_at_one_by_one(page, few):
     open_tab(page, "Run the probe")
+    upload(page, few)
     set_number(page, "Denoising steps", 2)
     start_probe(page)
-    shows(page, "Done: 25 pairs", LOADED)
+    shows(page, "Done: 5 pairs", LOADED)
     shows(page, "Denoising step shown")
     first = page.locator(".plantain-claim").filter(visible=True).inner_text()
     page.get_by_text(re.compile("2, noise level")).filter(visible=True).first.click()
@@ -171,22 +202,8 @@ def test_several_steps_can_be_looked_at_one_by_one(page):
     shows(page, "at step 2 of 2, noise level")
     page.get_by_role("button", name="Compare with a cached run").click()
     choose(page, "Cached run", re.compile("^posebox, dense_pose"))
-    shows(page, "The two runs differ in more than the model. noise level: 0.877 against 1")
-
-
-def test_comparing_before_running_says_what_to_do(page):
-    open_tab(page, "Run the probe")
-    page.get_by_role("button", name="Compare with a cached run").click()
-    choose(page, "Cached run", re.compile("^posebox, dense_pose"))
-    shows(page, "Run the probe first")
-
-
-def test_too_much_work_for_a_page_is_refused_before_it_is_queued(page, tmp_path):
-    (tmp_path / "many.csv").write_text("a,b\n" + "c,d\n" * 1001)
-    open_tab(page, "Run the probe")
-    upload(page, tmp_path / "many.csv")
-    start_probe(page)
-    shows(page, "The page runs at most 1,000 pairs; got 1,001")
+    shows(page, "The two runs differ in more than the model.")
+    shows(page, "noise level: 0.877 against 1")
 
 
 def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp_path):
@@ -199,25 +216,20 @@ def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp
     shows(page, "read the set-level p, and give 8 pairs or more")
 
 
-def test_a_partial_run_stands_beside_the_first_pairs_of_its_twin(page):
+def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
+    (tmp_path / "ten.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(10)))
     open_tab(page, "Run the probe")
+    upload(page, tmp_path / "ten.csv")
+    set_number(page, "Noise seeds", 6)
     start_probe(page)
-    shows(page, "Done: 25 pairs", LOADED)
-    assert page.get_by_text("has not been run").filter(visible=True).count() == 1  # of Klein's twin alone
-
-
-def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page):
-    open_tab(page, "Run the probe")
-    set_number(page, "Noise seeds", 16)
-    start_probe(page)
-    shows(page, re.compile(r"Pair [1-9]\d* of 25"), LOADED)
+    shows(page, re.compile("Pair [3-9] of 10"), LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
     page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
     assert page.get_by_role("button", name="Run the probe", exact=True).is_enabled()
     assert page.get_by_role("button", name="Save this run").is_enabled()
     page.get_by_role("button", name="Go on with the rest").click()
-    shows(page, "Done: 25 pairs", LOADED)
+    shows(page, "Done: 10 pairs", LOADED)
     assert page.get_by_role("button", name="Go on with the rest").is_disabled()
 
 
@@ -232,33 +244,23 @@ def test_a_run_stopped_at_once_can_be_run_again(page):
     assert page.get_by_role("button", name="Run the probe", exact=True).is_enabled()
 
 
-def test_a_refused_run_leaves_the_last_one_standing_and_savable(page, tmp_path):
-    (tmp_path / "long.csv").write_text("a,b\n" + "zyx " * 120 + ",a\nb,c\nd,e\n")
-    open_tab(page, "Run the probe")
-    start_probe(page)
-    shows(page, "Done: 25 pairs", LOADED)
-    upload(page, tmp_path / "long.csv")
-    start_probe(page)
-    shows(page, "Not run.", LOADED)
-    shows(page, FIRST_VALUE)
-    assert page.get_by_role("button", name="Save this run").is_enabled()
-
-
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("pairs.csv", "x,y\n1,2\n", "needs the columns 'a' and 'b'"),
-        ("pairs.csv", "a,b\na cat,a dog\n", "at least 3 pairs"),
+        ("no_columns.csv", "x,y\n1,2\n", "needs the columns 'a' and 'b'"),
+        ("one.csv", "a,b\na cat,a dog\n", "at least 3 pairs"),
+        ("many.csv", "a,b\n" + "c,d\n" * 1001, "The page runs at most 1,000 pairs; got 1,001"),
         ("pairs.json", "{", "is not valid JSON"),
     ],
-    ids=["columns", "one pair", "JSON"],
+    ids=["columns", "one pair", "too much work", "JSON"],
 )
-def test_a_wrong_file_is_named_beside_its_field(page, tmp_path, name, content, sentence):
+def test_a_file_that_will_not_do_is_named_beside_its_field(asked, tmp_path, name, content, sentence):
     (tmp_path / name).write_text(content)
-    open_tab(page, "Run the probe")
-    upload(page, tmp_path / name)
-    start_probe(page)
-    shows(page, sentence, LOADED)
+    open_tab(asked, "Run the probe")
+    upload(asked, tmp_path / name)
+    start_probe(asked)
+    shows(asked, sentence, LOADED)
+    asked.get_by_label("Clear").filter(visible=True).click()
 
 
 # -- Your pair -------------------------------------------------------------------------------------
@@ -287,11 +289,11 @@ def test_an_example_is_chosen_by_what_it_asks(page):
     shows(page, "t over 25 subjects", LOADED)
 
 
-def test_words_that_posebox_does_not_know_are_named_before_running(page):
-    open_tab(page, "Your pair")
-    page.get_by_label("Prompt A").fill("A nurse kneeling in a gym")
-    page.get_by_label("Prompt B").fill("A nurse swimming in a gym")
-    shows(page, "Posebox was not trained on swimming")
+def test_words_that_posebox_does_not_know_are_named_before_running(asked):
+    open_tab(asked, "Your pair")
+    asked.get_by_label("Prompt A").fill("A nurse kneeling in a gym")
+    asked.get_by_label("Prompt B").fill("A nurse swimming in a gym")
+    shows(asked, "Posebox was not trained on swimming")
 
 
 @pytest.mark.parametrize(
@@ -307,38 +309,36 @@ def test_words_that_posebox_does_not_know_are_named_before_running(page):
     ],
     ids=["empty", "identical", "10,000 words", "control", "placeholder", "half a placeholder", "too many tokens"],
 )
-def test_a_wrong_prompt_is_named_on_the_page(page, a, b, sentence):
-    open_tab(page, "Your pair")
-    page.get_by_label("Prompt A").fill(a)
-    page.get_by_label("Prompt B").fill(b)
-    page.get_by_role("button", name="Probe this pair").click()
-    shows(page, sentence, LOADED)
+def test_a_wrong_prompt_is_named_on_the_page(asked, a, b, sentence):
+    open_tab(asked, "Your pair")
+    asked.get_by_label("Prompt A").fill(a)
+    asked.get_by_label("Prompt B").fill(b)
+    asked.get_by_role("button", name="Probe this pair").click()
+    shows(asked, sentence, LOADED)
 
 
 @pytest.mark.parametrize(
     ("value", "sentence"), [("-1", "seed must be a whole number"), ("1.5", "Expected a whole number; got 1.5")]
 )
 @pytest.mark.parametrize("tab", ["Run the probe", "Your pair"])
-def test_a_wrong_seed_is_named_beside_its_field(page, tab, value, sentence):
-    open_tab(page, tab)
-    page.get_by_label("First noise seed").filter(visible=True).fill(value)
-    page.get_by_role(
+def test_a_wrong_seed_is_named_beside_its_field(asked, tab, value, sentence):
+    open_tab(asked, tab)
+    asked.get_by_label("First noise seed").filter(visible=True).fill(value)
+    asked.get_by_role(
         "button", name="Run the probe" if tab == "Run the probe" else "Probe this pair", exact=True
     ).click()
-    shows(page, sentence)
+    shows(asked, sentence)
+    asked.get_by_label("First noise seed").filter(visible=True).fill("0")
 
 
 # -- Controls --------------------------------------------------------------------------------------
 
 
-def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(page):
-    from plantain.data.study import load_controls
-    from plantain.questions.selectivity import compare
-
+def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(page, shipped_comparison):
     open_tab(page, "Controls")
     figure = page.locator("svg[aria-label*='the lexical sets']").filter(visible=True).first
     figure.wait_for(timeout=LOADED)
-    report = compare(load_controls(RUNS / "controls"))
+    report = shipped_comparison
     own = [report.count(weights, "dense_pose", "attention heads").counts[0] for weights in report.weights]
     shows(page, f"{own[0]} respond to dense_pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
     for heading in ("Does the pose axis carry over", "At other noise levels", "Canonical at all", "Is it length?"):
@@ -357,10 +357,9 @@ def test_the_method_says_what_a_head_is(page):
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("tab", TABS)
-def test_nothing_scrolls_sideways(page, tab, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    page.wait_for_timeout(500)  # until the tabs have found their room
-    open_tab(page, tab)
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_scrolls_sideways(server, browser, width):
+    with open_page(browser, server[0], width=width) as page:
+        for tab in TABS:
+            open_tab(page, tab)
+            page.wait_for_timeout(500)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, tab

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from made_runs import KLEIN
 from pipelines import build_odd, draw, n_hooks, projections
 
 import plantain
-from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -323,8 +323,6 @@ def test_a_size_that_is_no_multiple_is_refused(nothing_runs, small_prompts, name
 
 
 # -- the size of a batch ---------------------------------------------------------------------------
-
-KLEIN = HeadMap(n_joint=5, n_single=20, n_attention_heads=24, head_width=128, mlp_width=9216)
 
 
 @pytest.mark.parametrize("n_tokens", [1, 96, 160, 700, 1536, 5000])

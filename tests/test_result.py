@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_runs import head_map, run_of
 from safetensors.numpy import save as save_safetensors
 
-from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
@@ -18,7 +18,7 @@ from plantain.data.twins import find_untrained_twin, is_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
 
-HEAD_MAP = HeadMap(n_joint=2, n_single=3, n_attention_heads=2, head_width=32, mlp_width=48, channels_per_head=16)
+HEAD_MAP = head_map()
 PROVENANCE = {"model": "made up", "sigmas": [1.0, 0.5], "note": "é"}
 
 
@@ -26,17 +26,12 @@ def prompt_set(n_pairs):
     return PromptSet.from_pairs([(f"a {i}", f"b {i}") for i in range(n_pairs)], name="counted")
 
 
-def make_result(n_done=4, n_pairs=4, n_seeds=3, n_steps=2, seed=0, head_map=HEAD_MAP):
+def make_result(n_done=4, n_pairs=4, n_seeds=3, n_steps=2, seed=0, heads=HEAD_MAP):
+    """Every value and every count is another."""
     rng = np.random.default_rng(seed)
-    mean_square = rng.uniform(0.1, 9, (n_done, 2, n_seeds, n_steps, 3, head_map.n_runs)).astype(np.float32)
-    return ProbeResult(
-        mean_square,
-        rng.integers(1, 60, (n_done, 2, 3)),
-        prompt_set(n_pairs),
-        ProbeConfig(seed=5, n_seeds=n_seeds, num_inference_steps=n_steps),
-        head_map,
-        PROVENANCE,
-    )
+    values = rng.uniform(0.1, 9, (n_done, 2, n_seeds, n_steps, 3, heads.n_runs))
+    counts = rng.integers(1, 60, (n_done, 2, 3))
+    return replace(run_of(values, heads, prompt_set(n_pairs), provenance=PROVENANCE, seed=5), token_counts=counts)
 
 
 def tensor_files(folder):

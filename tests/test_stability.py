@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_runs import HEAD_MAP, LEVELS, made_run
+from made_runs import LEVELS, SMALL, made_run
 from scipy.stats import spearmanr
 
 import plantain
@@ -13,7 +13,7 @@ from plantain.questions.stability import stability
 from plantain.report.figures import stability as stability_figures
 from plantain.report.picture import NARROW, WIDE
 
-H = HEAD_MAP.n_runs
+H = SMALL.n_runs
 
 
 def noisy(n_pairs=25, n_seeds=4, n_levels=3, effect=None, by_pair=1.0, by_noise=1.0, seed=0):

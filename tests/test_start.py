@@ -1,4 +1,4 @@
-"""How the page starts: on a machine without a home, and with a results dataset that outlives it."""
+"""How the page starts: on a machine that has nothing, and with a results dataset that outlives it."""
 
 import os
 import time
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import hub
 import pytest
-from browser import serve
+from browser import FEW_PAIRS, serve
 
 from plantain.data.dataset import run_name
 from plantain.data.result import load_result
@@ -39,19 +39,55 @@ def wait_for(client, key):
     raise AssertionError(f"{key} never came; there are {keys(client)}")
 
 
-@pytest.fixture
-def no_home(monkeypatch):
-    """A home that nothing can be written to, also not by root, and no cache of any model."""
-    for name in [name for name in os.environ if name.startswith(("HF_", "XDG_", "HUGGING", "MPLCONFIG"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", "/proc/no-home")
+HIDE_MCP = """
+import sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] == 'mcp':
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Hide())
+"""
 
 
-def test_without_a_home_a_cache_or_a_network_it_starts_and_works(no_home, tmp_path):
-    with serve(tmp_path) as url, client_of(url) as client:
-        assert "shipped/posebox" in keys(client)
-        assert client.predict(api_name="/run_probe")["summary"]["n_pairs"] == 25
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["server.log"]
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A public Space with nothing that can be missing: (client, folder).
+
+    No home that could be written to, also not by root; no model's cache, no network, a results dataset out of reach,
+    and, as after ``pip install -r requirements.txt`` alone, no module called mcp.
+    """
+    folder, hiding = tmp_path_factory.mktemp("bare"), tmp_path_factory.mktemp("hiding")
+    (hiding / "sitecustomize.py").write_text(HIDE_MCP)
+    gone = [name for name in os.environ if name.startswith(("HF_", "XDG_", "HUGGING", "MPLCONFIG"))]
+    variables = dict.fromkeys(gone) | {
+        "HF_HUB_OFFLINE": "1",
+        "HOME": "/proc/no-home",
+        "PLANTAIN_RESULTS_REPO": REPO,
+        "PYTHONPATH": os.pathsep.join([str(hiding), os.environ.get("PYTHONPATH", "")]),
+        "SPACE_ID": "acme/space",
+    }
+    with serve(folder, **variables) as url, client_of(url) as client:
+        yield client, folder
+
+
+def test_without_a_home_a_cache_or_a_network_it_starts_and_works(bare):
+    client, folder = bare
+    assert "shipped/posebox" in keys(client)
+    assert client.predict(csv=FEW_PAIRS, api_name="/run_probe")["summary"]["n_pairs"] == 5
+    assert sorted(path.name for path in folder.iterdir()) == ["server.log"]
+
+
+def test_a_dataset_that_cannot_be_reached_leaves_the_shipped_runs(bare):
+    client, folder = bare
+    assert "shipped/posebox" in keys(client)
+    assert "the shipped runs are shown alone" in (folder / "server.log").read_text()
+
+
+def test_on_a_public_space_nobody_can_save(bare):
+    """A saved run would be in everybody's list: there the button is not only hidden, nothing answers to it."""
+    config = bare[0].config
+    (button,) = [c["id"] for c in config["components"] if c["props"].get("value") == "Save this run"]
+    assert [d for d in config["dependencies"] if any(target[0] == button for target in d["targets"])] == []
 
 
 def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_there(tmp_path):
@@ -78,21 +114,6 @@ def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_the
             wait_for(client, f"results-dataset/{name}")
             found = client.predict(run=f"results-dataset/{name}", api_name="/results")
             assert found["model"] == "posebox"
-            assert "Kept" not in press_run(url)  # it is there already
-
-
-def test_a_dataset_that_cannot_be_reached_leaves_the_shipped_runs(tmp_path):
-    with serve(tmp_path, PLANTAIN_RESULTS_REPO=REPO) as url, client_of(url) as client:
-        assert "shipped/posebox" in keys(client)
-    assert "the shipped runs are shown alone" in (tmp_path / "server.log").read_text()
-
-
-def test_on_a_public_space_nobody_can_save(tmp_path):
-    """A saved run would be in everybody's list: there the button is not only hidden, nothing answers to it."""
-    with serve(tmp_path, SPACE_ID="acme/space") as url, client_of(url) as client:
-        (button,) = [c["id"] for c in client.config["components"] if c["props"].get("value") == "Save this run"]
-        pressed = [d for d in client.config["dependencies"] if any(target[0] == button for target in d["targets"])]
-        assert pressed == []
 
 
 def press_run(url):

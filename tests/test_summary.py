@@ -4,18 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from made_runs import head_map, noisy_run
 
 from plantain import stats
-from plantain.data.heads import HeadMap
-from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
-from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.questions.response import Block, CardTable, load_published, summarise
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-HEAD_MAP = HeadMap(n_joint=2, n_single=3, n_attention_heads=4, head_width=32, mlp_width=96)
+HEAD_MAP = head_map(n_attention_heads=4, mlp_width=96)
 CARD_ROWS = [
     "Metric Value Significance",
     "Heads with |t| > 3 8,263 (50.6%) 6.2× empirical null p99",
@@ -31,21 +29,6 @@ CARD_BLOCKS = [
     "  • joint[3]: max|t|=20.18, 138/192 heads at |t|>3, median |d|=1.02",
     "  • joint[4]: max|t|=19.62, 131/192 heads at |t|>3, median |d|=1.01",
 ]
-
-
-def make_result(n_pairs, shift, noise=1.0, seed=0):
-    """A run in which the RMS of head h changes by ``shift[h]`` plus noise; the first side is 100."""
-    n_runs = HEAD_MAP.n_runs
-    rms = np.full((n_pairs, 2, n_runs), 100.0)
-    rms[:, 1] += shift + noise * np.random.default_rng(seed).normal(size=(n_pairs, n_runs))
-    mean_square = np.repeat((rms**2)[:, :, None, None, None], 3, axis=4).astype(np.float32)
-    return ProbeResult(
-        mean_square,
-        np.full((n_pairs, 2, 3), 8),
-        PromptSet.from_pairs([(f"a {i}", f"b {i}") for i in range(n_pairs)]),
-        ProbeConfig(),
-        HEAD_MAP,
-    )
 
 
 def table_of(**changes):
@@ -69,7 +52,7 @@ def planted():
     shift = np.linspace(0, 1.5, HEAD_MAP.n_runs)
     shift[HEAD_MAP.runs_of(2)] = 4.0
     shift[HEAD_MAP.runs_of(0)] = -2.0
-    return make_result(12, shift)
+    return noisy_run(12, shift, HEAD_MAP)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +67,7 @@ def without_variance():
     The first head is silent in one pair only.
     """
     shift = np.random.default_rng(1).normal(0, 2, HEAD_MAP.n_runs)
-    result = make_result(8, shift)
+    result = noisy_run(8, shift, HEAD_MAP)
     result.mean_square[:, 1, ..., HEAD_MAP.runs_of(3)] = result.mean_square[:, 0, ..., HEAD_MAP.runs_of(3)]
     result.mean_square[2, 1, ..., 0] = result.mean_square[2, 0, ..., 0]
     result.mean_square[:, 1, ..., HEAD_MAP.runs_of(4)] = 2 * result.mean_square[:, 0, ..., HEAD_MAP.runs_of(4)]
@@ -134,7 +117,7 @@ def test_split_half_is_median_and_quartiles(planted, summary):
     ("grouping", "part", "stream"), [("card", "mlp", "card"), ("head", "all", "image"), ("card", "attention", "text")]
 )
 def test_view_is_passed_on(grouping, part, stream):
-    result = make_result(6, 1.0)
+    result = noisy_run(6, 1.0, HEAD_MAP)
     result.mean_square[:] *= np.random.default_rng(2).uniform(0.9, 1.1, result.mean_square.shape)
     found = summarise(result, grouping, part, stream, n_flips=20, n_splits=5)
     expected = stats.paired_t(result.differences(grouping, part, stream))
@@ -154,7 +137,7 @@ def test_other_thresholds(planted):
 def test_null_p99_of_zero_has_no_ratio():
     shift = np.zeros(HEAD_MAP.n_runs)
     shift[:3] = 50
-    found = summarise(make_result(25, shift), n_flips=100, n_splits=5, thresholds=(3, 20))
+    found = summarise(noisy_run(25, shift, HEAD_MAP), n_flips=100, n_splits=5, thresholds=(3, 20))
     assert found.null_p99[1] == 0
     assert found.counts[1] == 3
     assert found.ratios[1] is None
@@ -162,21 +145,21 @@ def test_null_p99_of_zero_has_no_ratio():
 
 
 def test_without_an_effect_little_is_found():
-    found = summarise(make_result(12, 0.0, seed=5), n_flips=200, n_splits=20)
+    found = summarise(noisy_run(12, 0.0, HEAD_MAP, seed=5), n_flips=200, n_splits=20)
     assert found.set_p[0] > 0.05
     assert abs(found.split_half[0]) < 0.3
 
 
 @pytest.mark.parametrize("n_done", [0, 2])
 def test_fewer_than_three_pairs_are_refused(n_done):
-    full = make_result(3, 1.0)
+    full = noisy_run(3, 1.0, HEAD_MAP)
     partial = ProbeResult(full.mean_square[:n_done], full.token_counts[:n_done], full.prompts, full.config, HEAD_MAP)
     with pytest.raises(InputError, match=f"at least 3 pairs; got {n_done}"):
         summarise(partial)
 
 
 def test_three_pairs_have_no_split_half():
-    found = summarise(make_result(3, 1.0))
+    found = summarise(noisy_run(3, 1.0, HEAD_MAP))
     assert found.split_half is None
     assert found.split_half_r.size == 0
     assert found.rows[3][:2] == ("Split-half r (median)", "not defined")
@@ -235,7 +218,7 @@ def test_infinite_t_is_json(without_variance, n_flips):
 
 
 def test_all_silent_run_is_summarised():
-    found = summarise(make_result(6, 0.0, noise=0.0), n_flips=20, n_splits=4)
+    found = summarise(noisy_run(6, 0.0, HEAD_MAP, noise=0.0), n_flips=20, n_splits=4)
     assert (found.counts, found.ratios, found.max_abs_t) == ((0, 0), (None, None), 0.0)
     assert found.split_half is None
     assert found.n_silent == found.n_heads

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 import plantain
-from plantain.data.study import load_controls
-from plantain.paths import ROOT, RUNS
+from plantain.paths import ROOT
 from plantain.questions import carry_over as transfer
 
 
 @pytest.fixture(scope="module")
-def study():
-    return load_controls(RUNS / "controls")
+def study(shipped_study):
+    return shipped_study
 
 
 @pytest.fixture(scope="module")
