@@ -1,4 +1,4 @@
-"""What the card's statistics say of networks that have learned nothing: ``python benchmarks/findings/random_weights.py``.
+"""The card's statistics on weights that have learned nothing: ``python benchmarks/findings/random_weights.py``.
 
 Five Poseboxes with random weights throughout; five of which only the transformer is random while the text
 encoder is the trained one; and the trained Posebox. On ``dense_pose`` as shipped (the T-pose in ten wordings)
