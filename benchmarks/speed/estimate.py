@@ -5,10 +5,12 @@ Posebox on this device, after a first run to warm up; estimated and measured sec
 
 from __future__ import annotations
 
+from typing import Any
+
 import plantain
 from plantain.probe.estimate import before
 
-SETTINGS = ({}, {"n_seeds": 4}, {"num_inference_steps": 4}, {"guidance_scale": 2.0}, {"height": 256, "width": 256})
+SETTINGS: tuple[dict[str, Any], ...] = ({}, {"n_seeds": 4}, {"num_inference_steps": 4}, {"guidance_scale": 2.0}, {"height": 256, "width": 256})
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How long Posebox keeps one waiting, against the limits set for it: ``python benchmarks/posebox_speed.py``.
+"""How long Posebox keeps one waiting, against the limits set for it: ``python benchmarks/speed/posebox.py``.
 
 Loading after imports under 2 s, a 25-pair probe under 30 s, one drawn picture under 3 s, on a two-core CPU.
 Medians of five, the probe of three.

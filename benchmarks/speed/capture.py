@@ -1,6 +1,6 @@
 """What capture costs: time and memory of a forward with and without it, and with whole activations kept.
 
-    python benchmarks/capture_overhead.py
+    python benchmarks/speed/capture.py
 
 Times are taken in turns (bare, capture, storing, bare, …), so that a busy machine slows all alike,
 and given as the median and quartiles of the ratios within a turn. They are taken with an allocator

@@ -1,6 +1,6 @@
 """How fast the sign-flip null is, and how much memory it takes, beside MNE, plain NumPy and SciPy.
 
-Run ``python benchmarks/null_speed.py``; everything is measured in one process, one after the other.
+Run ``python benchmarks/speed/null.py``; everything is measured in one process, one after the other.
 """
 
 from __future__ import annotations

@@ -1,0 +1,251 @@
+"""Make the tables of docs/results.md from the shipped runs: ``python benchmarks/findings/results.py``.
+
+With ``--check`` nothing is written, and the exit status is 1 where a number of the page is no longer what the runs
+give. Numbers come from the package, and this file says in which table; sentences stand in the page itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from functools import cache
+from itertools import zip_longest
+from typing import Any
+
+import control_sets
+import numpy as np
+import random_weights
+
+import plantain
+from plantain.data.study import ControlStudy, load_controls
+from plantain.paths import POSEBOX, ROOT, RUNS
+from plantain.questions.carry_over import transfers
+from plantain.questions.certainty import infer
+from plantain.questions.dose import dose
+from plantain.questions.families import Count, family_table
+from plantain.questions.length import equal_length
+from plantain.questions.response import load_published
+from plantain.questions.selectivity import compare
+from plantain.questions.stability import stability
+from plantain.report.study_tables import tables
+from plantain.wording import signed
+
+PAGE = ROOT / "docs" / "results.md"
+TRAINED, UNTRAINED, RANDOM = MODELS = ("posebox", "posebox-untrained", "posebox-random")
+# Of the tables of a comparison, those that the page shows.
+COMPARED = ("By family of heads", "Counts: attention heads", "Correlation of t maps", "Bent joints, bodies, clothes")
+
+Cells = Sequence[Sequence[str]]
+
+
+@cache
+def run(name: str) -> Any:
+    """A shipped run, by its folder in assets/runs."""
+    return plantain.load_result(RUNS / name)
+
+
+@cache
+def summary(name: str, **view: Any) -> Any:
+    """What ``plantain.summarise`` makes of it."""
+    return plantain.summarise(run(name), **view)
+
+
+@cache
+def study() -> ControlStudy:
+    return load_controls(RUNS / "controls")
+
+
+def headline() -> str:
+    header = ["weights", "heads", "|t| > 3", "|t| > 5", "null p99 at 3", "set-level p", "max |t|", "split-half r"]
+    rows = [[*header, "attention heads at |t| > 3"]]
+    for name in MODELS:
+        s, own = summary(name), summary(name, grouping="head")
+        cells = [f"`{name}`", f"{s.n_heads}", share(s), f"{s.counts[1]}", f"{s.null_p99[0]:.0f}", f"{s.set_p[0]:.3f}"]
+        rows.append([*cells, f"{s.max_abs_t:.1f}", half(s), f"{own.counts[0]} of {own.n_heads}"])
+    s = load_published()
+    cells = ["FLUX.2 Klein base 4B, as published", f"{s.n_heads:,}", share(s), f"{s.counts[1]:,}"]
+    cells += [f"about {s.null_p99[0]:,.0f}", "not given", f"{s.max_abs_t:.2f}", half(s), "not given"]
+    return grid([*rows, cells])
+
+
+def by_family() -> str:
+    rows = [["heads", "of", "|t| > 3", "null p99", "p", "r", "untrained: |t| > 3", "null p99", "p", "r"]]
+    for own, twin in zip(*(family_table(run(name)).rows for name in MODELS[:2]), strict=True):
+        rows.append([own.scope, f"{own.n_heads} {own.unit}", *counted(own), *counted(twin)])
+    return grid(rows)
+
+
+def directions() -> str:
+    rows = [["runs of 16 channels", "of", "|t| > 3", "of them larger in B", "untrained: |t| > 3", "larger in B"]]
+    for part in ("attention", "mlp"):
+        cells = []
+        for name in MODELS[:2]:
+            t = summary(name, part=part).t
+            cells += [f"{(np.abs(t) > 3).sum()}", f"{(t > 3).sum()}"]
+        rows.append([part, f"{len(t)}", *cells])
+    return grid(rows)
+
+
+def certainty() -> str:
+    found = [dict(infer(run(n), summary(n, grouping=g)).rows) for g in ("card", "head") for n in MODELS[:2]]
+    header = ["", "card heads", "untrained", "attention heads", "untrained"]
+    return grid([header, *([what, *(rows.get(what, "—") for rows in found)] for what in found[0])])
+
+
+def noise() -> str:
+    rows = [["weights", *stability(run(f"levels/{TRAINED}")).rows[0]]]
+    said = []
+    for name in MODELS[:2]:
+        found = stability(run(f"levels/{name}"))
+        rows += [[f"`{name}`", *row] for row in found.rows[1:]]
+        first, kept = found.same_way
+        said.append(f"{kept} of {first} (`{name}`)")
+    return f"{grid(rows)}\n\nHeads at |t| > 3 that are so with the same sign at every level: {', '.join(said)}."
+
+
+def doses() -> str:
+    header = ["weights", "heads", "distance", "a step at |t| > 3", "a slope at |t| > 3", "null p99", "p", "step best"]
+    rows = [[*header, "slope or both best", "median of permutations", "gain in R²", "p"]]
+    for grouping, measure in (("card", "rotation"), ("card", "joints"), ("head", "rotation")):
+        for name in MODELS[:2]:
+            d = dose(run(name), measure, grouping)
+            low, high = d.distance.min(), d.distance.max()
+            apart = f"{low:.1f}° to {high:.1f}°" if measure == "rotation" else f"{low:.0f} to {high:.0f} joints"
+            cells = [f"`{name}`", f"{d.n_heads} {'card' if grouping == 'card' else 'attention'}", apart]
+            cells += [f"{d.step_counts[0]}", f"{d.counts[0]}", f"{d.null_p99[0]:.0f}", f"{d.set_p[0]:.3f}"]
+            cells += [f"{d.n_best['step']}", f"{d.n_by_distance}", f"{np.median(d.distance_null):.0f}"]
+            rows.append([*cells, signed(d.gain, 3), f"{d.gain_p:.3f}"])
+    return grid(rows)
+
+
+def length() -> str:
+    header = ["weights", "tokens, B − A", "t of the tokens", "heads at |t| > 3, of 510", "null p99"]
+    rows = [[*header, "at equal length", "null p99", "standard error there, of a mean's"]]
+    for weights, runs in study().runs.items():
+        found = equal_length(runs["length"])
+        assert found.adjusted is not None
+        assert found.counts_adjusted is not None
+        assert found.p99_adjusted is not None
+        cells = [weights, signed(float(found.audit.delta.mean()), 2), signed(found.audit.t, 2), f"{found.counts[0]}"]
+        cells += [f"{found.p99[0]:.0f}", f"{found.counts_adjusted[0]}", f"{found.p99_adjusted[0]:.0f}"]
+        rows.append([*cells, f"{found.adjusted.inflation:.2f}"])
+    return grid(rows)
+
+
+def compared() -> str:
+    made = {table.title: table for table in tables(compare(study()))}
+    parts = [f"### {title}\n\n{made[title].note}\n\n{grid(made[title].cells)}" for title in COMPARED]
+    return "\n\n".join(parts)
+
+
+def random_rows() -> str:
+    rows = [["weights", "T-pose in", "|t| > 3, of 510", "|t| > 5", "null p99", "set-level p", "r"]]
+    kept = json.loads(random_weights.KEPT.read_text(encoding="utf-8"))
+    for weights, wording in dict.fromkeys((row["weights"], row["wording"]) for row in kept):
+        some = [row for row in kept if (row["weights"], row["wording"]) == (weights, wording)]
+        cells = [", ".join(f"{row[key]:.0f}" for row in some) for key in ("n_above_3", "n_above_5", "null_p99")]
+        ps, rs = ([row[key] for row in some] for key in ("set_p", "split_half_r"))
+        rows.append([weights, wording, *cells, span(ps, 3), span(rs, 2)])
+    return grid(rows)
+
+
+def drawn() -> str:
+    found = json.loads((POSEBOX / "proof.json").read_text(encoding="utf-8"))
+    wanted = ("pose", "canonical", "setting", "clothing")
+    rows = [["prompts", *wanted]]
+    for name, label in (("dense_pose", "of `dense_pose`"), ("held_out", "held out, at random")):
+        shares = found["shares"][name]
+        rows.append([f"{shares['n']} {label}", *(f"{100 * shares[what]:.1f} %" for what in wanted)])
+    least = min(found["pose_share_by_pose"].values())
+    return f"{grid(rows)}\n\nThe least sure of {len(found['pose_share_by_pose'])} poses: {100 * least:.0f} %."
+
+
+def share(table: Any) -> str:
+    return f"{table.counts[0]:,} ({100 * table.shares[0]:.1f} %)"
+
+
+def half(table: Any) -> str:
+    return f"{table.split_half[0]:.2f}" if table.split_half else "—"
+
+
+def counted(count: Count) -> list[str]:
+    r = "—" if count.split_half_r is None else f"{count.split_half_r:.2f}"
+    return [
+        f"{count.counts[0]} ({100 * count.share:.1f} %)",
+        f"{count.null_p99[0]:.0f}",
+        f"{count.set_p[0]:.3f}",
+        r,
+    ]
+
+
+def span(values: Sequence[float], decimals: int) -> str:
+    low, high = (f"{value:.{decimals}f}" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def grid(rows: Cells) -> str:
+    """A Markdown table, its header first."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+MAKERS = {
+    "headline": headline,
+    "families": by_family,
+    "directions": directions,
+    "certainty": certainty,
+    "noise": noise,
+    "dose": doses,
+    "length": length,
+    "sets": lambda: grid(control_sets.table(study())),
+    "compared": compared,
+    "carry over": lambda: grid(transfers(study()).rows),
+    "random": random_rows,
+    "drawn": drawn,
+}
+"""What fills each part of the page between ``<!-- made: NAME -->`` and ``<!-- end -->``."""
+
+_PART = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_NUMBER = re.compile(r"[+\-−]?\d[\d,]*(?:\.\d+)?")
+
+
+def make(page: str) -> str:
+    """The page with every made part made again; its sentences stay as they stand."""
+    return _PART.sub(lambda part: f"{part[1]}\n{MAKERS[part[2]]()}\n\n{part[3]}", page)
+
+
+def numbers(text: str) -> list[tuple[float, float]]:
+    """Every number of a text, each with the unit of the last digit that it shows: (12.5, 0.1)."""
+    found = [match.replace(",", "").replace("−", "-") for match in _NUMBER.findall(text)]
+    return [(float(n), 10.0 ** -len(n.partition(".")[2])) for n in found]
+
+
+def differences(old: str, new: str) -> list[str]:
+    """Lines of two pages whose numbers are not the same, within what another machine's rounding may change."""
+    found = []
+    for a, b in zip_longest(old.splitlines(), new.splitlines(), fillvalue=""):
+        pairs = list(zip_longest(numbers(a), numbers(b), fillvalue=(float("nan"), 0.0)))
+        if not all(abs(x - y) <= max(2 * unit, 0.02 * abs(x)) for (x, unit), (y, _) in pairs):
+            found.append(f"stands: {a}\nfound:  {b}")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a number differs")
+    check = parser.parse_args().check
+    old = PAGE.read_text(encoding="utf-8")
+    new = make(old)
+    if not check:
+        PAGE.write_text(new, encoding="utf-8")
+        return 0
+    found = differences(old, new)
+    print("\n\n".join(found) or "Every number stands.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
