@@ -34,8 +34,8 @@ def test_a_link_opens_the_pair_tab_with_its_prompts_and_seed(server, browser):
     ("query", "sentence"),
     [
         ("?run=../../etc", "There is no run"),
-        ("?tab=nowhere", "there is no tab"),
-        ("?tab=pair&seed=-1", "expected a whole number"),
+        ("?tab=nowhere", "There is no tab"),
+        ("?tab=pair&seed=-1", "seed must be a whole number"),
         ("?counting=all", "There is no counting"),
         ("?tab=pair&a=" + "word%20" * 600, "has 600 words"),
     ],

@@ -316,7 +316,11 @@ def test_a_wrong_prompt_is_named_on_the_page(page, a, b, sentence):
 
 
 @pytest.mark.parametrize(
-    ("value", "sentence"), [("-1", "seed must be a whole number"), ("1.5", "Expected a whole number; got 1.5")]
+    ("value", "sentence"),
+    [
+        ("-1", "seed must be a whole number"),
+        ("1.5", "seed must be a whole number from 0 to 9,007,199,254,740,992; got 1.5"),
+    ],
 )
 @pytest.mark.parametrize("tab", ["Run the probe", "Your pair"])
 def test_a_wrong_seed_is_named_beside_its_field(page, tab, value, sentence):

@@ -11,7 +11,7 @@ from browser import serve
 from plantain.data.dataset import run_name
 from plantain.data.result import load_result
 from plantain.paths import RUNS
-from plantain.ui.tabs.run import OWN_SIZE
+from plantain.ui.limits import OWN_SIZE
 
 REPO = "acme/results"
 

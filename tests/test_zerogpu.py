@@ -15,7 +15,7 @@ from spaces.zero.config import get_config
 import app
 import plantain
 from plantain.model.identity import weights_fingerprint
-from plantain.ui.tabs.run import OWN_SIZE
+from plantain.ui.limits import OWN_SIZE
 
 # The emulation runs the real packing of `spaces`, which opens files with O_DIRECT: Linux alone has that flag.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux, and its packing reads without cache")

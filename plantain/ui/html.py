@@ -10,6 +10,20 @@ from typing import Any
 from plantain.report.picture import NARROW, WIDE, Picture
 
 
+def alert(what: str, said: object) -> str:
+    """A paragraph for what went wrong: ``what`` stands out, and what is said of it may hold anything.
+
+    >>> alert("Not run.", InputError("Prompt A is empty; write one."))
+    """
+    bold, rest = html.escape(what), html.escape(str(said))
+    return f'<p class="plantain-error" role="alert"><strong>{bold}</strong> {rest}</p>'
+
+
+def status(said: str) -> str:
+    """A line on how far something is."""
+    return f'<p role="status">{html.escape(said)}</p>'
+
+
 def page_figure(draw: Callable[[float], Picture], table: str = "") -> str:
     """HTML of a figure, drawn for a wide and for a narrow screen; the page's CSS shows one of them.
 
