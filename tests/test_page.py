@@ -148,6 +148,29 @@ def test_the_probe_runs_live_is_saved_and_can_be_compared(page, server):
     page.get_by_role("option", name="saved here").first.wait_for()
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_nothing_lies_over_a_field_and_no_gap_stands_under_the_buttons(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_tab(page, "Run the probe")
+    page.wait_for_timeout(500)
+    label, text, last, next_one = (
+        found.filter(visible=True).first.bounding_box()
+        for found in (
+            page.get_by_text("or your own, used instead"),
+            page.get_by_text("Drop File Here"),
+            page.get_by_role("button", name="Save this run"),
+            page.get_by_role("button", name="Compare with a cached run"),
+        )
+    )
+    assert label["y"] + label["height"] <= text["y"]
+    assert 0 < next_one["y"] - last["y"] - last["height"] < 100
+    size = page.get_by_label("Pixels a side", exact=True)
+    assert size.evaluate(
+        "e => e.scrollWidth <= e.clientWidth && e.getBoundingClientRect().right - parseFloat(getComputedStyle(e)"
+        ".paddingRight) <= e.parentElement.querySelector('.icon-wrap').getBoundingClientRect().left"
+    )
+
+
 def test_what_a_run_will_cost_follows_the_settings(page):
     open_tab(page, "Run the probe")
     set_number(page, "Noise seeds", 4)
@@ -330,6 +353,24 @@ def test_a_wrong_seed_is_named_beside_its_field(page, tab, value, sentence):
         "button", name="Run the probe" if tab == "Run the probe" else "Probe this pair", exact=True
     ).click()
     shows(page, sentence)
+
+
+MARKUP = "![x](http://evil.invalid/track.png) <img src=http://evil.invalid/x.png> <h1>Sign in</h1> "
+
+
+def test_markup_in_a_prompt_stays_text(page, tmp_path):
+    """A page that would fetch the picture fails in ``open_page``: no request may leave for another host."""
+    open_tab(page, "Your pair")
+    page.get_by_label("Prompt A").fill(MARKUP + "zyx " * 120)
+    page.get_by_role("button", name="Probe this pair").click()
+    shows(page, "reads at most 96", LOADED)
+    shows(page, "![x](http://evil.invalid")
+    (tmp_path / "markup.csv").write_text(f"a,b\n{MARKUP}{'zyx ' * 120},a\nb,c\nd,e\n")
+    open_tab(page, "Run the probe")
+    upload(page, tmp_path / "markup.csv")
+    start_probe(page)
+    shows(page, "Not run.", LOADED)
+    assert page.locator("img[src*='evil'], h1:has-text('Sign in')").count() == 0
 
 
 # -- Controls --------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_the
         second.mkdir()
         with serve(first, **variables) as url:
             said = press_run(url)
-            assert f"Kept in [the results dataset]({datasets.address}/datasets/{REPO}/tree/main/{name})" in said
+            assert f'Kept in <a href="{datasets.address}/datasets/{REPO}/tree/main/{name}">' in said
             with client_of(url) as client:
                 wait_for(client, f"results-dataset/{name}")
         with serve(second, **variables) as url, client_of(url) as client:

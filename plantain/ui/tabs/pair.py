@@ -68,7 +68,7 @@ def build(engine: Engine) -> dict[str, Any]:
     with gr.Row():
         a = gr.Textbox(first[0], label="Prompt A", lines=3)
         b = gr.Textbox(first[1], label="Prompt B", lines=3)
-    words = gr.HTML(visible=small, elem_id="plantain-words")
+    words = gr.HTML(visible=small, elem_id="plantain-words", elem_classes=["plantain-line"])
     gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
     with gr.Row():
         low, high = PAIR_SEEDS.low, PAIR_SEEDS.high
@@ -104,7 +104,7 @@ class _Answer:
     """What a probed pair is answered with: a figure beside what it means and the two pictures."""
 
     def __init__(self) -> None:
-        self.status = gr.HTML(elem_id="plantain-pair-status")
+        self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.plot = gr.HTML()

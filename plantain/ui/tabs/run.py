@@ -93,7 +93,7 @@ class _Board:
             self.stop = gr.Button("Stop, and keep the pairs done", interactive=False)
             self.go_on = gr.Button("Go on with the rest", interactive=False)
             self.save = gr.Button("Save this run", interactive=False, visible=_MAY_SAVE)
-        self.status = gr.HTML(elem_id="plantain-run-status")
+        self.status = gr.HTML(elem_id="plantain-run-status", elem_classes=["plantain-line"])
         self.step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
         self.view = RunView()
         self.state = gr.State(None)  # ProbeResult | None: what is done so far
@@ -143,7 +143,7 @@ def build(engine: Engine) -> dict[str, Any]:
     fields = _fields()
     counting = counting_choice()
     first = Settings(**{name: field.value for name, field in fields.items()})
-    estimate = gr.HTML(_estimate(engine, first), elem_classes=["plantain-muted"])
+    estimate = gr.HTML(_estimate(engine, first), elem_classes=["plantain-muted", "plantain-line"])
     board = _Board(counting)
     with gr.Accordion("Compare with a cached run", open=False):
         other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
@@ -162,11 +162,13 @@ def build(engine: Engine) -> dict[str, Any]:
 def _fields() -> dict[str, Any]:
     """A field for each of ``Settings``, by its name, in the same order."""
     with gr.Row():
-        prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set")
+        prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set", min_width=260)
         upload = gr.File(
             label="or your own, used instead: JSON, or CSV with columns a and b",
             file_types=[".json", ".csv"],
-            height=120,
+            height=90,
+            min_width=260,
+            elem_classes=["plantain-upload"],
         )
     with gr.Row():
         seed = gr.Number(0, label="First noise seed", min_width=120)
@@ -174,7 +176,7 @@ def _fields() -> dict[str, Any]:
             limits.RUN_SEEDS.low, limits.RUN_SEEDS.high, value=1, step=1, label="Noise seeds", min_width=120
         )
         steps = gr.Slider(limits.STEPS.low, limits.STEPS.high, value=1, step=1, label="Denoising steps", min_width=120)
-        size = gr.Dropdown(limits.SIZES, value=limits.OWN_SIZE, label="Pixels a side", min_width=120)
+        size = gr.Dropdown(limits.SIZES, value=limits.OWN_SIZE, label="Pixels a side", min_width=240)
     return {"prompts": prompts, "upload": upload, "seed": seed, "n_seeds": n_seeds, "steps": steps, "size": size}
 
 
@@ -205,7 +207,9 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
         return {board.status: said} | ({board.save: gr.Button(interactive=False)} if saved else {})
 
     state, counting = board.state, board.counting
-    heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
+    # Not on the frame of the view nor on buttons: what changes in them needs no sign of its own.
+    progress = [board.status, *board.view.parts.values()]
+    heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private", "show_progress_on": progress}
     loud = QUIET | {"show_progress": "full"}
     asked = {*fields.values(), counting, state}
     started = board.start.click(run, asked, board.outputs, validator=validate, **heavy)
