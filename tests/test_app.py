@@ -81,6 +81,6 @@ def test_the_gpu_seconds_a_run_asks_for_are_said_before_it_starts(served):
 
     engine = Engine("acme/klein", served.probe, None, served.tokens, gpu_seconds=served._seconds)
     prompts, config = prompt_set(25, "a cat"), plantain.ProbeConfig()
-    assert f"asks for **{served._seconds(prompts, config)} seconds of GPU**" in sentence(engine, prompts, config)
+    assert f"asks for {served._seconds(prompts, config)} seconds of GPU" in sentence(engine, prompts, config)
     too_much = plantain.ProbeConfig(n_seeds=16, num_inference_steps=9)
     assert "the page at most 6,400" in sentence(engine, prompts, too_much)

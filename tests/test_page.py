@@ -175,6 +175,29 @@ def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(p
     page.get_by_role("option", name="saved here").first.wait_for()
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_nothing_lies_over_a_field_and_no_gap_stands_under_the_buttons(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_tab(page, "Run the probe")
+    page.wait_for_timeout(500)
+    label, text, last, next_one = (
+        found.filter(visible=True).first.bounding_box()
+        for found in (
+            page.get_by_text("or your own, used instead"),
+            page.get_by_text("Drop File Here"),
+            page.get_by_role("button", name="Save this run"),
+            page.get_by_role("button", name="Compare with a cached run"),
+        )
+    )
+    assert label["y"] + label["height"] <= text["y"]
+    assert 0 < next_one["y"] - last["y"] - last["height"] < 100
+    size = page.get_by_label("Pixels a side", exact=True)
+    assert size.evaluate(
+        "e => e.scrollWidth <= e.clientWidth && e.getBoundingClientRect().right - parseFloat(getComputedStyle(e)"
+        ".paddingRight) <= e.parentElement.querySelector('.icon-wrap').getBoundingClientRect().left"
+    )
+
+
 def test_what_a_run_will_cost_follows_the_settings_and_comparing_needs_a_run(page):
     open_tab(page, "Run the probe")
     set_number(page, "Noise seeds", 4)
@@ -318,7 +341,11 @@ def test_a_wrong_prompt_is_named_on_the_page(asked, a, b, sentence):
 
 
 @pytest.mark.parametrize(
-    ("value", "sentence"), [("-1", "seed must be a whole number"), ("1.5", "Expected a whole number; got 1.5")]
+    ("value", "sentence"),
+    [
+        ("-1", "seed must be a whole number"),
+        ("1.5", "seed must be a whole number from 0 to 9,007,199,254,740,992; got 1.5"),
+    ],
 )
 @pytest.mark.parametrize("tab", ["Run the probe", "Your pair"])
 def test_a_wrong_seed_is_named_beside_its_field(asked, tab, value, sentence):
@@ -329,6 +356,24 @@ def test_a_wrong_seed_is_named_beside_its_field(asked, tab, value, sentence):
     ).click()
     shows(asked, sentence)
     asked.get_by_label("First noise seed").filter(visible=True).fill("0")
+
+
+MARKUP = "![x](http://evil.invalid/track.png) <img src=http://evil.invalid/x.png> <h1>Sign in</h1> "
+
+
+def test_markup_in_a_prompt_stays_text(page, tmp_path):
+    """A page that would fetch the picture fails in ``open_page``: no request may leave for another host."""
+    open_tab(page, "Your pair")
+    page.get_by_label("Prompt A").fill(MARKUP + "zyx " * 120)
+    page.get_by_role("button", name="Probe this pair").click()
+    shows(page, "reads at most 96", LOADED)
+    shows(page, "![x](http://evil.invalid")
+    (tmp_path / "markup.csv").write_text(f"a,b\n{MARKUP}{'zyx ' * 120},a\nb,c\nd,e\n")
+    open_tab(page, "Run the probe")
+    upload(page, tmp_path / "markup.csv")
+    start_probe(page)
+    shows(page, "Not run.", LOADED)
+    assert page.locator("img[src*='evil'], h1:has-text('Sign in')").count() == 0
 
 
 # -- Controls --------------------------------------------------------------------------------------

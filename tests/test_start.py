@@ -11,7 +11,7 @@ from browser import FEW_PAIRS, serve
 from plantain.data.dataset import run_name
 from plantain.data.result import load_result
 from plantain.paths import RUNS
-from plantain.ui.tabs.run import OWN_SIZE
+from plantain.ui.limits import OWN_SIZE
 
 REPO = "acme/results"
 
@@ -107,7 +107,7 @@ def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_the
         second.mkdir()
         with serve(first, **variables) as url:
             said = press_run(url)
-            assert f"Kept in [the results dataset]({datasets.address}/datasets/{REPO}/tree/main/{name})" in said
+            assert f'Kept in <a href="{datasets.address}/datasets/{REPO}/tree/main/{name}">' in said
             with client_of(url) as client:
                 wait_for(client, f"results-dataset/{name}")
         with serve(second, **variables) as url, client_of(url) as client:

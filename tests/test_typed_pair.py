@@ -25,7 +25,8 @@ def test_t_over_seeds_is_scipys_over_the_seeds_differences(posebox, reference):
     d = np.stack([result.differences(seed=seed)[0] for seed in range(5)])
     np.testing.assert_allclose(reading.t, scipy_stats.ttest_1samp(d, 0).statistic, rtol=1e-9)
     assert reading.over == "5 noise seeds of one pair"
-    assert "n = 1 in prompts" in reading.sentences[0]
+    assert "n = 1 in prompts" in reading.caveat
+    assert reading.sentences[0] == f"{reading.which} {reading.caveat}"
     assert f"{int((abs(reading.t) > 3).sum())} of 510" in reading.sentences[0]
 
 

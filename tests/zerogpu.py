@@ -11,8 +11,10 @@ scheduler answers follows ``spaces/zero/api.py`` and ``client.py``; how Hugging 
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -209,6 +211,11 @@ class Visitor:
             if name == event["api_name"] or name in labels:
                 return event
         raise AssertionError(f"The page has no event {name!r}.")
+
+
+def text_of(line: str) -> str:
+    """What a reader sees of a line of HTML."""
+    return html.unescape(re.sub("<[^>]*>", "", line))
 
 
 @contextmanager

@@ -10,7 +10,13 @@ from typing import Any
 import plantain
 from plantain.probe.estimate import before
 
-SETTINGS: tuple[dict[str, Any], ...] = ({}, {"n_seeds": 4}, {"num_inference_steps": 4}, {"guidance_scale": 2.0}, {"height": 256, "width": 256})
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"n_seeds": 4},
+    {"num_inference_steps": 4},
+    {"guidance_scale": 2.0},
+    {"height": 256, "width": 256},
+)
 
 
 def main() -> None:

@@ -33,7 +33,8 @@ class PairReading:
     t : float64 array, shape (n_card_heads,); over noise seeds for one pair, over subjects for a template
     reference : |t| of the cached ``dense_pose`` run, same shape, or None
     names, block_index : block names, and the block of every head
-    sentences : which t this is and its caveat first, then lengths and the pose axis; plain text
+    which, caveat : which t this is and how many heads it moves, and what that does not say; plain text
+    sentences : these two as the first, then lengths and the pose axis; plain text
     """
 
     over: str
@@ -41,6 +42,8 @@ class PairReading:
     reference: np.ndarray | None
     names: tuple[str, ...]
     block_index: np.ndarray
+    which: str
+    caveat: str
     sentences: tuple[str, ...]
 
     @property
@@ -127,7 +130,8 @@ def read_pair(
     over_subjects = result.n_pairs > 1
     d = result.differences() if over_subjects else _over_seeds(result)
     t = stats.paired_t(d)
-    sentences = [_which_t(t, len(d), over_subjects), _lengths(tokens), _alignment(d, reference)]
+    which, caveat = _which_t(t, len(d), over_subjects)
+    sentences = [f"{which} {caveat}", _lengths(tokens), _alignment(d, reference)]
     if reference is not None and control is not None:
         sentences.append(_along(d, reference, control))
     return PairReading(
@@ -136,6 +140,8 @@ def read_pair(
         reference=None if reference is None else np.abs(stats.paired_t(reference.differences())),
         names=tuple(result.head_map.block_names),
         block_index=result.head_map.table()["block_index"],
+        which=which,
+        caveat=caveat,
         sentences=tuple(sentences),
     )
 
@@ -158,17 +164,16 @@ def _over_seeds(result: ProbeResult) -> np.ndarray:
     return np.concatenate([result.differences(seed=seed) for seed in result.config.seeds])
 
 
-def _which_t(t: np.ndarray, n: int, over_subjects: bool) -> str:
-    count = f"{int((np.abs(t) > THRESHOLDS[0]).sum()):,} of {len(t):,} card heads lie at |t| > {THRESHOLDS[0]:g}"
+def _which_t(t: np.ndarray, n: int, over_subjects: bool) -> tuple[str, str]:
+    count = f"{int((np.abs(t) > THRESHOLDS[0]).sum()):,} of {len(t):,} card heads lie at |t| > {THRESHOLDS[0]:g}."
     if over_subjects:
-        return (
-            f"t over {n} subjects: {count}. The same words changed in every pair, so this may be the words as well as "
-            "what they mean; only control prompts could tell."
+        return f"t over {n} subjects: {count}", (
+            "The same words changed in every pair, so this may be the words as well as what they mean; only control "
+            "prompts could tell."
         )
-    return (
-        f"t over {n} noise seeds of one pair: {count}. This is n = 1 in prompts: a large |t| says that the shift is "
-        "stable under noise, not that it holds for another subject or wording. Where noise moves a head little, |t| "
-        "is large for any two prompts."
+    return f"t over {n} noise seeds of one pair: {count}", (
+        "This is n = 1 in prompts: a large |t| says that the shift is stable under noise, not that it holds for "
+        "another subject or wording. Where noise moves a head little, |t| is large for any two prompts."
     )
 
 

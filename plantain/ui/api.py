@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -12,19 +13,22 @@ from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.questions.counted import Counted, check_counting
-from plantain.questions.response import load_published
+from plantain.questions.response import THRESHOLDS, load_published
 from plantain.questions.typed_pair import job, read_pair
 from plantain.report.command import shell_command
-from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
-from plantain.ui.engine import Engine
-from plantain.ui.estimate import check_work
+from plantain.ui.engine import ON_THE_MODEL, Engine
+from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS, check_pairs, check_work
 
 
-def build(engine: Engine) -> None:
-    """Register the endpoints; everything else on the page is private."""
+class Endpoints:
+    """The functions that programs call, around one model."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def run_probe(
+        self,
         prompts: str = "dense_pose",
         csv: str = "",
         seed: int = 0,
@@ -46,23 +50,20 @@ def build(engine: Engine) -> None:
             Counts, null, blocks and provenance as numbers, the command that makes the run again, and the
             untrained twin's counts where its run is cached.
         """
-        try:
+        with _refusing():
             check_counting(counting)
             text = _text("csv", csv)
             pairs = parse_csv(text, "csv") if text.strip() else _shipped(_text("prompts", prompts))
-            if len(pairs) < MIN_PAIRS:
-                raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; got {len(pairs)}.")
+            check_pairs(len(pairs))
             config = ProbeConfig(
-                seed=_within("seed", seed, 0, 2**53),
-                n_seeds=_within("n_seeds", n_seeds, 1, 16),
-                num_inference_steps=_within("num_inference_steps", num_inference_steps, 1, 8),
+                seed=SEED.check(seed, "seed"),
+                n_seeds=RUN_SEEDS.check(n_seeds, "n_seeds"),
+                num_inference_steps=STEPS.check(num_inference_steps, "num_inference_steps"),
             )
             check_work(len(pairs), config)
-            return _described(_last(engine, pairs, config), counting)
-        except InputError as error:
-            raise _refused(error) from error
+            return _described(self._last(pairs, config), counting)
 
-    def probe_pair(a: str, b: str, n_seeds: int = 8, seed: int = 0) -> dict[str, Any]:
+    def probe_pair(self, a: str, b: str, n_seeds: int = 8, seed: int = 0) -> dict[str, Any]:
         """Probe two prompts that differ in one thing, over noise seeds, or over 25 subjects with {subject} in both.
 
         Args:
@@ -74,15 +75,12 @@ def build(engine: Engine) -> None:
         Returns:
             Which t it is, its caveats, and per-block |t| beside the cached run's.
         """
-        try:
-            prompts, config = job(
-                _text("a", a), _text("b", b), _within("n_seeds", n_seeds, 3, 32), _within("seed", seed, 0, 2**53)
-            )
-            tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
-            result = _last(engine, prompts, config)
+        with _refusing():
+            seeds = PAIR_SEEDS.check(n_seeds, "n_seeds"), SEED.check(seed, "seed")
+            prompts, config = job(_text("a", a), _text("b", b), *seeds)
+            tokens = self._engine.tokens(prompts.prompts).reshape(-1, 2)
+            result = self._last(prompts, config)
             reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
-        except InputError as error:
-            raise _refused(error) from error
         return {
             "model": result.model,
             "t_over": reading.over,
@@ -90,12 +88,17 @@ def build(engine: Engine) -> None:
             "n_above_3": reading.n_above,
             "sentences": list(reading.sentences),
             "blocks": [
-                {"block": row[0], "max_abs_t": float(row[1]), "n_above": int(row[2]), "n_heads": int(row[3])}
-                for row in reading.rows
+                {
+                    "block": name,
+                    "max_abs_t": round(float(t.max()), 2),
+                    "n_above": int((t > THRESHOLDS[0]).sum()),
+                    "n_heads": len(t),
+                }
+                for name, t in zip(reading.names, reading.by_block(reading.abs_t), strict=True)
             ],
         }
 
-    def results(run: str = "", counting: str = "card") -> dict[str, Any]:
+    def results(self, run: str = "", counting: str = "card") -> dict[str, Any]:
         """List the cached runs, and give one's numbers.
 
         Args:
@@ -108,32 +111,35 @@ def build(engine: Engine) -> None:
         listed = {"runs": [{"run": key, "label": label} for label, key in catalog.choices()]}
         if not run:
             return listed
-        try:
+        with _refusing():
             check_counting(counting)
             folder = catalog.entry(run).folder
             if folder is None:
                 return listed | {"summary": load_published().to_dict()}
             return listed | _described(catalog.load(folder), counting)
-        except (InputError, OSError) as error:
-            raise _refused(error) from error
 
-    gr.api(run_probe, api_name="run_probe", concurrency_limit=1, concurrency_id="model")
-    gr.api(probe_pair, api_name="probe_pair", concurrency_limit=1, concurrency_id="model")
-    gr.api(results, api_name="results", queue=False)
+    def _last(self, prompts: PromptSet, config: ProbeConfig) -> ProbeResult:
+        self._engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
+        *_, last = self._engine.probe(prompts, config, None)
+        assert last.result is not None
+        return last.result
 
 
-def _refused(error: Exception) -> gr.Error:
+def build(engine: Engine) -> None:
+    """Register the endpoints; everything else on the page is private."""
+    endpoints = Endpoints(engine)
+    gr.api(endpoints.run_probe, api_name="run_probe", **ON_THE_MODEL)
+    gr.api(endpoints.probe_pair, api_name="probe_pair", **ON_THE_MODEL)
+    gr.api(endpoints.results, api_name="results", queue=False)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
     """Our own sentence for the caller; a wrong argument is no news for the server's log."""
-    return gr.Error(str(error), print_exception=False)
-
-
-def _last(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> ProbeResult:
-    engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
-    result = None
-    for progress in engine.probe(prompts, config, None):
-        result = progress.result
-    assert result is not None
-    return result
+    try:
+        yield
+    except (InputError, OSError) as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 def _described(result: ProbeResult, counting: str) -> dict[str, Any]:
@@ -161,10 +167,3 @@ def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InputError(f"{name} must be text; got {type(value).__name__}.")
     return value
-
-
-def _within(name: str, value: float, low: int, high: int) -> int:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value != int(value) or not low <= value <= high:
-        raise InputError(f"{name} must be a whole number from {low} to {high:,}; got {value!r}.")
-    return int(value)

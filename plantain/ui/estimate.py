@@ -8,27 +8,13 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
+from plantain.ui.limits import check_work, passes
 from plantain.wording import duration
-
-# A page serves many: what would keep the model for longer than some minutes belongs on the command line.
-MAX_PAIRS, MAX_PASSES = 1000, 6400
-
-
-def check_work(n_pairs: int, config: ProbeConfig) -> None:
-    """Refuse, with an InputError, a run that would keep other visitors waiting for too long."""
-    passes = 2 * n_pairs * config.n_seeds * config.num_inference_steps
-    if n_pairs > MAX_PAIRS:
-        raise InputError(f"The page runs at most {MAX_PAIRS:,} pairs; got {n_pairs:,}. Use `python -m plantain run`.")
-    if passes > MAX_PASSES:
-        raise InputError(
-            f"This run passes {passes:,} prompts through the model, and the page at most {MAX_PASSES:,}; choose fewer "
-            "seeds, steps or pairs, or use `python -m plantain run`."
-        )
 
 
 def sentence(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> str:
     """Prompts, forwards and seconds of a run, with what the guess rests on."""
-    n_passes = 2 * len(prompts) * config.n_seeds * config.num_inference_steps
+    n_passes = passes(len(prompts), config)
     work = f"{len(prompts)} pairs × 2 prompts"
     for n, what in ((config.n_seeds, "seeds"), (config.num_inference_steps, "steps")):
         work += f" × {n} {what}" if n > 1 else ""
@@ -38,20 +24,17 @@ def sentence(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> str:
     except InputError as error:
         return f"{said}. {error}"
     if engine.gpu_seconds is not None:
-        return (
-            f"{said}. It asks for **{engine.gpu_seconds(prompts, config)} seconds of GPU**; unused ones are given back."
-        )
+        return f"{said}. It asks for {engine.gpu_seconds(prompts, config)} seconds of GPU; unused ones are given back."
     cached = catalog.cached_of(engine.model)
     if cached is None:
         return f"{said}. No run of this model is cached to guess its speed from; the time left shows once it runs."
     seconds = _seconds_a_token(cached) * n_passes * _tokens(cached, config)
     device = cached.provenance.get("device", "its device")
-    return f"{said}: **about {duration(seconds)}**, at the speed of the cached run on {device}."
+    return f"{said}: about {duration(seconds)}, at the speed of the cached run on {device}."
 
 
 def _seconds_a_token(cached: ProbeResult) -> float:
-    config = cached.config
-    n_passes = 2 * cached.n_pairs * config.n_seeds * config.num_inference_steps
+    n_passes = passes(cached.n_pairs, cached.config)
     return float(cached.provenance.get("seconds", 0.0)) / (n_passes * int(cached.token_counts[0, 0].sum()))
 
 

@@ -11,6 +11,19 @@ from plantain.report.section import Section
 from plantain.wording import Table
 
 
+def alert(what: str, said: object) -> str:
+    """A paragraph for what went wrong: ``what`` stands out, and what is said of it may hold anything.
+
+    >>> alert("Not run.", InputError("Prompt A is empty; write one."))
+    """
+    return f'<p class="plantain-error" role="alert"><strong>{escape(what)}</strong> {escape(str(said))}</p>'
+
+
+def status(said: str) -> str:
+    """A line on how far something is."""
+    return f'<p role="status">{escape(said)}</p>'
+
+
 def page_figure(draw: Callable[[float], Picture], *tables: Table) -> str:
     """HTML of a figure, drawn for a wide and for a narrow screen; the page's CSS shows one of them.
 

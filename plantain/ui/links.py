@@ -6,27 +6,24 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from plantain.data.prompts import check_text
-from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.questions.counted import check_counting
-from plantain.questions.typed_pair import MAX_SEEDS as PAIR_SEEDS
-from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
-from plantain.ui.tabs.pair import PairTab
-from plantain.ui.tabs.results import ResultsTab
-from plantain.ui.tabs.run import MAX_SEEDS as RUN_SEEDS
-from plantain.ui.tabs.run import MAX_STEPS, RunTab
+from plantain.ui.engine import QUIET
+from plantain.ui.html import alert
+from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS
 
 _COPY = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
 # Tab ids, as links name them, and the labels that the page shows.
 TABS = {"results": "Results", "run": "Run the probe", "pair": "Your pair", "controls": "Controls", "method": "Method"}
+Fields = dict[str, Any]  # components that a link can set, by its parameter's name
+_LISTS = ("run", "other")  # dropdowns of runs
 
 
 @dataclass(frozen=True)
@@ -45,68 +42,61 @@ def bar() -> LinkBar:
     return LinkBar(copy, shown)
 
 
-def connect(page: gr.Blocks, tabs: gr.Tabs, bar: LinkBar, results: ResultsTab, run: RunTab, pair: PairTab) -> None:
-    """Restore what the address names when the page opens, and make the button write an address."""
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    linked = [
-        *(results.run, results.counting, results.other),
-        *(run.seed, run.n_seeds, run.steps),
-        *(pair.a, pair.b, pair.seed, pair.n_seeds),
-    ]
+def connect(page: gr.Blocks, tabs: gr.Tabs, bar: LinkBar, fields: Mapping[str, Fields]) -> None:
+    """Restore what the address names when the page opens, and make the button write an address.
 
-    def opened(request: gr.Request) -> list[Any]:
-        return restore(request.query_params)
+    ``fields``: what a link can set in the tabs results, run and pair, in the order in which copy_link.js takes it.
+    """
+    linked = [field for of_tab in fields.values() for field in of_tab.values()]
 
-    page.load(opened, None, [bar.shown, tabs, *linked], **quiet)
+    def opened(request: gr.Request) -> dict[Any, Any]:
+        found, problems = read(request.query_params)
+        tab = found.pop("tab", None)
+        update: dict[Any, Any] = {bar.shown: "".join(problems)} | ({tabs: gr.Tabs(selected=tab)} if tab else {})
+        # Runs saved or fetched since the page was built are in the lists from the start.
+        known, named = catalog.choices(), fields["results"] | fields["run" if tab == "run" else "pair"]
+        update |= {named[name]: gr.Dropdown(choices=known) for name in _LISTS}
+        for name in found.keys() & named.keys():
+            update[named[name]] = gr.Dropdown(choices=known, value=found[name]) if name in _LISTS else found[name]
+        return update
+
+    page.load(opened, None, [bar.shown, tabs, *linked], **QUIET)
     js = _COPY.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
-    bar.copy.click(None, linked, bar.shown, js=js, **quiet)
+    bar.copy.click(None, linked, bar.shown, js=js, **QUIET)
 
 
-def restore(asked: Mapping[str, str]) -> list[Any]:
-    """Values for what ``connect`` lists; what the address does not name, or names wrongly, stays as it is."""
-    said: list[str] = []
-    known = catalog.choices()
+def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """What an address sets, by parameter, and an alert for each one that is named wrongly: it loses nothing else.
 
-    def take(name: str, check: Callable[[str], Any]) -> Any:
-        """The checked value of a parameter, or None; a wrong one is named, and loses nothing else."""
-        if name not in asked:
-            return None
+    >>> links.read({"tab": "run", "seeds": "4", "steps": "two"})[0]
+    {'tab': 'run', 'seeds': 4}
+    """
+    seeds = RUN_SEEDS if asked.get("tab") == "run" else PAIR_SEEDS
+    checks: dict[str, Callable[[str], Any]] = {
+        "tab": _tab,
+        "run": lambda key: catalog.entry(key).key,
+        "other": lambda key: catalog.entry(key).key,
+        "counting": _counting,
+        "a": lambda text: _prompt(text, "Prompt A"),
+        "b": lambda text: _prompt(text, "Prompt B"),
+        "seed": lambda text: SEED.read(text, "seed"),
+        "seeds": lambda text: seeds.read(text, "Noise seeds"),
+        "steps": lambda text: STEPS.read(text, "Denoising steps"),
+    }
+    if asked.get("embed") == "1":  # the embedded view is of a run: it has no tabs to come back from another
+        del checks["tab"]
+    found, problems = {}, []
+    for name in [name for name in checks if name in asked]:
         try:
-            return check(asked[name])
+            found[name] = checks[name](asked[name])
         except (InputError, OSError) as error:
-            said.append(f"The link's {name!r} is not used: {error}")
-            return None
-
-    # The embedded view is of a run: it has no tabs to come back from another.
-    tab = take("tab", _tab) if asked.get("embed") != "1" else None
-    shown, other = (take(name, lambda key: catalog.entry(key).key) for name in ("run", "other"))
-    counting = take("counting", _counting)
-    a = take("a", lambda text: _prompt(text, "Prompt A"))
-    b = take("b", lambda text: _prompt(text, "Prompt B"))
-    seed = take("seed", _seed)
-    n_seeds = take("seeds", lambda text: _count(text, *((1, RUN_SEEDS) if tab == "run" else (MIN_PAIRS, PAIR_SEEDS))))
-    steps = take("steps", lambda text: _count(text, 1, MAX_STEPS))
-    problem = "".join(f'<p class="plantain-error" role="alert">{escape(sentence)}</p>' for sentence in said)
-    of_run, of_pair = [seed, n_seeds, steps], [a, b, seed, n_seeds]
-    return [
-        problem,
-        gr.skip() if tab is None else gr.Tabs(selected=tab),
-        # Runs saved or fetched since the page was built are in the list from the start.
-        gr.Dropdown(choices=known) if shown is None else gr.Dropdown(choices=known, value=shown),
-        _or_skip(counting),
-        gr.Dropdown(choices=known) if other is None else gr.Dropdown(choices=known, value=other),
-        *(_or_skip(value if tab == "run" else None) for value in of_run),
-        *(_or_skip(None if tab == "run" else value) for value in of_pair),
-    ]
-
-
-def _or_skip(value: Any) -> Any:
-    return gr.skip() if value is None else value
+            problems.append(alert(f"The link's {name!r} is not used:", error))
+    return found, problems
 
 
 def _tab(key: str) -> str:
     if key not in TABS:
-        raise InputError(f"there is no tab {key[:40]!r}; tabs: {', '.join(TABS)}.")
+        raise InputError(f"There is no tab {key[:40]!r}; tabs: {', '.join(TABS)}.")
     return key
 
 
@@ -118,15 +108,3 @@ def _counting(key: str) -> str:
 def _prompt(text: str, name: str) -> str:
     check_text(text.strip(), name)
     return text
-
-
-def _count(text: str, low: int, high: int) -> int:
-    if not text.isascii() or not text.isdigit() or not low <= int(text[:9]) <= high:
-        raise InputError(f"expected a whole number from {low} to {high}; got {text[:40]!r}.")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 15:  # a number field holds 15 digits exactly
-        raise InputError(f"expected a whole number of at most 15 digits; got {text[:40]!r}.")
-    return ProbeConfig(seed=int(text)).seed

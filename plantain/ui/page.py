@@ -34,7 +34,7 @@ def build_page(engine: Engine) -> gr.Blocks:
             tab.select(controls.fill, None, checked, show_progress="hidden", api_visibility="private")
             with _tab("method"):
                 method.build()
-        links.connect(page, tabs, bar, shown, live, typed)
+        links.connect(page, tabs, bar, {"results": shown, "run": live, "pair": typed})
         api.build(engine)
     return page
 

@@ -26,7 +26,7 @@ from plantain.report.command import is_shipped, prompts_json, shell_command
 from plantain.report.figures import response as figures
 from plantain.report.picture import NARROW, Picture
 from plantain.ui import catalog, headline
-from plantain.ui.html import html_table, page_figure
+from plantain.ui.html import alert, html_table, page_figure
 
 _recent: deque[Path] = deque()
 # More than the views that are cached, so that a view never offers a folder that is gone.
@@ -55,88 +55,104 @@ def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
     return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
 
-class RunView:
-    """Components of one run, laid out where it is made; ``show`` and its like give values for ``outputs``.
+Values = dict[str, Any]  # what a view shows, by the names in PARTS
+PARTS = ("headline", "overview", "half", "table", "reproduce", "files", "compact")
 
-    First values travel with the page, so that a cached run is there at first paint.
+
+class RunView:
+    """Components of one run, laid out where it is made; ``show`` and its like give the values that it takes.
+
+    >>> view = RunView()
+    >>> button.click(lambda key: view.given(show_cached(catalog.entry(key), "card")), run, view.outputs)
+
+    First values travel with the page, so that a cached run is there at first paint. With none the view takes no room.
     """
 
-    def __init__(self, first: Sequence[Any] | None = None, compact: bool = False) -> None:
-        values = list(first) if first is not None else blank()
+    def __init__(self, first: Values | None = None, compact: bool = False) -> None:
+        first = first or blank()
         full = ["plantain-full"]
-        self.headline = gr.HTML(values[0], elem_classes=full)
-        self.overview = gr.HTML(values[1], elem_classes=full)
-        self.half = gr.HTML(values[2], elem_classes=full)
-        self.table = gr.HTML(values[3], elem_classes=full)
-        with gr.Accordion("Reproduce this", open=False, elem_classes=full):
-            self.reproduce = gr.HTML(values[4])
-        with gr.Accordion(
-            "Download: tables, figures, a section for a model card, the run itself", open=False, elem_classes=full
-        ):
-            self.files = gr.File(values[5], show_label=False, file_count="multiple", interactive=False)
-        self.compact = gr.HTML(values[6], elem_classes=["plantain-compact"], visible=compact)
+        self.parts: dict[str, Any] = {}
+        with gr.Column(visible=bool(first["headline"]), min_width=0) as self.frame:
+            for name in ("headline", "overview", "half", "table"):
+                self.parts[name] = gr.HTML(first[name], elem_classes=full)
+            with gr.Accordion("Reproduce this", open=False, elem_classes=full):
+                self.parts["reproduce"] = gr.HTML(first["reproduce"])
+            title = "Download: tables, figures, a section for a model card, the run itself"
+            with gr.Accordion(title, open=False, elem_classes=full):
+                self.parts["files"] = gr.File(
+                    first["files"], show_label=False, file_count="multiple", interactive=False
+                )
+            self.parts["compact"] = gr.HTML(first["compact"], elem_classes=["plantain-compact"], visible=compact)
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.headline, self.overview, self.half, self.table, self.reproduce, self.files, self.compact]
+        return [*self.parts.values(), self.frame]
+
+    def given(self, values: Values) -> dict[Any, Any]:
+        """What an event with these ``outputs`` returns to show the values; parts not among them stay as they are."""
+        shown = {self.parts[name]: value for name, value in values.items()}
+        return shown | {self.frame: gr.Column(visible=bool(values["headline"]))}
 
 
-def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> list[Any]:
-    """Values for ``RunView.outputs`` of a run in the list; made once for each state of its folder."""
+def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> Values:
+    """Values for a ``RunView`` of a run in the list; made once for each state of its folder."""
     if entry.folder is None:
+        check_counting(counting)
         return _published(counting)
     both = catalog.both_in(entry.folder, counting, step)
     values = _cached(entry.key, both)
-    if not all(Path(file).exists() for file in values[5]):  # the oldest downloads have gone
+    if not all(Path(file).exists() for file in values["files"]):  # the oldest downloads have gone
         _cached.cache_clear()
         values = _cached(entry.key, both)
-    return list(values)
+    return values
 
 
-def show(result: ProbeResult, counting: str, step: int = 0) -> list[Any]:
+def show(result: ProbeResult, counting: str, step: int = 0) -> Values:
     """The same for a run that is not saved."""
     both = catalog.beside(Counted(result, counting, step))
     return _values(both, "", _files(both, None, _new_folder()))
 
 
-def show_live(result: ProbeResult, counting: str, with_figure: bool) -> list[Any]:
+def show_live(result: ProbeResult, counting: str, with_figure: bool) -> Values:
     """The same while a run goes on: claim and table each time, the map when asked, the rest at the end."""
     both = RunWithTwin(Counted(result, counting, n_flips=200))
-    overview = _overview(both) if with_figure else gr.skip()
     provisional = '<p class="plantain-muted">Provisional: the run goes on, and its null is of 200 flips.</p>'
-    table = provisional + headline.card_table(both.run.chosen, result.prompts)
-    return [headline.headline(both), overview, gr.skip(), table, gr.skip(), gr.skip(), gr.skip()]
+    values = {
+        "headline": headline.headline(both),
+        "table": provisional + headline.card_table(both.run.chosen, result.prompts),
+    }
+    return values | ({"overview": _overview(both)} if with_figure else {})
 
 
-def blank(said: str = "") -> list[Any]:
+def blank(said: str = "") -> Values:
     """Empty the view, with a sentence in its place: old numbers must not stand under a new name."""
-    return [said, "", "", "", "", None, said]
+    return dict.fromkeys(PARTS, "") | {"headline": said, "files": None, "compact": said}
 
 
-def problem(said: str) -> list[Any]:
+def problem(said: str) -> Values:
     """The empty view of a run that cannot be shown, with the reason."""
-    return blank(f'<p class="plantain-error" role="alert"><strong>Not shown.</strong> {escape(said)}</p>')
+    return blank(alert("Not shown.", said))
 
 
 @lru_cache(maxsize=48)
-def _cached(key: str, both: RunWithTwin) -> tuple[Any, ...]:
-    return tuple(_values(both, key, _files(both, catalog.entry(key).folder, _new_folder())))
+def _cached(key: str, both: RunWithTwin) -> Values:
+    return _values(both, key, _files(both, catalog.entry(key).folder, _new_folder()))
 
 
-def _values(both: RunWithTwin, key: str, files: list[str]) -> list[Any]:
+def _values(both: RunWithTwin, key: str, files: list[str]) -> Values:
     run, twin_curve, twin = both.run, both.beside(lambda twin: twin.curve), both.beside(lambda twin: twin.chosen)
     null = page_figure(lambda width: figures.null_counts(run.curve, twin_curve, min(width, _TWO_THIRDS)))
     halves = page_figure(lambda width: figures.split_half(run.chosen, twin, NARROW))
     small = figures.null_counts(run.curve, twin_curve, NARROW).to_svg("compact")
-    return [
-        headline.headline(both),
-        _overview(both),
-        f'<div class="plantain-half">{null}{halves}</div>',
-        headline.card_table(run.chosen, both.result.prompts, twin) + _inference(both),
-        _reproduce(both.result),
-        files,
-        headline.compact(both, small, key),
-    ]
+    return {
+        "headline": headline.headline(both),
+        "overview": _overview(both),
+        "half": f'<div class="plantain-half">{null}{halves}</div>',
+        "table": headline.card_table(run.chosen, both.result.prompts, twin) + _inference(both),
+        "reproduce": _reproduce(both.result),
+        "files": files,
+        "compact": headline.compact(both, small, key),
+    }
 
 
 def _inference(both: RunWithTwin) -> str:
@@ -160,25 +176,20 @@ def _overview(both: RunWithTwin) -> str:
 
 
 @lru_cache(maxsize=4)
-def _published_once(counting: str) -> tuple[Any, ...]:
+def _published(counting: str) -> Values:
     table = load_published()
     target = Path(tempfile.mkdtemp(dir=_downloads()))  # the only one that always stays
     title = "Published: the five blocks the card names"
-    return (
-        headline.published_headline(counting),
-        page_figure(lambda width: figures.block_maxima(table, title, width), headline.block_table(table)),
-        "",
-        headline.card_table(table),
-        "<p>The card's 25 prompts, its resolution, dtype and seed were not published. The README's section "
-        "<em>Your own Space</em> says how to run our prompts through Klein.</p>",
-        [_copied(ASSETS / "published.json", target)],
-        headline.compact_published(),
-    )
-
-
-def _published(counting: str) -> list[Any]:
-    check_counting(counting)
-    return list(_published_once(counting))
+    return {
+        "headline": headline.published_headline(counting),
+        "overview": page_figure(lambda width: figures.block_maxima(table, title, width), headline.block_table(table)),
+        "half": "",
+        "table": headline.card_table(table),
+        "reproduce": "<p>The card's 25 prompts, its resolution, dtype and seed were not published. The README's "
+        "section <em>Your own Space</em> says how to run our prompts through Klein.</p>",
+        "files": [_copied(ASSETS / "published.json", target)],
+        "compact": headline.compact_published(),
+    }
 
 
 def _reproduce(result: ProbeResult) -> str:

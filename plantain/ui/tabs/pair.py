@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from plantain.data.prompts import PromptSet
-from plantain.data.settings import ProbeConfig
-from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
 from plantain.questions.typed_pair import (
-    MAX_SEEDS,
     PLACEHOLDER,
     PairReading,
-    check_n_seeds,
     check_prompt,
     job,
     prompts_for_reading,
@@ -27,13 +20,12 @@ from plantain.questions.typed_pair import (
 )
 from plantain.report.figures import response as figures
 from plantain.report.picture import Picture
-from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
-from plantain.ui.engine import Engine
-from plantain.ui.fields import verdicts, whole_number
-from plantain.ui.html import page_figure
+from plantain.ui.engine import ON_THE_MODEL, QUIET, Engine, what_went_wrong
+from plantain.ui.html import alert, page_figure, status
+from plantain.ui.limits import PAIR_SEEDS, SEED, verdicts
 
-_LOG = logging.getLogger(__name__)
+Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
 DEFAULT_SEEDS = 8
 _MOST_WORDS = 12  # named one by one
 _THREE_FIFTHS = 6.0  # inches: the figure shares its row with what it means
@@ -62,19 +54,10 @@ EXAMPLES = {
 }
 
 
-@dataclass(frozen=True)
-class PairTab:
-    """What a link sets."""
-
-    a: gr.Textbox
-    b: gr.Textbox
-    seed: gr.Number
-    n_seeds: gr.Slider
-
-
-def build(engine: Engine) -> PairTab:
-    """Lay the tab out."""
+def build(engine: Engine) -> dict[str, Any]:
+    """Lay the tab out; the fields that a link sets."""
     first = next(iter(EXAMPLES.values()))
+    small = engine.model in EMBEDDED_MODELS
     gr.Markdown(
         f"Two prompts that differ in one thing, through **{engine.model}**. Plain prompts run under several noise "
         "seeds: the t over *seeds* asks whether the shift is stable under noise, and nothing more. With "
@@ -84,119 +67,111 @@ def build(engine: Engine) -> PairTab:
     with gr.Row():
         a = gr.Textbox(first[0], label="Prompt A", lines=3)
         b = gr.Textbox(first[1], label="Prompt B", lines=3)
-    words = gr.Markdown(visible=engine.model in EMBEDDED_MODELS, elem_id="plantain-words")
+    words = gr.HTML(visible=small, elem_id="plantain-words", elem_classes=["plantain-line"])
     gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
     with gr.Row():
-        n_seeds = gr.Slider(MIN_PAIRS, MAX_SEEDS, value=DEFAULT_SEEDS, step=1, label="Noise seeds (for plain prompts)")
+        low, high = PAIR_SEEDS.low, PAIR_SEEDS.high
+        n_seeds = gr.Slider(low, high, value=DEFAULT_SEEDS, step=1, label="Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
     start = gr.Button("Probe this pair", variant="primary")
-    status = gr.Markdown(elem_id="plantain-pair-status")
-    with gr.Row():
-        with gr.Column(scale=3, min_width=320):
-            plot = gr.HTML()
-        with gr.Column(scale=2, min_width=280):
-            reading = gr.HTML()
-            with gr.Row():
-                pictures = [
-                    gr.Image(
-                        label=f"Prompt {side}",
-                        interactive=False,
-                        visible=False,
-                        format="png",
-                        height=220,
-                        min_width=120,
-                        buttons=["download"],
-                    )
-                    for side in "AB"
-                ]
+    answer = _Answer()
+    fields = {"a": a, "b": b, "n_seeds": n_seeds, "seed": seed}
 
-    def run(a: str, b: str, n_seeds: float, seed: float) -> Iterator[list[Any]]:
-        yield from _run(engine, a, b, n_seeds, seed)
-
-    if engine.model in EMBEDDED_MODELS:
-        gr.on(
-            [a.change, b.change],
-            _word_check,
-            [a, b],
-            words,
-            queue=False,
-            show_progress="hidden",
-            trigger_mode="always_last",
-            api_visibility="private",
+    def validate(values: Update) -> Update:
+        a_text = values[a] or ""
+        return verdicts(
+            {
+                a: lambda: check_prompt(a_text, "Prompt A"),
+                b: lambda: check_prompt(values[b], "Prompt B", other=a_text),
+                n_seeds: lambda: PAIR_SEEDS.check(values[n_seeds], "Noise seeds"),
+                seed: lambda: SEED.check(values[seed], "seed"),
+            }
         )
-    start.click(
-        run,
-        [a, b, n_seeds, seed],
-        [status, plot, reading, *pictures],
-        validator=_validate,
-        concurrency_limit=1,
-        concurrency_id="model",
-        api_visibility="private",
-    )
-    return PairTab(a, b, seed, n_seeds)
+
+    def run(values: Update) -> Iterator[Update]:
+        yield from _run(engine, answer, **{name: values[field] for name, field in fields.items()})
+
+    if small:
+        check: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
+        gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **check)
+    heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
+    start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
+    return {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
 
 
-def _validate(a: str, b: str, n_seeds: float, seed: float) -> list[Any]:
-    """A sentence beside each field that cannot be used; nothing is queued then."""
-    return verdicts(
-        [
-            lambda: check_prompt(a, "Prompt A"),
-            lambda: check_prompt(b, "Prompt B", other=a or ""),
-            lambda: check_n_seeds(whole_number(n_seeds)),
-            lambda: ProbeConfig(seed=whole_number(seed)),
-        ]
-    )
+class _Answer:
+    """What a probed pair is answered with: a figure beside what it means and the two pictures."""
+
+    def __init__(self) -> None:
+        self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
+        with gr.Row():
+            with gr.Column(scale=3, min_width=320):
+                self.plot = gr.HTML()
+            with gr.Column(scale=2, min_width=280):
+                self.reading = gr.HTML()
+                with gr.Row():
+                    self.pictures = [self._picture(f"Prompt {side}") for side in "AB"]
+
+    def _picture(self, label: str) -> gr.Image:
+        return gr.Image(
+            label=label,
+            interactive=False,
+            visible=False,
+            format="png",
+            height=220,
+            min_width=120,
+            buttons=["download"],
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self.status, self.plot, self.reading, *self.pictures]
+
+    def empty(self) -> Update:
+        return {self.plot: "", self.reading: ""} | {
+            picture: gr.update(value=None, visible=False) for picture in self.pictures
+        }
 
 
-def _run(engine: Engine, a: str, b: str, n_seeds: float, seed: float) -> Iterator[list[Any]]:
-    nothing = [gr.skip() for _ in range(4)]
-    yield ["Loading the model, if this is its first run …", *nothing]
+def _run(engine: Engine, answer: _Answer, a: str, b: str, n_seeds: float, seed: float) -> Iterator[Update]:
+    yield {answer.status: status("Loading the model, if this is its first run …")}
     lent = False
     try:
-        for values in _probe_and_draw(engine, a, b, n_seeds, seed):
-            lent = lent or values[1:] != nothing
-            yield values
-    except InputError as error:
-        yield [f"**{'Stopped' if lent else 'Not run'}.** {error}", *nothing]
-    except gr.Error as error:  # a GPU that is busy or used up, say
-        yield [f"**{'Stopped' if lent else 'Not run'}.** {error.message}", *nothing]
+        for update in _probe_and_draw(engine, answer, a, b, n_seeds, seed):
+            lent = lent or answer.plot in update
+            yield update
     except Exception as error:
-        _LOG.exception("pair failed", exc_info=error)
-        yield [f"**Stopped by an error:** {type(error).__name__}; the log has the details. Try again.", *nothing]
+        yield {answer.status: alert("Stopped." if lent else "Not run.", what_went_wrong(error))}
 
 
-def _probe_and_draw(engine: Engine, a: str, b: str, n_seeds: float, seed: float) -> Iterator[list[Any]]:
-    nothing = [gr.skip() for _ in range(4)]
-    hidden = [gr.update(value=None, visible=False) for _ in range(2)]
-    prompts, config = job(a, b, whole_number(n_seeds), whole_number(seed))
+def _probe_and_draw(engine: Engine, answer: _Answer, a: str, b: str, n_seeds: float, seed: float) -> Iterator[Update]:
+    prompts, config = job(a, b, PAIR_SEEDS.check(n_seeds, "Noise seeds"), SEED.check(seed, "seed"))
     over_subjects = len(prompts) > 1
     tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
-    yield [f"Running {config.n_seeds} noise seeds …" if not over_subjects else "Running 25 subjects …", *nothing]
+    what = "25 subjects" if over_subjects else f"{config.n_seeds} noise seeds"
+    yield {answer.status: status(f"Running {what} …")}
     result = None
     for progress in engine.probe(prompts, config, None):
         if result is None:  # the run is sure now: the last one's view may go
-            yield [gr.skip(), "", "", *hidden]
+            yield answer.empty()
         result = progress.result
-        where = f"Pair {progress.done} of {progress.total}; " if over_subjects else f"{config.n_seeds} noise seeds; "
-        yield [f"{where}about {progress.seconds_left:.0f} s left.", *nothing]
+        where = f"Pair {progress.done} of {progress.total}" if over_subjects else what
+        yield {answer.status: status(f"{where}; about {progress.seconds_left:.0f} s left.")}
     assert result is not None
     reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
-    said = [*reading.sentences]
-    if engine.model in ("posebox-untrained", "posebox-random"):
-        said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")
     done = f"Done in {result.provenance['seconds']:.1f} s."
-    shown = [_figure(reading), _sentences(said, prompts if engine.model in EMBEDDED_MODELS else None)]
+    drawing = " Drawing both prompts …" if engine.draw is not None else ""
+    said = _sentences(reading, engine.model, prompts.prompts)
+    yield {answer.status: status(done + drawing), answer.plot: _figure(reading), answer.reading: said}
     if engine.draw is None:
-        yield [done, *shown, *nothing[:2]]
         return
-    yield [f"{done} Drawing both prompts …", *shown, *nothing[:2]]
     first = prompts.pairs[0]
     drawn = engine.draw([first.a, first.b], config.seed)
-    updates = [
-        gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
-        for picture, text in zip(drawn, (first.a, first.b), strict=True)
-    ]
-    yield [done, *nothing[:2], *updates]
+    shown = {
+        component: gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
+        for component, picture, text in zip(answer.pictures, drawn, (first.a, first.b), strict=True)
+    }
+    yield {answer.status: status(done)} | shown
 
 
 def _figure(reading: PairReading) -> str:
@@ -213,19 +188,15 @@ def _figure(reading: PairReading) -> str:
     return page_figure(draw, reading.table)
 
 
-def _sentences(said: Sequence[str], prompts: PromptSet | None) -> str:
-    first, *rest = said
-    which, caveat = first.split(". ", 1)
-    words = "" if prompts is None else _words(prompts.prompts)
+def _sentences(reading: PairReading, model: str, prompts: Sequence[str]) -> str:
+    said = [*reading.sentences[1:]]
+    if model in ("posebox-untrained", "posebox-random"):
+        said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")
+    words = _words(prompts) if model in EMBEDDED_MODELS else ""
     return (
-        f'<div class="plantain-page"><p class="plantain-note"><strong>{escape(which)}.</strong> {escape(caveat)}</p>'
-        f"{''.join(f'<p>{escape(sentence)}</p>' for sentence in rest)}<p>{words}</p></div>"
+        f'<div class="plantain-page"><p class="plantain-note"><strong>{escape(reading.which)}</strong> '
+        f"{escape(reading.caveat)}</p>{''.join(f'<p>{escape(sentence)}</p>' for sentence in said)}<p>{words}</p></div>"
     )
-
-
-def _word_check(a: str, b: str) -> str:
-    """Which words Posebox does not know, while they are being typed."""
-    return _words(prompts_for_reading(a or "", b or ""))
 
 
 def _words(prompts: Sequence[str]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -19,134 +19,206 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.questions.counted import check_counting
 from plantain.stats import MIN_PAIRS
-from plantain.ui import catalog
-from plantain.ui.catalog import saved_folder
+from plantain.ui import catalog, limits
 from plantain.ui.compare import compare
-from plantain.ui.engine import Engine
-from plantain.ui.estimate import check_work, sentence
-from plantain.ui.fields import verdicts, whole_number
-from plantain.ui.view import RunView, blank, counting_choice, show, show_live, step_choices
+from plantain.ui.engine import ON_THE_MODEL, QUIET, Engine, what_went_wrong
+from plantain.ui.estimate import sentence
+from plantain.ui.html import alert, status
+from plantain.ui.view import RunView, Values, blank, counting_choice, show, show_live, step_choices
 
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
-MAX_SEEDS = 16
-MAX_STEPS = 8
-OWN_SIZE = "the model's own, at most 512"
-SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
-_N_OUTPUTS = 7  # of a RunView
 # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
 _MAY_SAVE = not os.environ.get("SPACE_ID")
 # One entry for each visitor whose probe is running, by gradio's session.
 _stop_of: dict[str, threading.Event] = {}
-_LOG = logging.getLogger(__name__)
+Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
 
 
 @dataclass(frozen=True)
-class RunTab:
-    """What a link sets."""
+class Settings:
+    """What the fields hold, not yet checked."""
 
-    seed: gr.Number
-    n_seeds: gr.Slider
-    steps: gr.Slider
+    prompts: str
+    upload: str | None
+    seed: float | None
+    n_seeds: float | None
+    steps: float | None
+    size: str
+
+    def pairs(self) -> PromptSet:
+        return load_prompts(self.upload or self.prompts or "")
+
+    def config(self) -> ProbeConfig:
+        return ProbeConfig(
+            seed=limits.SEED.check(self.seed, "seed"),
+            n_seeds=limits.RUN_SEEDS.check(self.n_seeds, "Noise seeds"),
+            num_inference_steps=limits.STEPS.check(self.steps, "Denoising steps"),
+            height=limits.pixels(self.size),
+            width=limits.pixels(self.size),
+        )
+
+    def job(self) -> tuple[PromptSet, ProbeConfig]:
+        """What is to be run; raises InputError."""
+        pairs, config = self.pairs(), self.config()
+        limits.check_work(len(pairs), config)
+        return pairs, config
+
+    def checks(self) -> dict[str, Callable[[], object]]:
+        """A check for each field, which raises InputError where it cannot be used."""
+        return {
+            "upload" if self.upload else "prompts": lambda: limits.check_pairs(len(self.pairs())),
+            "seed": lambda: limits.SEED.check(self.seed, "seed"),
+            "n_seeds": lambda: limits.RUN_SEEDS.check(self.n_seeds, "Noise seeds"),
+            "steps": self._check_steps,
+            "size": lambda: limits.pixels(self.size),
+        }
+
+    def _check_steps(self) -> None:
+        limits.STEPS.check(self.steps, "Denoising steps")
+        try:
+            pairs, config = self.pairs(), self.config()
+        except InputError:
+            return  # said beside the field that is wrong
+        limits.check_work(len(pairs), config)
 
 
-def build(engine: Engine) -> RunTab:
-    """Lay the tab out."""
+class _Board:
+    """The components that a run changes, and the values it gives them."""
+
+    def __init__(self, counting: gr.Radio) -> None:
+        self.counting = counting
+        with gr.Row():
+            self.start = gr.Button("Run the probe", variant="primary")
+            self.stop = gr.Button("Stop, and keep the pairs done", interactive=False)
+            self.go_on = gr.Button("Go on with the rest", interactive=False)
+            self.save = gr.Button("Save this run", interactive=False, visible=_MAY_SAVE)
+        self.status = gr.HTML(elem_id="plantain-run-status", elem_classes=["plantain-line"])
+        self.step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
+        self.view = RunView()
+        self.state = gr.State(None)  # ProbeResult | None: what is done so far
+
+    @property
+    def outputs(self) -> list[Any]:
+        buttons = [self.start, self.stop, self.go_on, self.save]
+        return [self.status, self.state, *buttons, self.counting, self.step, *self.view.outputs]
+
+    def begin(self) -> Update:
+        return {
+            self.status: status("Loading the model, if this is its first run …"),
+            self.start: gr.Button(interactive=False),
+            self.stop: gr.Button(interactive=True),
+            self.go_on: gr.Button(interactive=False),
+            # While a run goes on its counting is fixed: the table and the choice must agree.
+            self.counting: gr.Radio(interactive=False),
+        }
+
+    def free(self, said: str, result: ProbeResult | None) -> Update:
+        """Nothing runs any more; what is shown stays."""
+        return {
+            self.status: said,
+            self.start: gr.Button(interactive=True),
+            self.stop: gr.Button(interactive=False),
+            self.go_on: gr.Button(interactive=result is not None and not result.complete),
+            self.counting: gr.Radio(interactive=True),
+        }
+
+    def end(self, said: str, result: ProbeResult | None, counting: str) -> Update:
+        """The same, and the run as far as it came is shown."""
+        steps = [("1", 0)] if result is None else step_choices(result)
+        return self.free(said, result) | {
+            self.state: result,
+            self.save: gr.Button(interactive=result is not None and result.n_pairs >= MIN_PAIRS),
+            self.step: gr.Radio(choices=steps, value=0, visible=len(steps) > 1),
+            **self.view.given(_counted(result, counting)),
+        }
+
+
+def build(engine: Engine) -> dict[str, Any]:
+    """Lay the tab out; the fields that a link sets."""
     gr.Markdown(
         f"Runs prompt pairs through **{engine.model}** at guidance 1, with the same noise for all prompts; several "
         "noise seeds are averaged. The model card took one step, at pure noise."
     )
-    with gr.Row():
-        prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set")
-        upload = gr.File(
-            label="or your own, used instead: JSON, or CSV with columns a and b",
-            file_types=[".json", ".csv"],
-            height=120,
-        )
-    with gr.Row():
-        seed = gr.Number(0, label="First noise seed", min_width=120)
-        n_seeds = gr.Slider(1, MAX_SEEDS, value=1, step=1, label="Noise seeds", min_width=120)
-        steps = gr.Slider(1, MAX_STEPS, value=1, step=1, label="Denoising steps", min_width=120)
-        size = gr.Dropdown(SIZES, value=OWN_SIZE, label="Pixels a side", min_width=120)
+    fields = _fields()
     counting = counting_choice()
-    settings: list[Any] = [prompts, upload, seed, n_seeds, steps, size]
-    estimate = gr.Markdown(_estimate(engine, "dense_pose", None, 0, 1, 1, OWN_SIZE), elem_classes=["plantain-muted"])
-    with gr.Row():
-        start = gr.Button("Run the probe", variant="primary")
-        stop = gr.Button("Stop, and keep the pairs done", interactive=False)
-        go_on = gr.Button("Go on with the rest", interactive=False)
-        save = gr.Button("Save this run", interactive=False, visible=_MAY_SAVE)
-    status = gr.Markdown(elem_id="plantain-run-status")
-    step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
-    view = RunView()
+    first = Settings(**{name: field.value for name, field in fields.items()})
+    estimate = gr.HTML(_estimate(engine, first), elem_classes=["plantain-muted", "plantain-line"])
+    board = _Board(counting)
     with gr.Accordion("Compare with a cached run", open=False):
         other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
         comparison = gr.HTML()
-    state = gr.State(None)  # ProbeResult | None: what is done so far
+    sources = [board.state, other, counting, board.step]
+    for ended in _connect(engine, fields, board):
+        ended.then(compare, sources, comparison, **QUIET)
+    gr.on([other.change, counting.input, board.step.input], compare, sources, comparison, **QUIET)
+    other.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, other, **QUIET)
+    asked = [*fields.values()]
+    again: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
+    gr.on([field.change for field in asked], lambda *v: _estimate(engine, Settings(*v)), asked, estimate, **again)
+    return {"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}
 
-    controls = [start, stop, go_on, save, counting, step]
-    outputs = [status, state, *controls, *view.outputs]
 
-    def run(
-        prompts: str,
-        upload: str | None,
-        seed: float,
-        n_seeds: float,
-        steps: float,
-        size: str,
-        counting: str,
-        last: ProbeResult | None,
-        request: gr.Request,
-    ) -> Iterator[list[Any]]:
-        def job() -> tuple[PromptSet, ProbeConfig]:
-            pairs, config = load_prompts(upload or prompts), _config(seed, n_seeds, steps, size)
-            check_work(len(pairs), config)
-            return pairs, config
-
-        with _stoppable(request) as stopping:
-            yield from _run(engine, stopping, job, counting, last, None)
-
-    def resume(result: ProbeResult | None, counting: str, request: gr.Request) -> Iterator[list[Any]]:
-        with _stoppable(request) as stopping:
-            yield from _run(engine, stopping, lambda: _unfinished(result), counting, result, result)
-
-    heavy: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model", "api_visibility": "private"}
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    start.click(run, [*settings, counting, state], outputs, validator=_validate, **heavy).then(
-        compare, [state, other, counting, step], comparison, **quiet
-    )
-    go_on.click(resume, [state, counting], outputs, **heavy).then(
-        compare, [state, other, counting, step], comparison, **quiet
-    )
-    stop.click(_stop, None, stop, **quiet)
-    gr.on(
-        [counting.input, step.input],
-        _recount,
-        [state, counting, step],
-        view.outputs,
-        queue=False,
-        api_visibility="private",
-    )
-    if _MAY_SAVE:
-        save.click(_save, state, [status, save], queue=False, api_visibility="private")
-    for component in settings:
-        component.change(
-            lambda *values: _estimate(engine, *values), settings, estimate, trigger_mode="always_last", **quiet
+def _fields() -> dict[str, Any]:
+    """A field for each of ``Settings``, by its name, in the same order."""
+    with gr.Row():
+        prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set", min_width=260)
+        upload = gr.File(
+            label="or your own, used instead: JSON, or CSV with columns a and b",
+            file_types=[".json", ".csv"],
+            height=90,
+            min_width=260,
+            elem_classes=["plantain-upload"],
         )
-    gr.on([other.change, counting.input, step.input], compare, [state, other, counting, step], comparison, **quiet)
-    other.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, other, **quiet)
-    return RunTab(seed, n_seeds, steps)
+    with gr.Row():
+        seed = gr.Number(0, label="First noise seed", min_width=120)
+        n_seeds = gr.Slider(
+            limits.RUN_SEEDS.low, limits.RUN_SEEDS.high, value=1, step=1, label="Noise seeds", min_width=120
+        )
+        steps = gr.Slider(limits.STEPS.low, limits.STEPS.high, value=1, step=1, label="Denoising steps", min_width=120)
+        size = gr.Dropdown(limits.SIZES, value=limits.OWN_SIZE, label="Pixels a side", min_width=240)
+    return {"prompts": prompts, "upload": upload, "seed": seed, "n_seeds": n_seeds, "steps": steps, "size": size}
 
 
-def _config(seed: float, n_seeds: float, steps: float, size: str) -> ProbeConfig:
-    pixels = None if size == OWN_SIZE else int(size)
-    return ProbeConfig(
-        seed=whole_number(seed),
-        n_seeds=whole_number(n_seeds),
-        num_inference_steps=whole_number(steps),
-        height=pixels,
-        width=pixels,
-    )
+def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]:
+    """Make the buttons work; the two events that run something."""
+
+    def settings(values: Update) -> Settings:
+        return Settings(**{name: values[field] for name, field in fields.items()})
+
+    def validate(values: Update) -> Update:
+        checks = {fields[name]: check for name, check in settings(values).checks().items()}
+        return limits.verdicts(checks | {board.counting: lambda: check_counting(values[board.counting])})
+
+    def run(values: Update, request: gr.Request) -> Iterator[Update]:
+        with _stoppable(request) as stopping:
+            job, counting = settings(values).job, values[board.counting]
+            yield from _run(engine, board, stopping, job, counting, values[board.state], None)
+
+    def resume(result: ProbeResult | None, counting: str, request: gr.Request) -> Iterator[Update]:
+        with _stoppable(request) as stopping:
+            yield from _run(engine, board, stopping, lambda: _unfinished(result), counting, result, result)
+
+    def recount(result: ProbeResult | None, counting: str, step: int) -> Update:
+        return board.view.given(_counted(result, counting, step))
+
+    def save(result: ProbeResult | None) -> Update:
+        said, saved = _save(result)
+        return {board.status: said} | ({board.save: gr.Button(interactive=False)} if saved else {})
+
+    state, counting = board.state, board.counting
+    # Not on the frame of the view nor on buttons: what changes in them needs no sign of its own.
+    progress = [board.status, *board.view.parts.values()]
+    heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private", "show_progress_on": progress}
+    loud = QUIET | {"show_progress": "full"}
+    asked = {*fields.values(), counting, state}
+    started = board.start.click(run, asked, board.outputs, validator=validate, **heavy)
+    went_on = board.go_on.click(resume, [state, counting], board.outputs, **heavy)
+    board.stop.click(_stop, None, board.stop, **QUIET)
+    gr.on([counting.input, board.step.input], recount, [state, counting, board.step], board.view.outputs, **loud)
+    if _MAY_SAVE:
+        board.save.click(save, state, [board.status, board.save], **loud)
+    return [started, went_on]
 
 
 def _unfinished(result: ProbeResult | None) -> tuple[PromptSet, ProbeConfig]:
@@ -156,38 +228,11 @@ def _unfinished(result: ProbeResult | None) -> tuple[PromptSet, ProbeConfig]:
     return result.prompts, result.config
 
 
-def _validate(
-    prompts: str,
-    upload: str | None,
-    seed: float,
-    n_seeds: float,
-    steps: float,
-    size: str,
-    counting: str,
-    last: ProbeResult | None,
-) -> list[Any]:
-    """A sentence beside each field that cannot be used; nothing is queued then."""
-    return verdicts(
-        [
-            lambda: None if upload else _enough(load_prompts(prompts)),
-            lambda: _enough(load_prompts(upload)) if upload else None,
-            lambda: ProbeConfig(seed=whole_number(seed)),
-            lambda: _between("noise seeds", whole_number(n_seeds), MAX_SEEDS),
-            lambda: _affordable(upload or prompts, n_seeds, steps),
-            lambda: _offered(size),
-            lambda: check_counting(counting),
-            lambda: None,
-        ]
-    )
-
-
-def _estimate(
-    engine: Engine, prompts: str, upload: str | None, seed: float, n_seeds: float, steps: float, size: str
-) -> str:
+def _estimate(engine: Engine, asked: Settings) -> str:
     """What a run of these settings costs, before anybody presses; empty while a field is wrong."""
     try:
-        return sentence(engine, load_prompts(upload or prompts), _config(0, n_seeds, steps, size))
-    except (InputError, ValueError):
+        return status(sentence(engine, asked.pairs(), replace(asked, seed=0).config()))
+    except InputError:
         return ""
 
 
@@ -216,54 +261,51 @@ def _stop(request: gr.Request) -> Any:
 
 def _run(
     engine: Engine,
+    board: _Board,
     stopping: threading.Event,
     job: Callable[[], tuple[PromptSet, ProbeConfig]],
     counting: str,
     last: ProbeResult | None,
     resume: ProbeResult | None,
-) -> Iterator[list[Any]]:
-    # Until the new run is sure to start, the last one, perhaps unsaved, stays as it is.
-    kept = [gr.skip() for _ in range(_N_OUTPUTS)]
-    yield ["Loading the model, if this is its first run …", gr.skip(), *_controls(running=True), *kept]
+) -> Iterator[Update]:
+    yield board.begin()
+    result, lent, drawn_at = resume, False, 0.0
     try:
         prompts, config = job()
         engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
-    except Exception as error:
-        yield [_failure("Not run.", error), gr.skip(), *_controls(running=False, result=last, known=True), *kept]
-        return
-    result = resume
-    drawn_at, lent = 0.0, False
-    yield ["Waiting for the first pairs …", gr.skip(), *_controls(running=True), *kept]
-    try:
+        yield {board.status: status("Waiting for the first pairs …")}
         for progress in engine.probe(prompts, config, resume):
-            if not lent and resume is None:
-                yield [gr.skip(), None, *_controls(running=True), *blank()]
+            if not lent:  # until the new run is sure to start, the last one, perhaps unsaved, stays as it is
+                fresh = {board.state: None, **board.view.given(blank())} if resume is None else {}
+                yield {board.save: gr.Button(interactive=False), **fresh}
             lent = True
             news = progress.result is not result
             result = progress.result
             if stopping.is_set():
-                yield _stopped(result, counting)
+                said = _stopped(0 if result is None else result.n_pairs, len(prompts))
+                yield board.end(status(said), result, counting)
                 return
-            said = f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left."
-            shown = kept
-            if news and result is not None and result.n_pairs >= MIN_PAIRS and not result.complete:
-                draw = time.monotonic() - drawn_at > _FIGURE_EVERY_SECONDS
-                shown = show_live(result, counting, draw)
-                drawn_at = time.monotonic() if draw else drawn_at
-            yield [said, result, *_controls(running=True, result=result), *shown]
+            left = f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left."
+            update: Update = {board.status: status(left)}
+            if news and result is not None:
+                update[board.state] = result
+                if result.n_pairs >= MIN_PAIRS and not result.complete:
+                    draw = time.monotonic() - drawn_at > _FIGURE_EVERY_SECONDS
+                    update |= board.view.given(show_live(result, counting, draw))
+                    drawn_at = time.monotonic() if draw else drawn_at
+            yield update
     except Exception as error:
-        if not lent:  # no GPU was to be had, say: what stood before stands still
-            yield [_failure("Not run.", error), gr.skip(), *_controls(running=False, result=last, known=True), *kept]
+        if not lent:  # refused, or no GPU was to be had, say: what stood before stands still
+            yield board.free(alert("Not run.", what_went_wrong(error)), last)
             return
-        n = 0 if result is None else result.n_pairs
-        said = _failure(f"Stopped by an error after {n} of {len(prompts)} pairs.", error)
-        yield [said, *_settled(result, counting)]
+        done = f"Stopped by an error after {0 if result is None else result.n_pairs} of {len(prompts)} pairs."
+        yield board.end(alert(done, what_went_wrong(error)), result, counting)
         return
     assert result is not None
     said = f"Done: {result.n_pairs} pairs in {result.provenance['seconds']:.1f} s."
-    yield [said, *_settled(result, counting)]
-    if kept_at := _keep(engine, result):
-        yield [f"{said}{kept_at}", *(gr.skip() for _ in range(_N_OUTPUTS + 7))]
+    yield board.end(status(said), result, counting)
+    if kept := _keep(engine, result):
+        yield {board.status: status(said) + kept}
 
 
 def _keep(engine: Engine, result: ProbeResult) -> str:
@@ -271,97 +313,34 @@ def _keep(engine: Engine, result: ProbeResult) -> str:
     try:
         where = engine.keep(result) if engine.keep is not None else None
     except InputError as error:
-        return f" **Not kept in the results dataset:** {error}"
-    return f" Kept in [the results dataset]({where})." if where else ""
+        return alert("Not kept in the results dataset:", error)
+    return f'<p>Kept in <a href="{escape(where)}">the results dataset</a></p>' if where else ""
 
 
-def _stopped(result: ProbeResult | None, counting: str) -> list[Any]:
+def _stopped(n: int, total: int) -> str:
     """After a stop the pairs done are a partial run like any other."""
-    n = 0 if result is None else result.n_pairs
-    if result is None or n < MIN_PAIRS:
-        said = f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. Go on with the rest, or run again."
-        return [said, *_settled(result, counting)]
-    said = f"Stopped after {n} of {len(result.prompts)} pairs; they are kept below. Go on with the rest at any time."
-    return [said, *_settled(result, counting)]
+    if n < MIN_PAIRS:
+        return f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. Go on with the rest, or run again."
+    return f"Stopped after {n} of {total} pairs; they are kept below. Go on with the rest at any time."
 
 
-def _settled(result: ProbeResult | None, counting: str) -> list[Any]:
-    """State, controls and view once nothing runs any more."""
-    return [result, *_controls(running=False, result=result, known=True), *_recount(result, counting)]
-
-
-def _recount(result: ProbeResult | None, counting: str, step: int = 0) -> list[Any]:
+def _counted(result: ProbeResult | None, counting: str, step: int = 0) -> Values:
     if result is None or result.n_pairs < MIN_PAIRS:
         return blank()
     return show(result, counting, step if step < result.config.num_inference_steps else 0)
 
 
-def _failure(what: str, error: Exception) -> str:
-    """What went wrong, for the visitor: our own sentences and gradio's whole, anything else by its kind."""
-    if isinstance(error, InputError):
-        return f"**{what}** {error}"
-    if isinstance(error, gr.Error):  # a GPU that is busy or used up, say
-        return f"**{what}** {error.message}"
-    _LOG.exception("probe failed", exc_info=error)
-    return f"**{what}** {type(error).__name__}; the log has the details. Run again, or go on with the pairs done."
-
-
-def _save(result: ProbeResult | None) -> tuple[str, Any]:
+def _save(result: ProbeResult | None) -> tuple[str, bool]:
+    """What became of it, and whether it lies in a folder now."""
     if result is None:
-        return "There is nothing to save yet.", gr.skip()
+        return status("There is nothing to save yet."), False
     # A name made here, never typed: the folder of an earlier run is not touched.
     name = f"{result.prompts.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = saved_folder() / "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+    folder = catalog.saved_folder() / "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
     if folder.exists():
-        return f"{folder.name} exists already; press again in a second.", gr.skip()
+        return status(f"{folder.name} exists already; press again in a second."), False
     try:
         result.save(folder)
     except OSError as error:
-        return f"**Not saved:** {error.strerror or error}. Download the run below instead.", gr.skip()
-    return f"Saved to `{folder}`; it is in the list of the Results tab now.", gr.Button(interactive=False)
-
-
-def _controls(running: bool, result: ProbeResult | None = None, known: bool = False) -> list[Any]:
-    """Start, stop, go on, save, counting and step; what depends on a run stays as it is until it is ``known``."""
-    unfinished = savable = step = gr.skip()
-    if running:
-        unfinished = gr.Button(interactive=False)
-        savable = gr.Button(interactive=False) if result is not None else gr.skip()
-    elif known:
-        unfinished = gr.Button(interactive=result is not None and not result.complete)
-        savable = gr.Button(interactive=result is not None and result.n_pairs >= MIN_PAIRS)
-        choices = [("1", 0)] if result is None else step_choices(result)
-        step = gr.Radio(choices=choices, value=0, visible=len(choices) > 1)
-    return [
-        gr.Button(interactive=not running),
-        gr.Button(interactive=running),
-        unfinished,
-        savable,
-        # While a run goes on its counting is fixed: the table and the choice must agree.
-        gr.Radio(interactive=not running),
-        step,
-    ]
-
-
-def _enough(prompts: PromptSet) -> None:
-    if len(prompts) < MIN_PAIRS:
-        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; this set has {len(prompts)}. Add pairs.")
-
-
-def _between(what: str, value: int, most: int) -> None:
-    if not 1 <= value <= most:
-        raise InputError(f"Expected 1 to {most} {what}; got {value}.")
-
-
-def _affordable(prompts: str, n_seeds: float, steps: float) -> None:
-    _between("denoising steps", whole_number(steps), MAX_STEPS)
-    try:
-        pairs, config = load_prompts(prompts), _config(0, n_seeds, steps, OWN_SIZE)
-    except InputError:
-        return  # said beside the field that is wrong
-    check_work(len(pairs), config)
-
-
-def _offered(size: str) -> None:
-    if size not in SIZES:
-        raise InputError(f"Expected one of the listed sizes; got {str(size)[:20]!r}.")
+        return alert("Not saved:", f"{error.strerror or error}. Download the run below instead."), False
+    return status(f"Saved to {folder}; it is in the list of the Results tab now."), True

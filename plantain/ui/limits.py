@@ -1,0 +1,96 @@
+"""What one visitor may ask of the page: limits and checks that its fields, links and endpoints share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError, is_number
+from plantain.questions.typed_pair import MAX_SEEDS
+from plantain.stats import MIN_PAIRS
+
+# A page serves many: what would keep the model for longer than some minutes belongs on the command line.
+MAX_PAIRS, MAX_PASSES = 1000, 6400
+OWN_SIZE = "its own, at most 512"
+SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Whole numbers from ``low`` to ``high``, both among them.
+
+    >>> limits.STEPS.check(2.0, "steps")
+    2
+    """
+
+    low: int
+    high: int
+
+    def check(self, value: Any, name: str) -> int:
+        """The value as an int (number fields give floats, and None when empty); InputError for any other."""
+        if is_number(value) and self.low <= value <= self.high and value == int(value):
+            return int(value)
+        got = "nothing" if value is None else repr(value)
+        got = got if len(got) <= 40 else f"{got[:40]}…"
+        raise InputError(f"{name} must be a whole number from {self.low} to {self.high:,}; got {got}.")
+
+    def read(self, text: str, name: str) -> int:
+        """The same of a link's text: digits alone, written as a number is."""
+        plain = re.fullmatch("0|[1-9][0-9]{0,15}", text)
+        return self.check(int(text) if plain else text, name)
+
+
+SEED = Whole(0, 2**53)  # a browser's numbers are exact so far
+RUN_SEEDS = Whole(1, 16)
+PAIR_SEEDS = Whole(MIN_PAIRS, MAX_SEEDS)
+STEPS = Whole(1, 8)
+
+
+def check_pairs(n_pairs: int) -> None:
+    """Refuse, with an InputError, a prompt set that is too small for a t."""
+    if n_pairs < MIN_PAIRS:
+        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; got {n_pairs}. Add pairs.")
+
+
+def check_work(n_pairs: int, config: ProbeConfig) -> None:
+    """Refuse, with an InputError, a run that would keep other visitors waiting for too long."""
+    n_passes = passes(n_pairs, config)
+    if n_pairs > MAX_PAIRS:
+        raise InputError(f"The page runs at most {MAX_PAIRS:,} pairs; got {n_pairs:,}. Use `python -m plantain run`.")
+    if n_passes > MAX_PASSES:
+        raise InputError(
+            f"This run passes {n_passes:,} prompts through the model, and the page at most {MAX_PASSES:,}; choose "
+            "fewer seeds, steps or pairs, or use `python -m plantain run`."
+        )
+
+
+def passes(n_pairs: int, config: ProbeConfig) -> int:
+    """How many prompts a run sends through the model, each seed and step anew."""
+    return 2 * n_pairs * config.n_seeds * config.num_inference_steps
+
+
+def pixels(size: object) -> int | None:
+    """Height and width of a size in the menu; None for the model's own."""
+    if not isinstance(size, str) or size not in SIZES:
+        raise InputError(f"Expected one of the listed sizes; got {str(size)[:20]!r}.")
+    return None if size == OWN_SIZE else int(size)
+
+
+def verdicts(checks: Mapping[Any, Callable[[], object]]) -> dict[Any, Any]:
+    """For ``validator=``: the sentence of each check that raised InputError, beside its field.
+
+    A field that fails keeps its event out of the queue.
+    """
+    found = {}
+    for field, check in checks.items():
+        try:
+            check()
+            found[field] = gr.validate(True, "")
+        except InputError as error:
+            found[field] = gr.validate(False, str(error))
+    return found
