@@ -23,8 +23,9 @@ def test_stability_prints_both_twins_and_writes_its_files(run_cli, tmp_path):
     status, printed, said = run_cli("stability", LEVELS, "--out", tmp_path / "out")
     assert status == 0
     found = stability(plantain.load_result(LEVELS))
-    assert found.text in printed
-    assert "posebox-untrained, dense_pose" in printed
+    assert all(sentence in printed for sentence in found.sentences)
+    assert found.tables[0].columns in printed
+    assert "By noise level, untrained twin" in printed
     assert "Wrote" in said
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".svg", ".pdf", ".png", ".csv"}
     rows = read(tmp_path / "out" / "stability.csv")
@@ -38,8 +39,9 @@ def test_dose_prints_both_twins_and_writes_its_files(run_cli, tmp_path, grouping
     status, printed, _ = run_cli(*arguments)
     assert status == 0
     found = dose(plantain.load_result(RUNS / "posebox"), "joints", grouping)
-    assert found.text in printed
-    assert "posebox-untrained, dense_pose" in printed
+    assert all(sentence in printed for sentence in found.sentences)
+    assert found.tables[0].columns in printed
+    assert "By block, untrained twin" in printed
     rows = read(tmp_path / "dose.csv")
     np.testing.assert_allclose([float(row["t_slope"]) for row in rows], found.response.t, rtol=1e-6)
     assert [row["best"] for row in rows].count("none") == found.n_best["none"]

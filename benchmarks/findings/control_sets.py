@@ -13,7 +13,7 @@ from plantain import stats
 from plantain.data.prompts import PromptSet, match_rows
 from plantain.data.study import LEXICAL, POSE, ControlStudy, load_controls
 from plantain.paths import RUNS
-from plantain.questions.families import count_heads, scope_differences
+from plantain.questions.families import scope_view
 
 WEIGHTS = ("trained", "untrained 0")
 SCOPE = "card heads"
@@ -26,9 +26,9 @@ def table(study: ControlStudy) -> list[tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for weights in WEIGHTS:
         runs = study.runs[weights]
-        main = stats.paired_t(scope_differences(runs[POSE], SCOPE))
+        main = stats.paired_t(runs[POSE].differences(scope_view(SCOPE)))
         for run in runs.values():
-            for label, d in views(run.prompts, scope_differences(run, SCOPE), runs[POSE].prompts).items():
+            for label, d in views(run.prompts, run.differences(scope_view(SCOPE)), runs[POSE].prompts).items():
                 found.setdefault(label, []).extend(cells(d, main))
     lexical = [found.pop(f"`{name}`") for name in LEXICAL]
     found[f"`{LEXICAL[0]}` … `{LEXICAL[-1]}`"] = ranges(lexical)
@@ -37,9 +37,9 @@ def table(study: ControlStudy) -> list[tuple[str, ...]]:
 
 def cells(d: np.ndarray, main: np.ndarray) -> list[str]:
     """One model's cells of a row, of differences B − A: (n_pairs, n_heads); ``main``: the t of ``dense_pose``."""
-    count = count_heads(d, SCOPE, "runs of 16 channels")
+    count = stats.count_heads(d)
     shared = float(np.corrcoef(stats.paired_t(d), main)[0, 1])
-    r = float("nan") if count.split_half_r is None else count.split_half_r
+    r = count.split_half[0] if count.split_half else float("nan")
     return [f"{count.counts[0]}", f"{count.null_p99[0]:.0f}", f"{count.set_p[0]:.3f}", f"{r:.2f}", f"{shared:.2f}"]
 
 

@@ -23,14 +23,15 @@ import plantain
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import POSEBOX, ROOT, RUNS
 from plantain.questions.carry_over import transfers
-from plantain.questions.certainty import infer
+from plantain.questions.certainty import certainty_table, infer
 from plantain.questions.dose import dose
-from plantain.questions.families import Count, family_table
+from plantain.questions.families import family_table
 from plantain.questions.length import equal_length
 from plantain.questions.response import load_published
 from plantain.questions.selectivity import compare
 from plantain.questions.stability import stability
 from plantain.report.study_tables import tables
+from plantain.stats import HeadCount
 from plantain.wording import signed
 
 PAGE = ROOT / "docs" / "results.md"
@@ -73,8 +74,10 @@ def headline() -> str:
 
 def by_family() -> str:
     rows = [["heads", "of", "|t| > 3", "null p99", "p", "r", "untrained: |t| > 3", "null p99", "p", "r"]]
-    for own, twin in zip(*(family_table(run(name)).rows for name in MODELS[:2]), strict=True):
-        rows.append([own.scope, f"{own.n_heads} {own.unit}", *counted(own), *counted(twin)])
+    trained, twin = (family_table(run(name)) for name in MODELS[:2])
+    for scope, own in trained.counts.items():
+        of = f"{own.n_heads} {trained.units[scope]}"
+        rows.append([scope, of, *counted(own), *counted(twin.counts[scope])])
     return grid(rows)
 
 
@@ -90,17 +93,20 @@ def directions() -> str:
 
 
 def certainty() -> str:
-    found = [dict(infer(run(n), summary(n, grouping=g)).rows) for g in ("card", "head") for n in MODELS[:2]]
-    header = ["", "card heads", "untrained", "attention heads", "untrained"]
-    return grid([header, *([what, *(rows.get(what, "—") for rows in found)] for what in found[0])])
+    names = ("card heads", "untrained", "attention heads", "untrained ")
+    of = [(name, grouping) for grouping in ("card", "head") for name in MODELS[:2]]
+    found = [infer(run(name), summary(name, grouping=grouping)) for name, grouping in of]
+    return certainty_table(dict(zip(names, found, strict=True))).rows_markdown
 
 
 def noise() -> str:
-    rows = [["weights", *stability(run(f"levels/{TRAINED}")).rows[0]]]
+    rows: list[list[str]] = []
     said = []
     for name in MODELS[:2]:
         found = stability(run(f"levels/{name}"))
-        rows += [[f"`{name}`", *row] for row in found.rows[1:]]
+        header, *body = found.tables[0].cells
+        rows += [] if rows else [["weights", *header]]
+        rows += [[f"`{name}`", *row] for row in body]
         first, kept = found.same_way
         said.append(f"{kept} of {first} (`{name}`)")
     return f"{grid(rows)}\n\nHeads at |t| > 3 that are so with the same sign at every level: {', '.join(said)}."
@@ -115,7 +121,8 @@ def doses() -> str:
             low, high = d.distance.min(), d.distance.max()
             apart = f"{low:.1f}° to {high:.1f}°" if measure == "rotation" else f"{low:.0f} to {high:.0f} joints"
             cells = [f"`{name}`", f"{d.n_heads} {'card' if grouping == 'card' else 'attention'}", apart]
-            cells += [f"{d.step_counts[0]}", f"{d.counts[0]}", f"{d.null_p99[0]:.0f}", f"{d.set_p[0]:.3f}"]
+            cells += [f"{n}" for n in (d.step.counts[0], d.slope.counts[0])]
+            cells += [f"{d.slope.null_p99[0]:.0f}", f"{d.slope.set_p[0]:.3f}"]
             cells += [f"{d.n_best['step']}", f"{d.n_by_distance}", f"{np.median(d.distance_null):.0f}"]
             rows.append([*cells, signed(d.gain, 3), f"{d.gain_p:.3f}"])
     return grid(rows)
@@ -126,12 +133,12 @@ def length() -> str:
     rows = [[*header, "at equal length", "null p99", "standard error there, of a mean's"]]
     for weights, runs in study().runs.items():
         found = equal_length(runs["length"])
-        assert found.adjusted is not None
-        assert found.counts_adjusted is not None
-        assert found.p99_adjusted is not None
-        cells = [weights, signed(float(found.audit.delta.mean()), 2), signed(found.audit.t, 2), f"{found.counts[0]}"]
-        cells += [f"{found.p99[0]:.0f}", f"{found.counts_adjusted[0]}", f"{found.p99_adjusted[0]:.0f}"]
-        rows.append([*cells, f"{found.adjusted.inflation:.2f}"])
+        plain, adjusted, fit = found.plain, found.adjusted, found.fit
+        assert adjusted is not None
+        assert fit is not None
+        cells = [weights, signed(float(found.audit.delta.mean()), 2), signed(found.audit.t, 2), f"{plain.counts[0]}"]
+        cells += [f"{plain.null_p99[0]:.0f}", f"{adjusted.counts[0]}", f"{adjusted.null_p99[0]:.0f}"]
+        rows.append([*cells, f"{fit.inflation:.2f}"])
     return grid(rows)
 
 
@@ -171,10 +178,10 @@ def half(table: Any) -> str:
     return f"{table.split_half[0]:.2f}" if table.split_half else "—"
 
 
-def counted(count: Count) -> list[str]:
-    r = "—" if count.split_half_r is None else f"{count.split_half_r:.2f}"
+def counted(count: HeadCount) -> list[str]:
+    r = "—" if count.split_half is None else f"{count.split_half[0]:.2f}"
     return [
-        f"{count.counts[0]} ({100 * count.share:.1f} %)",
+        share(count),
         f"{count.null_p99[0]:.0f}",
         f"{count.set_p[0]:.3f}",
         r,
@@ -202,7 +209,7 @@ MAKERS = {
     "length": length,
     "sets": lambda: grid(control_sets.table(study())),
     "compared": compared,
-    "carry over": lambda: grid(transfers(study()).rows),
+    "carry over": lambda: transfers(study()).tables[0].rows_markdown,
     "random": random_rows,
     "drawn": drawn,
 }
