@@ -59,6 +59,36 @@ def klein():
         )
 
 
+@pytest.fixture
+def run_cli(capsys):
+    """``run_cli("report", folder)``: the command in this process; its status, what it printed, what it said."""
+    from plantain import cli
+
+    def run(*arguments):
+        status = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shipped_study():
+    """The cached runs of the controls, trained and untrained."""
+    from plantain.data.study import load_controls
+    from plantain.paths import RUNS
+
+    return load_controls(RUNS / "controls")
+
+
+@pytest.fixture(scope="session")
+def shipped_comparison(shipped_study):
+    """Pose held against its controls in the cached runs."""
+    from plantain.questions.selectivity import compare
+
+    return compare(shipped_study)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Chromium; tests that need it are left out where there is none, unless PLANTAIN_REQUIRE_BROWSER is set."""

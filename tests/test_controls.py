@@ -2,8 +2,6 @@
 
 import csv
 import json
-import re
-import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +11,11 @@ from pipelines import build_odd
 from planted import HEAD_MAP, N_ATTENTION, attention_runs, on_heads, planted
 
 import plantain
-from plantain import cli
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.settings import ProbeConfig
 from plantain.data.study import DEFAULT, LEXICAL, ControlStudy, load_controls
 from plantain.errors import InputError
-from plantain.paths import ROOT, RUNS
+from plantain.paths import RUNS
 from plantain.probe import probe
 from plantain.probe import study as controls
 from plantain.probe.study import run_controls
@@ -433,81 +430,6 @@ def test_a_set_of_ones_own_is_compared_as_well(study):
     assert found.controls == ("mine",)
     assert set(POSE_ONLY) <= heads_of(found.larger["trained", "mine", "attention heads"])
     assert found.pose == controls.POSE
-
-
-# -- what the README says of the cached runs -------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    return comparison.compare(load_controls(RUNS / "controls"))
-
-
-def section():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.search(r"^## Controls\n(.*?)^## ", text, flags=re.DOTALL | re.MULTILINE)[1]
-
-
-def test_the_readmes_table_is_that_of_the_cached_runs(shipped):
-    def cells(figure):
-        trained, *untrained = [figure(weights) for weights in shipped.weights]
-        return [trained, ", ".join(untrained)]
-
-    for scope in shipped.scopes:
-        row = [f"{scope}, {shipped.count('trained', 'dense_pose', scope).n_heads}"]
-        row += cells(lambda weights: str(shipped.count(weights, "dense_pose", scope).counts[0]))  # noqa: B023
-        for names in (shipped.lexical, ("setting",)):
-            row += cells(lambda weights: control_tables.larger_smaller(shipped, weights, names, scope))  # noqa: B023
-        row += cells(lambda weights: " : ".join(map(str, shipped.survivors[weights, scope])))  # noqa: B023
-        assert f"| {' | '.join(row)} |" in section()
-
-
-def test_the_readmes_sentences_hold_for_the_cached_runs(shipped):
-    said = " ".join(section().split())
-    own = "attention heads"
-
-    def counts(name, scope=own):
-        return [shipped.count(weights, name, scope).counts[0] for weights in shipped.weights]
-
-    pose, canonical, bent = (counts(name) for name in ("dense_pose", "canonical", "articulation"))
-    mlp = counts("dense_pose", "single MLP")
-    ps = [shipped.count("trained", "paraphrase", scope).set_p[0] for scope in (own, "card heads")]
-    setting = [shipped.selectivity(weights, "setting", own) for weights in shipped.weights]
-    more, less = [row.smaller for row in setting], [row.larger for row in setting]
-    text = [shipped.survivors[weights, "joint text"][0] for weights in shipped.weights]
-    every = [shipped.survivors[weights, own][0] for weights in shipped.weights]
-    interaction = shipped.bent["trained", own]["interaction"].counts[0]
-    canonical_r = shipped.set_correlation("trained", "dense_pose", "canonical")
-    between = [shipped.weights_correlation("dense_pose", "trained", weights) for weights in shipped.weights[1:]]
-    wordings = [*shipped.lexical, "remarks"]
-    larger = [shipped.selectivity("trained", name, own).larger for name in wordings]
-    assert all(shipped.selectivity("trained", name, own).smaller == 0 for name in wordings)
-    for sentence in (
-        f"{min(larger)} or {max(larger)} do the reverse",
-        f"p {ps[0]:.3f} over attention heads, {ps[1]:.3f} over card heads",
-        f"({pose[1]} and {pose[2]} of 75 against {pose[0]})",
-        f"{mlp[0]} runs of 360 against {mlp[1]} and {mlp[2]}",
-        f"{more[0]} attention heads respond more to setting, {less[0]} more to pose; "
-        f"untrained {more[1]} and {more[2]} against {less[1]} and {less[2]}",
-        f"(`canonical`) move {canonical[0]} of 75",
-        f"(r = {canonical_r:.2f})",
-        f"{text[0]} of 15 heads respond more to pose than to every control, none of them on untrained",
-        f"it is {every[0]} against {every[1]} and {every[2]}",
-        f"{bent[0]} attention heads tell canonical from expressive poses (untrained {bent[1]} and {bent[2]})",
-        f"in {interaction} the answer depends",
-        f"(split-half r {shipped.count('trained', 'dense_pose', own).split_half_r:.2f})",
-        f"trained with untrained r = {between[0]:.2f} and {between[1]:.2f}",
-    ):
-        assert sentence in said
-    assert text[1:] == [0, 0]
-
-
-def test_the_readmes_commands_are_the_documented_ones():
-    lines = re.findall(r"^python -m plantain (.*)$", section(), flags=re.MULTILINE)
-    made, compared = (cli._parser().parse_args(shlex.split(line)) for line in lines)
-    assert (made.model, made.untrained, made.sets, made.seed, made.n_seeds) == ("posebox", 2, None, 0, 1)
-    assert ROOT / made.out == RUNS / "controls"
-    assert compared.runs == [made.out]
 
 
 def test_a_study_of_three_pairs_says_what_it_can():

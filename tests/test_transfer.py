@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import plantain
-from plantain.paths import ROOT, RUNS
+from plantain.paths import RUNS
 from plantain.probe import study as controls
 from plantain.questions import carry_over as transfer
 
@@ -56,23 +56,6 @@ def test_a_new_pair_is_placed_among_held_out_ones(study):
     assert of_pose[0] > 0.9
     assert of_control[0] < of_pose[0]
     assert reverse == (0.0, 0.0)
-
-
-def test_the_readme_has_these_shares(found):
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-
-    def of(weights, names):
-        shares = [100 * found.shares[weights, name].share for name in names]
-        return f"{min(shares):.0f} to {max(shares):.0f} %" if len(names) > 1 else f"{shares[0]:.0f} %"
-
-    others = [name for name in found.controls if name != "paraphrase"]
-    pose, rest, nothing = (
-        [of(weights, names) for weights in found.weights] for names in (["dense_pose"], others, ["paraphrase"])
-    )
-    assert f"(50 % by chance): {pose[0]}, untrained {pose[1]} and {pose[2]}." in readme
-    assert f"({rest[0]}, untrained {rest[1]} and {rest[2]})" in readme
-    assert f"({nothing[0]}, {nothing[1]} and {nothing[2]}, p > 0.1)" in readme
-    assert min(found.shares[weights, "paraphrase"].p for weights in found.weights) > 0.1
 
 
 def test_an_axis_carries_over_where_there_is_one_and_only_there():
