@@ -59,6 +59,18 @@ def study() -> ControlStudy:
     return load_controls(RUNS / "controls")
 
 
+@cache
+def comparison() -> Any:
+    """Pose held against every control, on trained and untrained weights."""
+    return compare(study())
+
+
+@cache
+def carried() -> Any:
+    """Whether each set's axis carries over to new subjects."""
+    return transfers(study())
+
+
 def headline() -> str:
     header = ["weights", "heads", "|t| > 3", "|t| > 5", "null p99 at 3", "set-level p", "max |t|", "split-half r"]
     rows = [[*header, "attention heads at |t| > 3"]]
@@ -143,7 +155,7 @@ def length() -> str:
 
 
 def compared() -> str:
-    made = {table.title: table for table in tables(compare(study()))}
+    made = {table.title: table for table in tables(comparison())}
     parts = [f"### {title}\n\n{made[title].note}\n\n{grid(made[title].cells)}" for title in COMPARED]
     return "\n\n".join(parts)
 
@@ -209,7 +221,7 @@ MAKERS = {
     "length": length,
     "sets": lambda: grid(control_sets.table(study())),
     "compared": compared,
-    "carry over": lambda: transfers(study()).tables[0].rows_markdown,
+    "carry over": lambda: carried().tables[0].rows_markdown,
     "random": random_rows,
     "drawn": drawn,
 }

@@ -1,0 +1,278 @@
+"""README and docs: commands are understood and the quick ones run, code runs, links lead somewhere, numbers hold."""
+
+import importlib
+import json
+import re
+import shlex
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from huggingface_hub import SpaceCardData
+from huggingface_hub.repocard import RepoCard
+
+import plantain
+from plantain import cli
+from plantain.cli.settings import config_of
+from plantain.data.dataset import VARIABLE
+from plantain.model.names import EMBEDDED_MODELS
+from plantain.paths import ROOT, RUNS
+from plantain.posebox import __main__ as posebox_cli
+
+README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+NOTEBOOK = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
+
+# A command line's parser and its main function, by how the docs call it.
+PROGRAMS = {
+    "python -m plantain": (getattr(cli, "parser", None) or cli._parser, cli.main),
+    "python -m plantain.posebox": (posebox_cli._parser, posebox_cli.main),
+}
+# These run; the others take minutes, a GPU, a token or the Hub, and are only read.
+QUICK = (
+    "python -m plantain run --model posebox --prompts dense_pose --out runs/posebox",
+    "python -m plantain report runs/posebox",
+    'python -m plantain.posebox read "A tall robot kneeling on a green lawn, smiling"',
+    "python -m plantain run --model posebox --prompts my_pairs.csv --out runs/my-pairs",
+    "python -m plantain audit --prompts my_pairs.csv --model posebox",
+    "python -m plantain dose runs/posebox --measure joints --grouping head --out runs/dose",
+    "python -m plantain audit runs/posebox",
+)
+
+
+def blocks(kind):
+    return [
+        (name, block)
+        for name, text in TEXTS.items()
+        for block in re.findall(rf"^ *```{kind}\n(.*?)^ *```", text, flags=re.DOTALL | re.MULTILINE)
+    ]
+
+
+LINES = [part for _, block in blocks("bash") for line in block.splitlines() for part in line.strip().split(" && ")]
+INLINE = [c for text in TEXTS.values() for c in re.findall(r"`(python [^`]+)`", text) if "COMMAND" not in c]
+PYTHON = [*blocks("python"), ("docs/notebook.ipynb", None)]
+
+
+@pytest.fixture(scope="module")
+def results(shipped_study, shipped_comparison):
+    """The maker of docs/results.md; the cached runs are compared once for the whole suite."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks" / "findings"))
+        made = importlib.import_module("results")
+        patch.setattr(made, "study", lambda: shipped_study)
+        patch.setattr(made, "comparison", lambda: shipped_comparison)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the quick commands have run, in order; it sees the shipped assets, and is not the project's."""
+    path = tmp_path_factory.mktemp("docs")
+    (path / "assets").symlink_to(ROOT / "assets")
+    rows = "".join(f"a {who} standing,a {who} sitting\n" for who in ("cat", "dog", "fox"))
+    (path / "my_pairs.csv").write_text("a,b\n" + rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        for command in QUICK:
+            words = shlex.split(command)
+            _, main = PROGRAMS[" ".join(words[:3])]
+            assert main(words[3:]) == 0, command
+    return path
+
+
+@pytest.fixture(scope="module")
+def once(posebox):
+    """Blocks share pipelines and what they probe alike: each is loaded, or run, once."""
+    load, probe = plantain.load_pipeline, plantain.run_probe
+    loaded, probed = {"posebox": posebox}, {}
+
+    def load_once(name):
+        loaded[name] = loaded.get(name) or load(name)
+        return loaded[name]
+
+    def probe_once(pipe, prompts, config):
+        key = id(pipe), prompts.name, config
+        probed[key] = probed.get(key) or probe(pipe, prompts, config)
+        return probed[key]
+
+    return {"load_pipeline": load_once, "run_probe": probe_once}
+
+
+# -- size, front matter, links ---------------------------------------------------------------------
+
+
+def test_the_readme_can_be_finished():
+    body = TEXTS["README.md"].split("\n---\n", 1)[1]
+    assert len(body.splitlines()) <= 200
+    assert len(body.split()) <= 1600
+
+
+def test_the_front_matter_is_a_valid_space():
+    data = SpaceCardData(**RepoCard.load(README, ignore_metadata_errors=False).data.to_dict())
+    assert (data.sdk, data.app_file, data.license) == ("gradio", "app.py", "apache-2.0")
+    assert (ROOT / data.app_file).exists()
+    assert len(data.to_dict()["short_description"]) <= 60
+    assert "black-forest-labs/FLUX.2-klein-base-4B" in data.models
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        other = (page.parent / name).resolve() if name else page
+        assert other.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", other.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w\- ]", "", head).lower().replace(" ", "-") for head in headings], target
+
+
+# -- commands and code -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", dict.fromkeys([*LINES, *INLINE]))
+def test_every_command_is_understood(command):
+    words = shlex.split(command)
+    if words[:2] == ["pip", "install"]:
+        return
+    if words[1] != "-m":
+        assert (ROOT / words[1]).exists()
+    elif words[2] != "pytest":
+        parser, _ = PROGRAMS[" ".join(words[:3])]
+        parser().parse_args(words[3:])
+
+
+def test_the_quick_commands_are_in_the_docs_and_do_what_they_say(folder):
+    assert set(QUICK) <= set(LINES)
+    for made in ("posebox/report/heads.csv", "posebox/report/model_card.md", "dose/dose.csv"):
+        assert (folder / "runs" / made).exists()
+    assert plantain.load_result(folder / "runs" / "my-pairs").complete
+
+
+def test_the_space_is_told_by_the_names_the_code_reads():
+    assert VARIABLE in TEXTS["docs/your-space.md"]
+    assert {name for name in EMBEDDED_MODELS if f"`{name}`" in TEXTS["docs/posebox.md"]} == set(EMBEDDED_MODELS)
+
+
+@pytest.mark.parametrize(("name", "code"), PYTHON, ids=lambda part: str(part)[-30:])
+def test_the_code_runs_as_it_stands(name, code, folder, once, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    for function, kept in once.items():
+        monkeypatch.setattr(plantain, function, kept)
+    cells = [code] if code else ["".join(c["source"]) for c in NOTEBOOK["cells"] if c["cell_type"] == "code"]
+    names = {}
+    for cell in cells:
+        exec(compile(cell, name, "exec"), names)
+    printed = capsys.readouterr().out
+    if "abs().max()" in cells[-1]:  # t from the CSV of differences, without this package
+        assert float(printed) < 1e-4
+
+
+def test_the_notebook_is_valid_and_bare():
+    assert (NOTEBOOK["nbformat"], NOTEBOOK["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in NOTEBOOK["cells"]}) == len(NOTEBOOK["cells"])
+    for cell in NOTEBOOK["cells"]:
+        assert set(cell) >= {"cell_type", "id", "metadata", "source"}
+        assert cell["cell_type"] == "markdown" or (cell["outputs"], cell["execution_count"]) == ([], None)
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EMBEDDED_MODELS)
+def test_the_shipped_runs_are_what_their_commands_make(name, folder):
+    """``posebox`` by the command itself, of the others the first pairs."""
+    shipped, prompts = plantain.load_result(RUNS / name), plantain.load_prompts("dense_pose")
+    assert (shipped.model, shipped.complete, shipped.prompts) == (name, True, prompts)
+    if name == "posebox":
+        fresh = plantain.load_result(folder / "runs" / "posebox")
+    else:
+        pipe = plantain.load_pipeline(name, device="cpu")
+        fresh = plantain.run_probe(pipe, replace(prompts, pairs=prompts.pairs[:4]))
+    assert shipped.provenance["weights_fingerprint"] == fresh.provenance["weights_fingerprint"]
+    # Another machine, thread count or torch rounds differently, in float32.
+    np.testing.assert_allclose(fresh.mean_square, shipped.first(fresh.n_pairs).mean_square, rtol=1e-3, atol=1e-7)
+
+
+def test_the_commands_of_the_shipped_runs_have_their_settings():
+    made = [line for line in LINES if "--out assets/runs/" in line]
+    assert len(made) == 6
+    for line in made:
+        options = PROGRAMS["python -m plantain"][0]().parse_args(shlex.split(line)[3:])
+        folder = ROOT / options.out
+        shipped = plantain.load_result(folder / "posebox" / "setting" if line.split()[3] == "controls" else folder)
+        assert config_of(options) == shipped.config
+        assert options.model == shipped.model
+
+
+def test_the_tables_of_the_results_are_what_the_runs_give(results):
+    page = TEXTS["docs/results.md"]
+    assert results.differences(page, results.make(page)) == []
+
+
+def test_a_changed_number_is_seen(results):
+    assert results.differences("269 of 510", "269 of 510.\n") == []
+    assert results.differences("p = 0.001", "p = 0.030") != []
+    assert results.differences("| 269 | 20 |", "| 259 | 20 |") != []
+    assert results.differences("| −0.26 |", "| 0.26 |") != []
+    assert results.differences("| 1 |", "| 1 | 2 |") != []
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_runs(results):
+    text = " ".join(TEXTS["README.md"].split())
+    own, report = "attention heads", results.comparison()
+    setting = [report.selectivity(weights, "setting", own) for weights in report.weights]
+
+    def counts(scope):
+        return [report.count(weights, "dense_pose", scope).counts[0] for weights in report.weights]
+
+    card = results.summary("posebox")
+    for pattern, expected in {
+        r"(\d+) of (\d+) card heads respond": (counts("card heads")[0], card.n_heads),
+        r"99 % of sign flips give at most (\d+)": (card.null_p99[0],),
+        r"and (\d+) of its 75 attention heads": counts(own)[:1],
+        r"it is (\d+) and (\d+) card heads in two draws": counts("card heads")[1:],
+        r"and (\d+) and (\d+) attention heads\.": counts(own)[1:],
+        r"its published card says ([\d.]+) %": (100 * results.load_published().shares[0],),
+        r"(\d+) respond more to the place, (\d+) more to the pose": (setting[0].smaller, setting[0].larger),
+        r"\(untrained (\d+) and (\d+) against (\d+) and (\d+)\)": (
+            *(s.smaller for s in setting[1:]),
+            *(s.larger for s in setting[1:]),
+        ),
+    }.items():
+        (said,) = re.findall(pattern, text)
+        assert [float(n) for n in ([said] if isinstance(said, str) else said)] == pytest.approx(expected, abs=2), said
+
+
+def test_the_sentences_of_the_results_hold(results):
+    """What docs/results.md says between its tables; it states no number there, so the test states none either."""
+    report, own = results.comparison(), "attention heads"
+
+    def counts(name, scope=own):
+        trained, *untrained = (report.count(weights, name, scope).counts[0] for weights in report.weights)
+        return SimpleNamespace(trained=trained, untrained=untrained)
+
+    card, twin, chance = (results.summary(name) for name in results.MODELS)
+    assert all(summary.counts[0] > summary.null_p99[0] for summary in (card, twin, chance))
+    assert counts("dense_pose").trained < min(counts("dense_pose").untrained)
+    mlp = counts("dense_pose", "single MLP")
+    assert mlp.trained > 1.5 * max(mlp.untrained)
+    for name in (*report.lexical, "remarks"):
+        found = report.selectivity("trained", name, own)
+        assert found.smaller == 0
+        assert found.larger >= counts("dense_pose").trained - 2
+    ps = {w: [report.count(w, "paraphrase", s).set_p[0] for s in (own, "card heads")] for w in report.weights}
+    assert sum(p < 0.05 for both in ps.values() for p in both) == 1
+    assert min(ps["trained"]) > 0.05
+    for weights in report.weights:
+        found = report.selectivity(weights, "setting", own)
+        assert found.smaller > 2 * found.larger
+        assert abs(report.set_correlation(weights, "dense_pose", "canonical")) < 0.3
+        assert report.count(weights, "canonical", own).counts[0] > report.count(weights, "dense_pose", own).counts[0]
+        assert results.carried().shares[weights, "paraphrase"].p > 0.1
+    text = [report.survivors[weights, "joint text"][0] for weights in report.weights]
+    assert text[0] > 0 == max(text[1:])
+    assert counts("articulation").trained < min(counts("articulation").untrained)
