@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plantain.data.disk import plain_json
 from plantain.errors import InputError
 from plantain.paths import PROMPTS
 
@@ -158,9 +159,7 @@ def load_prompts(source: str | Path) -> PromptSet:
     if path.suffix.lower() == ".csv":
         return parse_csv(text, path.stem, path.name)
     try:
-        data = json.loads(text)
-        # NaN, infinity and lone surrogates pass json.loads, and would fail when the run is saved.
-        json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+        data = plain_json(text)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"{path.name} is not valid JSON{where}; mend it or save the pairs as CSV.") from error
