@@ -525,6 +525,12 @@ def test_sigmas_must_fall(sigmas):
         ProbeConfig(num_inference_steps=2, sigmas=sigmas)
 
 
+@pytest.mark.parametrize("data", [[], None, [0], "seed", {"sigmas": 3}, {"noise_levels": [10**400]}, {0: 1}], ids=str)
+def test_what_is_no_settings_is_a_sentence(data):
+    with pytest.raises(InputError):
+        ProbeConfig.from_dict(data)
+
+
 def test_unknown_settings_are_named():
     with pytest.raises(InputError, match="Unknown settings pace, speed; known: seed, n_seeds"):
         ProbeConfig.from_dict({"seed": 0, "speed": 3, "pace": 1})

@@ -94,11 +94,11 @@ def iter_probe(
         features = encode(pipe, [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)])
         by_seed = []
         for latents in noise:
-            values, sigmas = forward(pipe, features, plan.masks[batch], latents, negative, config, plan)
+            values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
             by_seed.append(values)
             forwards_done += 1
             if len(by_seed) == len(noise):
-                result = _extended(result, np.stack(by_seed, axis=1), sigmas, prompts, config, plan, clock.seconds)
+                result = _extended(plan, result, np.stack(by_seed, axis=1), sigmas, clock.seconds)
                 done = result.n_pairs
             left = clock.seconds / forwards_done * (forwards_total - forwards_done)
             with clock.paused():
@@ -109,6 +109,9 @@ def iter_probe(
 class _Plan:
     """What is settled, and checked, before the first forward."""
 
+    pipe: Any
+    prompts: PromptSet
+    config: ProbeConfig
     head_map: HeadMap
     size: tuple[int, int]  # height and width, in pixels
     sigmas: tuple[float, ...] | None  # as handed to the pipeline
@@ -143,17 +146,11 @@ def _plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResul
         here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
         sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
         provenance = {**resume.provenance, "resumed": sessions}
-    return _Plan(head_map, size, sigmas, masks, token_counts, batch_size, provenance)
+    return _Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance)
 
 
 def _extended(
-    result: ProbeResult | None,
-    values: np.ndarray,
-    sigmas: list[float],
-    prompts: PromptSet,
-    config: ProbeConfig,
-    plan: _Plan,
-    seconds: float,
+    plan: _Plan, result: ProbeResult | None, values: np.ndarray, sigmas: list[float], seconds: float
 ) -> ProbeResult:
     """The run with one more batch in it: (N·2, seeds, steps, S, R) mean squares after ``seconds`` of this session."""
     values = values.reshape(-1, 2, *values.shape[1:])
@@ -161,7 +158,7 @@ def _extended(
     provenance = {**plan.provenance, "realised_sigmas": sigmas}
     provenance["seconds"] = round(float(plan.provenance["seconds"]) + seconds, 3)
     counts = plan.token_counts[: len(mean_square)]
-    return ProbeResult(mean_square, counts, prompts, config, plan.head_map, provenance)
+    return ProbeResult(mean_square, counts, plan.prompts, plan.config, plan.head_map, provenance)
 
 
 class _Clock:
@@ -182,16 +179,10 @@ class _Clock:
 
 
 def forward(
-    pipe: Any,
-    features: torch.Tensor,
-    masks: np.ndarray,
-    latents: torch.Tensor,
-    negative: torch.Tensor | None,
-    config: ProbeConfig,
-    plan: _Plan,
+    plan: _Plan, features: torch.Tensor, masks: np.ndarray, latents: torch.Tensor, negative: torch.Tensor | None
 ) -> tuple[np.ndarray, list[float]]:
     """One batch under one noise: (B, steps, 3, R) mean squares, and the noise levels as realised."""
-    arguments = call_arguments(pipe) | {"height": plan.size[0], "width": plan.size[1]}
+    pipe, config, (height, width) = plan.pipe, plan.config, plan.size
     steps, batch = config.num_inference_steps, len(features)
     with HeadCapture(pipe.transformer, config.channels_per_head, masks.reshape(batch, -1)) as capture:
         try:
@@ -203,12 +194,12 @@ def forward(
                 sigmas=None if plan.sigmas is None else list(plan.sigmas),
                 guidance_scale=config.guidance_scale,
                 output_type="latent",
-                **arguments,
+                **(call_arguments(pipe) | {"height": height, "width": width}),
             )
         except torch.cuda.OutOfMemoryError as error:
             raise InputError(
-                f"The GPU's memory is too small for {batch} prompts of {plan.size[1]} × {plan.size[0]} pixels at a "
-                "time; set batch_size (--batch-size 2), or a smaller height and width."
+                f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
+                "set batch_size (--batch-size 2), or a smaller height and width."
             ) from error
         values = capture.mean_square  # (F, B, 3, R)
     if len(values) % steps:
