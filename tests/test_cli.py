@@ -1,17 +1,22 @@
 """The command line: the whole way from prompts to tables, interruptions, and a sentence for every bad input."""
 
+import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import hub
 import numpy as np
 import pytest
 
 import plantain
+import plantain.probe.saving
 from plantain import cli
+from plantain.cli.run import default_out
 from plantain.data.dataset import VARIABLE, run_name
 from plantain.paths import RUNS
 
@@ -51,8 +56,6 @@ def test_a_run_is_never_written_over(run_cli, csv_file, tmp_path):
 
 
 def test_resume_of_an_interrupted_run_equals_the_whole_run(run_cli, csv_file, tmp_path, monkeypatch):
-    import plantain.probe.saving
-
     common = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2]
     assert run_cli(*common, "--out", tmp_path / "whole")[0] == 0
 
@@ -81,8 +84,6 @@ def test_resume_of_an_interrupted_run_equals_the_whole_run(run_cli, csv_file, tm
 
 
 def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
-    import plantain.probe.saving
-
     real = plantain.probe.saving.iter_probe
 
     def crashing(*arguments):
@@ -94,6 +95,115 @@ def test_a_crash_keeps_the_pairs_done(csv_file, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="power cut"):
         cli.main([*arguments, "--out", str(tmp_path / "run")])
     assert plantain.load_result(tmp_path / "run").n_pairs == 1
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """The folder of a run that was killed while it saved for the first time."""
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    (folder / ".run.json.1000000.tmp").write_text("{")
+    (folder / ".mean_square-0123456789ab.safetensors.1000000.tmp").write_bytes(b"half of it")
+    return folder
+
+
+@pytest.mark.parametrize("option", [[], ["--resume"]])
+def test_a_run_killed_before_its_first_save_starts_afresh(run_cli, csv_file, killed, option):
+    status, _, said = run_cli(
+        "run", "--model", "posebox", "--prompts", csv_file, "--out", killed, "--batch-size", 8, *option
+    )
+    assert status == 0, said
+    assert plantain.load_result(killed).complete
+    assert not list(killed.glob(".*"))
+    assert ("starting afresh" in said) == bool(option)
+
+
+FULL = "The run cannot be saved in {out}: No space left on device. {safe} of its {done} pairs are safe there"
+
+
+@pytest.mark.parametrize("n_saves", [0, 1, 2])
+def test_a_disk_that_fills_is_a_sentence_and_what_was_saved_stays(run_cli, csv_file, tmp_path, monkeypatch, n_saves):
+    replaced, replace = [], os.replace
+
+    def until_full(source, target):
+        if len(replaced) == 2 * n_saves:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replaced.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(plantain.probe.saving, "SAVE_EVERY_SECONDS", -1)  # after every pair
+    monkeypatch.setattr(os, "replace", until_full)
+    out = tmp_path / "run"
+    common = ["run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2, "--out", out]
+    status, printed, said = run_cli(*common)
+    assert (status, printed) == (cli.EXIT_BAD_INPUT, "")
+    assert FULL.format(out=out, safe=n_saves, done=n_saves + 1) in said
+    monkeypatch.undo()
+    if n_saves:
+        assert plantain.load_result(out).n_pairs == n_saves
+        assert run_cli(*common, "--resume")[0] == 0
+        assert plantain.load_result(out).complete
+    else:
+        assert not out.exists()
+
+
+def test_a_limit_on_the_size_of_files_is_a_sentence(csv_file, tmp_path):
+    resource = pytest.importorskip("resource")
+    limit = 4096  # the tensors of a pair are larger
+    command = [sys.executable, "-m", "plantain", "run", "--model", "posebox", "--prompts", str(csv_file)]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == cli.EXIT_BAD_INPUT, done.stderr
+    assert "The run cannot be saved in" in done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "controls"])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_a_model_loads(run_cli, tmp_path, monkeypatch, command):
+    import tempfile
+
+    def read_only(*arguments, **keywords):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    status, _, said = run_cli(command, "--model", "posebox", "--out", tmp_path / "run")
+    assert status == cli.EXIT_BAD_INPUT
+    assert f"Cannot write to {tmp_path / 'run'}: Read-only file system. Give another --out." in said
+    assert "Loading" not in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a\0b", "n" * 300, "..", "a/../../b", "-rf", ".hidden"])
+def test_the_name_of_a_set_is_no_path(name):
+    out = default_out(name, "../models/mine", untrained=False) if name != ".." else default_out("x", "..x", False)
+    assert (out.parent, len(out.parts)) == (Path("runs"), 2)
+    assert not {"/", "\0"} & set(out.name)
+    assert len(out.name.encode()) <= 255
+    assert out.name[0] not in "-."
+
+
+def test_a_set_named_as_a_path_is_run_in_the_folder_of_runs(run_cli, tmp_path, monkeypatch):
+    here = tmp_path / "deep" / "er"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    pairs = [{"a": f"a {who} standing", "b": f"a {who} sitting"} for who in ("cat", "dog", "fox")]
+    (here / "set.json").write_text(json.dumps({"name": "../../x", "pairs": pairs}))
+    status, _, said = run_cli("run", "--model", "posebox", "--prompts", "set.json", "--batch-size", 6)
+    assert status == 0, said
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert plantain.load_result(here / "runs" / "x-posebox").prompts.name == "../../x"
+    (here / "set.json").write_text(json.dumps({"name": "..", "pairs": pairs}))
+    status, _, said = run_cli("run", "--model", "posebox", "--prompts", "set.json")
+    assert status == cli.EXIT_BAD_INPUT
+    assert "No folder can be named '..'; give it a name with letters or digits." in said
 
 
 def test_report_finds_the_untrained_twin_or_takes_the_one_named(run_cli, tmp_path):

@@ -1,6 +1,8 @@
 """``plantain controls`` and ``plantain compare``: from sets to the answer, interruptions, bad input."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -76,6 +78,42 @@ def test_interrupted_controls_are_kept_and_go_on(run_cli, sets, tmp_path, monkey
     status, _, said = run_cli(*common, "--out", tmp_path / "part", "--seed", 3)
     assert status == cli.EXIT_BAD_INPUT
     assert "a run with seed=0 where this one has 3" in said
+
+
+def named(tmp_path, file, name):
+    pairs = [{"a": f"a {who} standing", "b": f"a {who} leaping", "subject": who} for who in ROWS]
+    (tmp_path / file).write_text(json.dumps({"name": name, "pairs": pairs}))
+    return tmp_path / file
+
+
+def test_the_name_of_a_set_is_no_path(run_cli, tmp_path):
+    out, sets = tmp_path / "out", [named(tmp_path, "1.json", "../../../x"), named(tmp_path, "2.json", "/abs/x")]
+    common = ["controls", "--model", "posebox", "--untrained", 0, "--out", out, "--batch-size", 8, "--sets"]
+    assert run_cli(*common, *sets)[0] == 0
+    assert sorted(path.name for path in (out / "posebox").iterdir()) == ["abs-x", "x"]
+    status, _, said = run_cli(*common, *sets, named(tmp_path, "3.json", "abs x"))
+    assert status == cli.EXIT_BAD_INPUT
+    assert "The sets '/abs/x' and 'abs x' would share the folder abs-x; rename one of them." in said
+    assert "Loading" not in said
+    assert plantain.load_result(out / "posebox" / "abs-x").prompts.name == "/abs/x"
+
+
+def test_a_disk_that_fills_is_a_sentence_and_what_was_saved_stays(run_cli, sets, tmp_path, monkeypatch):
+    replace = os.replace
+
+    def until_full(source, target):
+        if "setting" in str(target):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    common = ["controls", "--model", "posebox", "--sets", *sets, "--untrained", 0, "--batch-size", 8]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", until_full)
+        status, _, said = run_cli(*common, "--out", tmp_path / "out")
+    assert status == cli.EXIT_BAD_INPUT
+    assert "setting: No space left on device. 0 of its 4 pairs are safe there" in said
+    assert plantain.load_result(tmp_path / "out" / "posebox" / "dense_pose").complete
+    assert run_cli(*common, "--out", tmp_path / "out")[0] == 0
 
 
 @pytest.mark.parametrize(

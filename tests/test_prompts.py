@@ -13,6 +13,7 @@ from plantain.data.prompts import (
     PromptSet,
     described,
     load_prompts,
+    parse_csv,
     piece_count,
     shipped_prompts,
     word_count,
@@ -371,3 +372,21 @@ def test_all_missing_tags_are_named():
 def test_an_id_that_is_a_column_of_exported_tables_is_refused(name):
     with pytest.raises(InputError, match="is a column name"):
         PromptSet("set", (PromptPair(name, "a cat", "a dog"),))
+
+
+# -- what would cost too much ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a,b\n" + "x" * 50_000 + ",y\n", "has 50,000 characters; at most 20,000 are read"),
+        ("a,b\n" + "x,y\n" * 20_001, "holds more than 20,000 pairs"),
+        (",".join(["a", "b", *(f"c{i}" for i in range(17_000))]) + "\nx,y" + "," * 17_000 + "\n", "has 17,000 tags"),
+        ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "more than 6,000,000 characters, tags and their names"),
+    ],
+    ids=["letters", "pairs", "columns", "names of columns"],
+)
+def test_a_small_file_that_would_cost_much_is_refused(text, sentence):
+    with pytest.raises(InputError, match=sentence):
+        parse_csv(text, "large")

@@ -11,6 +11,7 @@ import pytest
 from made_runs import head_map, run_of
 from safetensors.numpy import save as save_safetensors
 
+from plantain.data.disk import is_free
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
@@ -280,6 +281,19 @@ def test_crash_while_saving_leaves_the_earlier_state(tmp_path, monkeypatch, fail
     assert load_result(tmp_path).n_pairs == 3
 
 
+def test_what_killed_saves_left_goes_with_the_next_one(tmp_path):
+    left = [f".run.json.{10**6}.tmp", f".mean_square-0123456789ab.safetensors.{10**6}.tmp"]
+    for name in [*left, "mean_square-0123456789ab.safetensors"]:
+        (tmp_path / name).write_bytes(b"half of it")
+    assert is_free(tmp_path)
+    precious = tmp_path / ".notes.tmp"
+    precious.write_text("not ours")
+    assert not is_free(tmp_path)
+    make_result().save(tmp_path)
+    assert len(tensor_files(tmp_path)) == 1
+    assert [path.name for path in tmp_path.glob(".*")] == [precious.name]
+
+
 # -- damaged folders ---------------------------------------------------------------------------
 
 
@@ -324,6 +338,15 @@ def test_truncated_description_is_refused(saved, share):
 def test_unreadable_description_is_refused(saved, content):
     (saved / "run.json").write_bytes(content)
     with pytest.raises(InputError, match=r"run\.json is not valid JSON"):
+        load_result(saved)
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", f"1{'0' * 400}", '"\\ud800"'])
+def test_values_that_fail_later_are_refused(saved, value):
+    path = saved / "run.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"provenance": {', f'"provenance": {{"extra": {value}, ', 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"run\.json is not valid JSON; restore the folder"):
         load_result(saved)
 
 
@@ -495,6 +518,12 @@ def test_config_names_field_and_value(field, value, allowed):
 def test_sigmas_must_fall(sigmas):
     with pytest.raises(InputError, match="sigmas must be one level for each of the 2 steps, falling"):
         ProbeConfig(num_inference_steps=2, sigmas=sigmas)
+
+
+@pytest.mark.parametrize("data", [[], None, [0], "seed", {"sigmas": 3}, {"noise_levels": [10**400]}, {0: 1}], ids=str)
+def test_what_is_no_settings_is_a_sentence(data):
+    with pytest.raises(InputError):
+        ProbeConfig.from_dict(data)
 
 
 def test_unknown_settings_are_named():

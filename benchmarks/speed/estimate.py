@@ -23,7 +23,7 @@ def main() -> None:
     pipe, prompts = plantain.load_pipeline("posebox"), plantain.load_prompts("dense_pose")
     plantain.run_probe(pipe, prompts)
     for settings in SETTINGS:
-        config = plantain.ProbeConfig.from_dict(dict(settings))
+        config = plantain.ProbeConfig.from_dict(settings)
         expected = before(pipe, len(prompts), config).seconds
         taken = plantain.run_probe(pipe, prompts, config).provenance["seconds"]
         what = ", ".join(f"{name} {value}" for name, value in settings.items()) or "defaults"

@@ -87,13 +87,13 @@ def writing(folder: str | Path) -> Iterator[None]:
 @contextlib.contextmanager
 def made(folder: Path) -> Iterator[None]:
     """A folder that is there and can be written to, known before anything long; gone again where nothing came of it."""
-    with writing(folder):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; give --out a folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"room")
     try:
+        with writing(folder):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{folder} is a file; give --out a folder.")
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"room")
         yield
     finally:
         with contextlib.suppress(OSError):

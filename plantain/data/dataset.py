@@ -14,12 +14,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
+
 from plantain.data.disk import MAX_JSON_BYTES, TENSOR_NAME
 from plantain.data.prompts import SAID, load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.paths import safe_name
+from plantain.wording import shorten
 
 VARIABLE = "PLANTAIN_RESULTS_REPO"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -73,9 +87,6 @@ def check_push(repo_id: str, private: bool = False) -> None:
     InputError
         No valid id, no token, a token that is wrong or may not write there, or a Hub out of reach.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
     _check_id(repo_id)
     if not _has_token(repo_id):
         raise InputError(
@@ -106,9 +117,6 @@ def push_run(run: ProbeResult | str | Path, repo_id: str, private: bool = False)
     InputError
         A partial or damaged run, and all that ``check_push`` refuses; the local run stays as it is.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
     result = run if isinstance(run, ProbeResult) else load_result(run)
     if not result.complete:
         raise InputError(
@@ -142,8 +150,6 @@ def keep(result: ProbeResult, repo_id: str | None = None) -> str | None:
     InputError
         As ``push_run``.
     """
-    from huggingface_hub import HfApi
-
     repo_id = repo_id or default_repo()
     if repo_id is None or not _has_token(repo_id) or not worth_keeping(result):
         return None
@@ -175,8 +181,6 @@ def fetch_runs(repo_id: str, into: str | Path) -> list[Path]:
         No valid id, no such dataset, a token that is wrong, a Hub out of reach, or a full disk; runs
         fetched before that stay.
     """
-    from huggingface_hub import HfApi
-
     _check_id(repo_id)
     into, api, total = Path(into), HfApi(), 0
     kept: list[Path] = []
@@ -245,9 +249,6 @@ def _fetch(
 
 def _commit(api: Any, repo_id: str, name: str, files: dict[str, bytes]) -> None:
     """One commit upon the newest: the files of a run, and its other tensor files gone."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-    from huggingface_hub.errors import EntryNotFoundError
-
     head = api.repo_info(repo_id, repo_type="dataset").sha
     try:
         there = [entry.path for entry in api.list_repo_tree(repo_id, name, repo_type="dataset", revision=head)]
@@ -266,9 +267,6 @@ def _plain(text: str) -> str:
 
 
 def _check_id(repo_id: str) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     try:
         validate_repo_id(repo_id)
         valid = repo_id.count("/") == 1
@@ -281,8 +279,6 @@ def _check_id(repo_id: str) -> None:
 
 
 def _has_token(repo_id: str) -> bool:
-    from huggingface_hub import get_token
-
     with _in_words(repo_id, "write to"):  # a token may itself have to be fetched
         return bool(get_token())
 
@@ -299,15 +295,6 @@ def _in_words(repo_id: str, doing: str) -> Iterator[None]:
 
 
 def _sentence(error: BaseException, repo_id: str, doing: str) -> str:
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
     # The client wraps a failed upload, and what kept it from reaching a file.
     while isinstance(error, (RuntimeError, LocalEntryNotFoundError)) and error.__cause__ is not None:
         error = error.__cause__
@@ -318,27 +305,20 @@ def _sentence(error: BaseException, repo_id: str, doing: str) -> str:
     if isinstance(error, RepositoryNotFoundError):
         hint = "pushing a run makes it; a private one needs HF_TOKEN" if doing == "read" else "and the token's scope"
         return f"The Hub has no dataset {repo_id} that you may {doing}; check the spelling, {hint}."
-    why = _shorten(str(error)) or type(error).__name__
+    why = shorten(str(error)) or type(error).__name__
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
-        if status == 401:
-            return f"The Hub does not accept the token: wrong or expired. Set one from {TOKENS_PAGE} as HF_TOKEN."
-        if status == 403:
-            return (
-                f"This token may not {doing} the dataset {repo_id}; make one that may on {TOKENS_PAGE}; set HF_TOKEN."
-            )
-        if status == 412:
-            return f"Other commits to the dataset {repo_id} came in between, twice; push again."
-        if status == 429:
-            return "The Hub has had too many requests from here; wait some minutes and try again."
+        known = {
+            401: f"The Hub does not accept the token: wrong or expired. Set one from {TOKENS_PAGE} as HF_TOKEN.",
+            403: f"This token may not {doing} the dataset {repo_id}; make one that may on {TOKENS_PAGE}; set HF_TOKEN.",
+            412: f"Other commits to the dataset {repo_id} came in between, twice; push again.",
+            429: "The Hub has had too many requests from here; wait some minutes and try again.",
+        }
         if status >= 500:
             return f"The Hub has a fault of its own (status {status}); try again later."
-        return f"The Hub refused to {doing} the dataset {repo_id}: {why} Check its name and the token."
+        return known.get(
+            status, f"The Hub refused to {doing} the dataset {repo_id}: {why} Check its name and the token."
+        )
     if isinstance(error, (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError)):
         return f"Cannot reach the Hub to {doing} the dataset {repo_id} ({why}); check the network and try again."
     return f"Cannot {doing} the dataset {repo_id} ({why}); try again."
-
-
-def _shorten(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 160 else text[:157] + "…"

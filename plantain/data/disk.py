@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
-from plantain.errors import InputError
+from plantain.errors import InputError, is_number
 
 SCHEMA_VERSION = 1
 TENSOR_NAME = re.compile(r"mean_square-[0-9a-f]{12}\.safetensors")
@@ -109,7 +110,7 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise InputError(f"{path} is too large to be the description of a run; point to a folder written by a run.")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return plain_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path.parent} holds no run (no run.json); point to a folder written by a run.") from error
     except OSError as error:
@@ -118,6 +119,28 @@ def read_json(path: Path) -> Any:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not valid JSON; restore the folder or run the probe again.") from error
+
+
+def plain_json(text: str) -> Any:
+    """Parsed JSON that can be counted with, shown and saved again; else ValueError or RecursionError.
+
+    >>> plain_json('{"seconds": NaN}')
+    ValueError: NaN is no finite number
+
+    The parser would also take NaN, infinity, lone surrogates, and whole numbers beyond any float, which fail later.
+    """
+
+    def number(kind: type[int] | type[float], digits: str) -> int | float:
+        value = kind(digits)
+        if not is_number(value):
+            raise ValueError(f"{digits[:20]} is no finite number")
+        return value
+
+    real = partial(number, float)
+    data = json.loads(text, parse_int=partial(number, int), parse_float=real, parse_constant=real)
+    if "\\u" in text:  # a lone surrogate can only come from an escape
+        json.dumps(data, ensure_ascii=False).encode()
+    return data
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

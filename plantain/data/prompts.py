@@ -6,20 +6,27 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from plantain.data.disk import plain_json
 from plantain.errors import InputError
 from plantain.paths import PROMPTS
 
 # Every word is at least one token and no Flux2 pipeline reads more than 512 of them, so a
 # longer prompt is refused here, before a model is asked.
 MAX_WORDS = 512
-# Far above any prompt set in use; keeps a stray upload from filling the memory.
+# Of these 512 tokens none is longer than some 30 letters; a word without end is no prompt.
+MAX_CHARACTERS = 20_000
+# Far above any prompt set in use; they keep a stray upload from filling the memory, or a run.json from growing
+# beyond what is read again. Names of tags count once a pair.
 MAX_FILE_BYTES = 10 * 1024**2
+MAX_PAIRS, MAX_TAGS, MAX_SET_CHARACTERS = 20_000, 200, 6_000_000
 RESERVED_IDS = ("block", "part", "index")
 # What a set is for: pose; another contrast of pose ("variant"); a control near pose, or a control; one of the
 # lexical controls that pose is placed among; a set with nothing to find. A set without a role is a control.
@@ -80,9 +87,18 @@ class PromptSet:
         for key, value, known in (("role", self.role, ROLES), ("design", self.design, DESIGNS)):
             if value and value not in known:
                 raise InputError(f"Unknown {key} {value!r} in prompt set {self.name!r}; known: {', '.join(known)}.")
+        if len(self.pairs) > MAX_PAIRS:
+            raise InputError(f"Prompt set {self.name!r} holds more than {MAX_PAIRS:,} pairs; give fewer.")
         seen: set[str] = set()
+        size = 0
         for pair in self.pairs:
             _check_pair(pair)
+            size += len(str(pair.to_dict()))
+            if size > MAX_SET_CHARACTERS:
+                raise InputError(
+                    f"Prompt set {self.name!r} has more than {MAX_SET_CHARACTERS:,} characters, tags and their names "
+                    "at every pair included; give fewer pairs or tags."
+                )
             if pair.id in seen:
                 raise InputError(f"Two pairs have the id {pair.id!r}; give every pair an id of its own.")
             seen.add(pair.id)
@@ -128,7 +144,7 @@ class PromptSet:
             question=_text(data, "question", ""),
             conditions=(conditions[0], conditions[1]),
             rules=tuple(rules),
-            pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(data["pairs"], 1)),
+            pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(data["pairs"][: MAX_PAIRS + 1], 1)),
             **{key: _text(data, key, "") for key in SAID},
         )
 
@@ -173,9 +189,7 @@ def load_prompts(source: str | Path) -> PromptSet:
     if path.suffix.lower() == ".csv":
         return parse_csv(text, path.stem, path.name)
     try:
-        data = json.loads(text)
-        # NaN, infinity and lone surrogates pass json.loads, and would fail when the run is saved.
-        json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
+        data = plain_json(text)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"{path.name} is not valid JSON{where}; mend it or save the pairs as CSV.") from error
@@ -192,13 +206,13 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         columns = reader.fieldnames or []
-        rows = list(reader)
+        rows = list(islice(reader, MAX_PAIRS + 1))
     except csv.Error as error:
         raise InputError(f"{source} is not readable as CSV ({error}); save it again as plain CSV.") from error
     if not {"a", "b"} <= set(columns):
         found = ", ".join(repr(column) for column in columns) or "none"
         raise InputError(f"{source} needs the columns 'a' and 'b' in its first line; it has {found}.")
-    twice = sorted({column for column in columns if columns.count(column) > 1})
+    twice = sorted(column for column, times in Counter(columns).items() if times > 1)
     if twice:
         raise InputError(f"{source} has the column {twice[0]!r} twice; give every column a name of its own.")
     for line, row in enumerate(rows, 2):
@@ -280,6 +294,8 @@ def check_text(text: str, name: str) -> None:
         raise InputError(
             f"{name} has {word_count(text):,} words; a pipeline reads at most {MAX_WORDS} tokens, so shorten it."
         )
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"{name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read, so shorten it.")
 
 
 def _pair_from_dict(row: Any, index: int) -> PromptPair:
@@ -307,6 +323,8 @@ def _check_pair(pair: PromptPair) -> None:
         raise InputError(
             f"The id {pair.id[:80]!r} is not usable; use up to 64 letters, digits, dots, dashes and underscores."
         )
+    if len(pair.tags) > MAX_TAGS:
+        raise InputError(f"Pair {pair.id!r} has {len(pair.tags):,} tags; give at most {MAX_TAGS}.")
     for side, text in (("a", pair.a), ("b", pair.b)):
         check_text(text, f"Prompt {side} of pair {pair.id!r}")
     if pair.a == pair.b:

@@ -88,9 +88,11 @@ class ProbeConfig:
         return data
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> ProbeConfig:
-        unknown = sorted(set(data) - {f.name for f in fields(cls)})
+    def from_dict(cls, data: Any) -> ProbeConfig:
+        """Settings from plain JSON values; what is left out has its default."""
+        if not isinstance(data, dict):
+            raise InputError(f"Settings are an object of names and values; got {data!r}.")
+        unknown = sorted(map(str, set(data) - {f.name for f in fields(cls)}))
         if unknown:
             raise InputError(f"Unknown settings {', '.join(unknown)}; known: {', '.join(f.name for f in fields(cls))}.")
-        levels = {key: tuple(data[key]) for key in ("sigmas", "noise_levels") if data.get(key) is not None}
-        return cls(**{**data, **levels})
+        return cls(**data)

@@ -6,6 +6,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import huggingface_hub
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED, EMBEDDED_MODELS, KLEIN
 from plantain.wording import shorten
@@ -36,51 +46,37 @@ def hub_id(name: str) -> tuple[str, str | None]:
 
 
 def _download(name: str, wanted: str | None = None, only: Sequence[str] | None = None) -> tuple[Path, str | None]:
-    from diffusers import Flux2KleinPipeline
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
     try:
         # The small index first: whatever is wrong shows here, before gigabytes are fetched.
-        _check_model_index(Path(hf_hub_download(name, "model_index.json", revision=wanted)), name)
+        _check_model_index(Path(huggingface_hub.hf_hub_download(name, "model_index.json", revision=wanted)), name)
         if only is not None:
-            folder = Path(snapshot_download(name, revision=wanted, allow_patterns=list(only)))
+            folder = Path(huggingface_hub.snapshot_download(name, revision=wanted, allow_patterns=list(only)))
         else:
+            from diffusers import Flux2KleinPipeline  # takes seconds
+
             folder = Path(Flux2KleinPipeline.download(name, revision=wanted))
     except InputError:
         raise
-    except GatedRepoError as error:
-        raise InputError(
-            f"{name} is gated: accept its terms on https://huggingface.co/{name}, then log in with `hf auth login` "
-            "or set HF_TOKEN."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise InputError(f"{name} has no revision {wanted!r}; give a branch, a tag or a commit of it.") from error
-    except RepositoryNotFoundError as error:
-        raise InputError(
-            f"The Hub has no model {name!r} that you may read; check the spelling, or log in with `hf auth login` "
-            "if it is private."
-        ) from error
-    except HFValidationError as error:
-        raise InputError(f"{name!r} is no valid Hub id; one looks like {KLEIN}.") from error
-    except LocalEntryNotFoundError as error:
-        raise InputError(
-            f"Cannot reach the Hub for {name!r} and it is not in the local cache; check the network, or use "
-            f"--model {EMBEDDED}, which needs none."
-        ) from error
-    except EntryNotFoundError as error:
-        raise InputError(f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.") from error
     except Exception as error:  # time-outs, proxies, a download cut short, a full disk: no common type
-        why = shorten(str(error))
-        raise InputError(f"Fetching {name!r} failed: {why} Try again, or use --model {EMBEDDED}.") from error
+        raise InputError(_sentence(error, name, wanted)) from error
     return folder, folder.name
+
+
+def _sentence(error: Exception, name: str, wanted: str | None) -> str:
+    log_in = "log in with `hf auth login`"
+    said = {  # a kind before those that it is a kind of
+        GatedRepoError: f"{name} is gated: accept its terms on https://huggingface.co/{name}, then {log_in} or set "
+        "HF_TOKEN.",
+        RevisionNotFoundError: f"{name} has no revision {wanted!r}; give a branch, a tag or a commit of it.",
+        RepositoryNotFoundError: f"The Hub has no model {name!r} that you may read; check the spelling, or {log_in} if "
+        "it is private.",
+        HFValidationError: f"{name!r} is no valid Hub id; one looks like {KLEIN}.",
+        LocalEntryNotFoundError: f"Cannot reach the Hub for {name!r} and it is not in the local cache; check the "
+        f"network, or use --model {EMBEDDED}, which needs none.",
+        EntryNotFoundError: f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.",
+        Exception: f"Fetching {name!r} failed: {shorten(str(error))} Try again, or use --model {EMBEDDED}.",
+    }
+    return next(sentence for kind, sentence in said.items() if isinstance(error, kind))
 
 
 def _check_model_index(path: Path, name: str) -> None:

@@ -32,8 +32,7 @@ def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> t
     InputError
         The scheduler changes levels in a way that is not this shift (Karras, a terminal value, …).
     """
-    multiple = pipe.vae_scale_factor * 2
-    mu = _mu((height // multiple) * (width // multiple), len(levels))
+    mu = _mu(math.prod(latent_grid(pipe, height, width)), len(levels))
     k = _shift(pipe.scheduler.config, mu)
     sigmas = tuple(float(level / (k - (k - 1) * level)) for level in levels)
     # What its many options make of them is the scheduler's to say; a copy, since the pipeline's own holds a state.
@@ -41,6 +40,12 @@ def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> t
     scheduler.set_timesteps(sigmas=list(sigmas), mu=mu)
     check_realised(levels, [float(sigma) for sigma in scheduler.sigmas[: len(levels)]])
     return sigmas
+
+
+def latent_grid(pipe: Any, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the image tokens that a picture of this size in pixels is made of."""
+    multiple = pipe.vae_scale_factor * 2  # a token covers two by two latents
+    return height // multiple, width // multiple
 
 
 def check_realised(levels: Sequence[float], realised: Sequence[float]) -> None:

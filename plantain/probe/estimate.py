@@ -13,6 +13,7 @@ from torch import nn
 from plantain.data.heads import HeadMap
 from plantain.data.settings import ProbeConfig
 from plantain.model.identity import execution_device
+from plantain.model.noise import latent_grid
 from plantain.model.text import max_text_tokens
 from plantain.probe.probe import choose_batch_size, picture_size
 
@@ -62,9 +63,7 @@ def before(pipe: Any, n_pairs: int, config: ProbeConfig | None = None) -> Estima
         A picture size or head width that the model does not allow.
     """
     config = config or ProbeConfig()
-    height, width = picture_size(pipe, config)
-    multiple = pipe.vae_scale_factor * 2
-    n_image, n_text = (height // multiple) * (width // multiple), max_text_tokens(pipe)
+    n_image, n_text = math.prod(latent_grid(pipe, *picture_size(pipe, config))), max_text_tokens(pipe)
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
     batch = config.batch_size or choose_batch_size(pipe, head_map, n_image + n_text)
     passes = config.n_seeds * config.num_inference_steps * (2 if config.guidance_scale > 1 else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.identity import describe, execution_device
-from plantain.model.noise import check_realised, sigmas_for
+from plantain.model.noise import check_realised, latent_grid, sigmas_for
 from plantain.model.text import call_arguments, encode, text_mask
 from plantain.probe.capture import HeadCapture
 
@@ -78,20 +79,63 @@ def iter_probe(
         does not allow, or a ``resume`` that belongs to another run.
     """
     config = config or ProbeConfig()
+    plan = _plan(pipe, prompts, config, resume)
+    result, done = resume, resume.n_pairs if resume is not None else 0
+    if done == len(prompts):
+        yield Progress(done, done, result, 0.0)
+        return
+    noise = [_noise(pipe, seed, plan.size) for seed in config.seeds]
+    negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
+    pairs_a_batch = max(1, plan.batch_size // 2)
+    forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
+    forwards_done, clock = 0, _Clock()
+    while done < len(prompts):
+        batch = slice(done, min(done + pairs_a_batch, len(prompts)))
+        features = encode(pipe, [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)])
+        by_seed = []
+        for latents in noise:
+            values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
+            by_seed.append(values)
+            forwards_done += 1
+            if len(by_seed) == len(noise):
+                result = _extended(plan, result, np.stack(by_seed, axis=1), sigmas, clock.seconds)
+                done = result.n_pairs
+            left = clock.seconds / forwards_done * (forwards_total - forwards_done)
+            with clock.paused():
+                yield Progress(done, len(prompts), result, left)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is settled, and checked, before the first forward."""
+
+    pipe: Any
+    prompts: PromptSet
+    config: ProbeConfig
+    head_map: HeadMap
+    size: tuple[int, int]  # height and width, in pixels
+    sigmas: tuple[float, ...] | None  # as handed to the pipeline
+    masks: np.ndarray  # (P, 2, T_text): which text tokens are real
+    token_counts: np.ndarray  # (P, 2, 3)
+    batch_size: int
+    provenance: dict[str, Any]
+
+
+def _plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None) -> _Plan:
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
-    height, width = picture_size(pipe, config)
-    handed = config.sigmas if config.noise_levels is None else sigmas_for(pipe, config.noise_levels, height, width)
-    masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)  # (P, 2, T_text)
-    multiple = pipe.vae_scale_factor * 2
-    n_image = (height // multiple) * (width // multiple)
+    size = picture_size(pipe, config)
+    sigmas = config.sigmas if config.noise_levels is None else sigmas_for(pipe, config.noise_levels, *size)
+    masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)
+    real, n_image, n_text = masks.sum(axis=2), math.prod(latent_grid(pipe, *size)), masks.shape[2]
+    token_counts = np.stack([np.full_like(real, n_image), real, n_text - real], axis=2).astype(np.int64)
     chosen = resume.provenance.get("batch_size") if resume is not None else None
-    batch_size = config.batch_size or chosen or choose_batch_size(pipe, head_map, n_image + masks.shape[2])
+    batch_size = config.batch_size or chosen or choose_batch_size(pipe, head_map, n_image + n_text)
     provenance = {
         **describe(pipe),
-        "height": height,
-        "width": width,
+        "height": size[0],
+        "width": size[1],
         "batch_size": batch_size,
-        "n_text_tokens": masks.shape[2],
+        "n_text_tokens": n_text,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
         "versions": _versions(),
@@ -102,49 +146,19 @@ def iter_probe(
         here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
         sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
         provenance = {**resume.provenance, "resumed": sessions}
-    done = resume.n_pairs if resume is not None else 0
-    stored = [resume.mean_square] if resume is not None else []
-    seconds_before = float(provenance["seconds"])
-    noise = [_noise(pipe, seed, height, width) for seed in config.seeds]
-    real = masks.sum(axis=2)  # (P, 2)
-    token_counts = np.stack([np.full_like(real, n_image), real, masks.shape[2] - real], axis=2).astype(np.int64)
-    negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
+    return _Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance)
 
-    pairs_a_batch = max(1, batch_size // 2)
-    forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
-    forwards_done, result = 0, resume
-    clock = _Clock()
-    if done == len(prompts):
-        yield Progress(done, done, result, 0.0)
-    while done < len(prompts):
-        batch = slice(done, min(done + pairs_a_batch, len(prompts)))
-        texts = [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)]
-        features = encode(pipe, texts)
-        mask = masks[batch].reshape(len(texts), -1)
-        by_seed = []
-        for latents in noise:
-            values, sigmas = _forward(pipe, features, mask, latents, negative, config, handed, (height, width))
-            if config.noise_levels is not None:
-                check_realised(config.noise_levels, sigmas)
-            provenance["realised_sigmas"] = sigmas
-            by_seed.append(values)
-            forwards_done += 1
-            if len(by_seed) == len(noise):
-                stacked = np.stack(by_seed, axis=1)  # (N·2, seeds, steps, S, R)
-                stored.append(stacked.reshape(-1, 2, *stacked.shape[1:]))
-                done = batch.stop
-                seconds = round(seconds_before + clock.seconds, 3)
-                result = ProbeResult(
-                    mean_square=np.concatenate(stored),
-                    token_counts=token_counts[:done],
-                    prompts=prompts,
-                    config=config,
-                    head_map=head_map,
-                    provenance={**provenance, "seconds": seconds},
-                )
-            left = clock.seconds / forwards_done * (forwards_total - forwards_done)
-            with clock.paused():
-                yield Progress(done, len(prompts), result, left)
+
+def _extended(
+    plan: _Plan, result: ProbeResult | None, values: np.ndarray, sigmas: list[float], seconds: float
+) -> ProbeResult:
+    """The run with one more batch in it: (N·2, seeds, steps, S, R) mean squares after ``seconds`` of this session."""
+    values = values.reshape(-1, 2, *values.shape[1:])
+    mean_square = values if result is None else np.concatenate([result.mean_square, values])
+    provenance = {**plan.provenance, "realised_sigmas": sigmas}
+    provenance["seconds"] = round(float(plan.provenance["seconds"]) + seconds, 3)
+    counts = plan.token_counts[: len(mean_square)]
+    return ProbeResult(mean_square, counts, plan.prompts, plan.config, plan.head_map, provenance)
 
 
 class _Clock:
@@ -164,35 +178,27 @@ class _Clock:
         self._started += time.perf_counter() - before
 
 
-def _forward(
-    pipe: Any,
-    features: torch.Tensor,
-    mask: np.ndarray,
-    latents: torch.Tensor,
-    negative: torch.Tensor | None,
-    config: ProbeConfig,
-    sigmas: tuple[float, ...] | None,
-    size: tuple[int, int],
+def forward(
+    plan: _Plan, features: torch.Tensor, masks: np.ndarray, latents: torch.Tensor, negative: torch.Tensor | None
 ) -> tuple[np.ndarray, list[float]]:
     """One batch under one noise: (B, steps, 3, R) mean squares, and the noise levels as realised."""
-    arguments = call_arguments(pipe) | {"height": size[0], "width": size[1]}
-    steps = config.num_inference_steps
-    batch = len(features)
-    with HeadCapture(pipe.transformer, config.channels_per_head, text_mask=mask) as capture:
+    pipe, config, (height, width) = plan.pipe, plan.config, plan.size
+    steps, batch = config.num_inference_steps, len(features)
+    with HeadCapture(pipe.transformer, config.channels_per_head, masks.reshape(batch, -1)) as capture:
         try:
             pipe(
                 prompt_embeds=features,
                 negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
                 latents=latents.expand(batch, -1, -1, -1),
                 num_inference_steps=steps,
-                sigmas=None if sigmas is None else list(sigmas),
+                sigmas=None if plan.sigmas is None else list(plan.sigmas),
                 guidance_scale=config.guidance_scale,
                 output_type="latent",
-                **arguments,
+                **(call_arguments(pipe) | {"height": height, "width": width}),
             )
         except torch.cuda.OutOfMemoryError as error:
             raise InputError(
-                f"The GPU's memory is too small for {batch} prompts of {size[1]} × {size[0]} pixels at a time; "
+                f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
                 "set batch_size (--batch-size 2), or a smaller height and width."
             ) from error
         values = capture.mean_square  # (F, B, 3, R)
@@ -200,13 +206,15 @@ def _forward(
         raise RuntimeError(f"The transformer ran {len(values)} times in {steps} steps; expected a multiple.")
     # With guidance a step runs the prompt first and the empty prompt second; keep the first.
     values = values[:: len(values) // steps]
-    return values.swapaxes(0, 1), [round(float(s), 6) for s in pipe.scheduler.sigmas[:steps]]
+    realised = [round(float(s), 6) for s in pipe.scheduler.sigmas[:steps]]
+    if config.noise_levels is not None:
+        check_realised(config.noise_levels, realised)
+    return values.swapaxes(0, 1), realised
 
 
-def _noise(pipe: Any, seed: int, height: int, width: int) -> torch.Tensor:
+def _noise(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:
     """The noise the pipeline itself would draw with ``torch.Generator("cpu").manual_seed(seed)``."""
-    multiple = pipe.vae_scale_factor * 2
-    shape = (1, pipe.transformer.config.in_channels, height // multiple, width // multiple)
+    shape = (1, pipe.transformer.config.in_channels, *latent_grid(pipe, *size))
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))
 
 

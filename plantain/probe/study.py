@@ -139,13 +139,13 @@ def _saved(
     if not resume:
         raise InputError(f"{folder} holds a run already; give another folder, or go on with resume=True.")
     found = load_result(folder)
-    was, now, what = found.config.to_dict(), config.to_dict(), ""
+    was, now, what = vars(found.config), vars(config), ""
     if found.prompts != prompts:
         what = f"of {found.prompts.name!r} with other prompts"
     elif found.head_map != head_map:
         what = "of another architecture"
-    elif other := [key for key in was if was[key] != now.get(key)]:
-        what = f"with {other[0]}={was[other[0]]!r} where this one has {now.get(other[0])!r}"
+    elif other := [key for key in was if was[key] != now[key]]:
+        what = f"with {other[0]}={was[other[0]]!r} where this one has {now[other[0]]!r}"
     if what:
         raise InputError(
             f"{folder} is a run {what}, and runs of one folder are compared with one another; give another folder."
