@@ -50,14 +50,18 @@ class Question:
     of_study: bool = False
 
     def section(
-        self, asked: ProbeResult | ControlStudy, twin: ProbeResult | None = None, **options: Any
+        self, asked: ProbeResult | ControlStudy, twin: ProbeResult | None = None, brief: bool = False, **options: Any
     ) -> tuple[Section, Answer]:
-        """The answer as a section of a report, the untrained twin's finding and tables with it; and the answer."""
+        """The answer as a section of a report, and the answer itself.
+
+        With it the untrained twin's sentences and tables; of the sentences only its finding where ``brief``.
+        """
         found = self.ask(asked, **options)
         beside = None if twin is None else self.ask(twin, **options)
         sentences, tables = [*found.sentences], [*found.tables]
         if beside is not None:
-            sentences += [f"Untrained twin: {beside.finding}"]
+            said = [beside.finding] if brief else beside.sentences
+            sentences += [f"Untrained twin: {sentence}" for sentence in said]
             tables += [replace(table, title=f"{table.title}, untrained twin") for table in beside.tables]
         draw = None
         if self.figure:

@@ -104,6 +104,6 @@ def _checks(study: ControlStudy) -> str:
             found, _ = question.section(study)
         else:
             twin = question.shown.with_name(f"{question.shown.name}-untrained")
-            found, _ = question.section(load_result(question.shown), load_result(twin))
+            found, _ = question.section(load_result(question.shown), load_result(twin), brief=True)
         parts.append(section_html(found))
     return f'<section class="plantain-page plantain-left">{"".join(parts)}</section>'
