@@ -7,7 +7,9 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
+from plantain.data.result import ProbeResult
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
 from plantain.questions.typed_pair import (
@@ -104,60 +106,50 @@ class _Answer:
 
     def __init__(self) -> None:
         self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
+        hidden: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download"]}
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.plot = gr.HTML()
             with gr.Column(scale=2, min_width=280):
                 self.reading = gr.HTML()
                 with gr.Row():
-                    self.pictures = [self._picture(f"Prompt {side}") for side in "AB"]
-
-    def _picture(self, label: str) -> gr.Image:
-        return gr.Image(
-            label=label,
-            interactive=False,
-            visible=False,
-            format="png",
-            height=220,
-            min_width=120,
-            buttons=["download"],
-        )
+                    self.pictures = [
+                        gr.Image(label=f"Prompt {side}", format="png", height=220, min_width=120, **hidden)
+                        for side in "AB"
+                    ]
 
     @property
     def outputs(self) -> list[Any]:
         return [self.status, self.plot, self.reading, *self.pictures]
 
     def empty(self) -> Update:
-        return {self.plot: "", self.reading: ""} | {
-            picture: gr.update(value=None, visible=False) for picture in self.pictures
-        }
+        hidden = gr.update(value=None, visible=False)
+        return {self.plot: "", self.reading: "", **dict.fromkeys(self.pictures, hidden)}
 
 
 def _run(engine: Engine, answer: _Answer, a: str, b: str, n_seeds: float, seed: float) -> Iterator[Update]:
     yield {answer.status: status("Loading the model, if this is its first run …")}
-    lent = False
+    result, lent = None, False
     try:
-        for update in _probe_and_draw(engine, answer, a, b, n_seeds, seed):
-            lent = lent or answer.plot in update
-            yield update
+        prompts, config = job(a, b, PAIR_SEEDS.check(n_seeds, "Noise seeds"), SEED.check(seed, "seed"))
+        tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
+        over_subjects = len(prompts) > 1
+        what = f"{len(prompts)} subjects" if over_subjects else f"{config.n_seeds} noise seeds"
+        yield {answer.status: status(f"Running {what} …")}
+        for progress in engine.probe(prompts, config, None):
+            if not lent:  # the run is sure now: the last one's view may go
+                yield answer.empty()
+            lent, result = True, progress.result
+            where = f"Pair {progress.done} of {progress.total}" if over_subjects else what
+            yield {answer.status: status(f"{where}; about {progress.seconds_left:.0f} s left.")}
+        assert result is not None
+        yield from _answered(engine, answer, result, tokens)
     except Exception as error:
         yield {answer.status: alert("Stopped." if lent else "Not run.", what_went_wrong(error))}
 
 
-def _probe_and_draw(engine: Engine, answer: _Answer, a: str, b: str, n_seeds: float, seed: float) -> Iterator[Update]:
-    prompts, config = job(a, b, PAIR_SEEDS.check(n_seeds, "Noise seeds"), SEED.check(seed, "seed"))
-    over_subjects = len(prompts) > 1
-    tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
-    what = "25 subjects" if over_subjects else f"{config.n_seeds} noise seeds"
-    yield {answer.status: status(f"Running {what} …")}
-    result = None
-    for progress in engine.probe(prompts, config, None):
-        if result is None:  # the run is sure now: the last one's view may go
-            yield answer.empty()
-        result = progress.result
-        where = f"Pair {progress.done} of {progress.total}" if over_subjects else what
-        yield {answer.status: status(f"{where}; about {progress.seconds_left:.0f} s left.")}
-    assert result is not None
+def _answered(engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.ndarray) -> Iterator[Update]:
+    prompts = result.prompts
     reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
     done = f"Done in {result.provenance['seconds']:.1f} s."
     drawing = " Drawing both prompts …" if engine.draw is not None else ""
@@ -166,7 +158,7 @@ def _probe_and_draw(engine: Engine, answer: _Answer, a: str, b: str, n_seeds: fl
     if engine.draw is None:
         return
     first = prompts.pairs[0]
-    drawn = engine.draw([first.a, first.b], config.seed)
+    drawn = engine.draw([first.a, first.b], result.config.seed)
     shown = {
         component: gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
         for component, picture, text in zip(answer.pictures, drawn, (first.a, first.b), strict=True)

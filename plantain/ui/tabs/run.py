@@ -196,8 +196,14 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
             yield from _run(engine, board, stopping, job, counting, values[board.state], None)
 
     def resume(result: ProbeResult | None, counting: str, request: gr.Request) -> Iterator[Update]:
+        def job() -> tuple[PromptSet, ProbeConfig]:
+            """Prompts and settings of the stopped run, whatever the fields say by now."""
+            if result is None or result.complete:
+                raise InputError("There is no stopped run to go on with; press Run the probe.")
+            return result.prompts, result.config
+
         with _stoppable(request) as stopping:
-            yield from _run(engine, board, stopping, lambda: _unfinished(result), counting, result, result)
+            yield from _run(engine, board, stopping, job, counting, result, result)
 
     def recount(result: ProbeResult | None, counting: str, step: int) -> Update:
         return board.view.given(_counted(result, counting, step))
@@ -219,13 +225,6 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
     if _MAY_SAVE:
         board.save.click(save, state, [board.status, board.save], **loud)
     return [started, went_on]
-
-
-def _unfinished(result: ProbeResult | None) -> tuple[PromptSet, ProbeConfig]:
-    """Prompts and settings of a stopped run, whatever the fields say by now."""
-    if result is None or result.complete:
-        raise InputError("There is no stopped run to go on with; press Run the probe.")
-    return result.prompts, result.config
 
 
 def _estimate(engine: Engine, asked: Settings) -> str:
