@@ -319,7 +319,10 @@ def _keep(engine: Engine, result: ProbeResult) -> str:
 def _stopped(n: int, total: int) -> str:
     """After a stop the pairs done are a partial run like any other."""
     if n < MIN_PAIRS:
-        return f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. Go on with the rest, or run again."
+        what_next = (
+            "Go on with the rest, or run again" if n else "Run the probe again"
+        )  # nothing is there to go on with
+        return f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. {what_next}."
     return f"Stopped after {n} of {total} pairs; they are kept below. Go on with the rest at any time."
 
 
