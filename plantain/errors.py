@@ -1,7 +1,5 @@
 """The one exception whose message is meant for the person at the keyboard."""
 
-from __future__ import annotations
-
 import math
 
 

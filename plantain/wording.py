@@ -1,7 +1,5 @@
 """Numbers and tables as text: one wording of each, for shell, page and files."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ from made_runs import PLANTED, attention_runs, on_heads, planted
 from pipelines import build_odd
 
 import plantain
-from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.prompts import PromptSet, described, load_prompts
 from plantain.data.settings import ProbeConfig
 from plantain.data.study import DEFAULT, LEXICAL, POSE, ControlStudy, load_controls
 from plantain.errors import InputError
@@ -445,7 +445,7 @@ def test_a_study_of_three_pairs_says_what_it_can(shipped_study):
     kept = ("dense_pose", "lexical_1", "setting")
 
     def three(run):
-        return replace(run.first(3), prompts=replace(run.prompts, pairs=run.prompts.pairs[:3]))
+        return replace(run.first(3), prompts=replace(described(run.prompts), pairs=run.prompts.pairs[:3]))
 
     runs = {weights: {name: three(runs[name]) for name in kept} for weights, runs in shipped_study.runs.items()}
     report = comparison.compare(replace(shipped_study, runs=runs))

@@ -3,8 +3,6 @@
 A command module imports torch and matplotlib only in what it runs, so that ``--help`` and refusals come at once.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The questions of the register, a command each: ask a saved run, or a study, one more thing."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

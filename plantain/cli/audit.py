@@ -1,7 +1,5 @@
 """``audit``: count tokens on both sides of prompts; the effect of a run at equal length."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a run on a rented machine takes and costs, on stderr."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

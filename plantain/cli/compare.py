@@ -1,7 +1,5 @@
 """``compare``: hold pose against its controls, trained and untrained."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import Any

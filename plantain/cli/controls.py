@@ -1,7 +1,5 @@
 """``controls``: run pose and its controls, trained and untrained, and save the runs."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import sys

@@ -1,7 +1,5 @@
 """``push``: put a saved run into a dataset on the Hub."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``report``: print the card's table of a run and write its files."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``run``: probe prompt pairs and save the run."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import sys

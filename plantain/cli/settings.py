@@ -1,7 +1,5 @@
 """What several commands share: a probe's settings, its model, the folder it writes to, a run with its twin, tables."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import signal

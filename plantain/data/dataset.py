@@ -1,7 +1,5 @@
 """A dataset on the Hugging Face Hub that keeps runs: a Space's own disk is lost at every restart."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """A run on disk: one file of tensors and one description of it, written so that a crash leaves one whole state."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

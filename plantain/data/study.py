@@ -7,8 +7,6 @@
 Runs lie in ``OUT/MODEL/SET``, those of untrained twins in ``OUT/MODEL-untrained-SEED/SET``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

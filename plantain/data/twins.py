@@ -1,7 +1,5 @@
 """Which run is the untrained twin of which: the same prompts and settings on weights that have learned nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Where a named pipeline lies: a folder, or one fetched from the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which model this is, told from itself: a fingerprint of its weights, its device, its dtype."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Load a Flux2 Klein pipeline by name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Memory that a model needs and a machine has, asked before weights are read."""
 
-from __future__ import annotations
-
 import gc
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Names under which models are asked for, and under which they enter a run."""
 
-from __future__ import annotations
-
 from plantain.errors import InputError
 
 KLEIN = "black-forest-labs/FLUX.2-klein-base-4B"

@@ -1,7 +1,5 @@
 """Noise levels as realised: what to hand to a scheduler that shifts, so that the transformer gets what was asked."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

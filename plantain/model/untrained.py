@@ -1,7 +1,5 @@
 """Models whose weights are drawn anew: what has learned nothing, with the same text features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

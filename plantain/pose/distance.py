@@ -1,7 +1,5 @@
 """How far a pose is from the T-pose: the dose of a pair, from the skeletons."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Posebox's poses: the skeleton of each, by name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from plantain.pose.skeleton import Limb, Pose

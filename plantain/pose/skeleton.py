@@ -1,7 +1,5 @@
 """A figure's skeleton: what a pose is in numbers, and where its joints lie."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

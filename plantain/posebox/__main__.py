@@ -1,7 +1,5 @@
 """``python -m plantain.posebox train | prove | tokenizer | sets | read``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

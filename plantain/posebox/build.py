@@ -1,7 +1,5 @@
 """A Klein-shaped pipeline of any size, its weights random."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

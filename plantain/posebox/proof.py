@@ -1,7 +1,5 @@
 """Whether a trained Posebox draws what it is told, measured on its pixels against rendered truth."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What the control sets are made of: their texts, the rows of ``dense_pose``, draws, prompts with a pose, and files."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterable, Sequence

@@ -4,8 +4,6 @@ All have the 25 subjects of ``prompts/dense_pose.json`` in its order (``articula
 clothes and setting where these are not the question, and one sentence: subject, clothes, pose, place.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial

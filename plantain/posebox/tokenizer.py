@@ -3,8 +3,6 @@
 The files under ``assets/posebox/tokenizer`` are made by ``python -m plantain.posebox tokenizer``.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterable

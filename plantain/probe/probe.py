@@ -1,7 +1,5 @@
 """The probe: prompt pairs through a pipeline under capture, a batch of whole pairs at a time."""
 
-from __future__ import annotations
-
 import math
 import platform
 import time

@@ -1,7 +1,5 @@
 """A probe that is saved while it runs: a kill, a crash or a full disk takes the last seconds, not the run."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Generator
 from pathlib import Path

@@ -4,8 +4,6 @@
 ...     print(progress.model, progress.prompts, progress.done, "of", progress.total)
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing

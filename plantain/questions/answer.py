@@ -1,7 +1,5 @@
 """What every question gives back: sentences, tables, and a value a head; shown as text, page and files elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

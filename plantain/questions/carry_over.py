@@ -1,7 +1,5 @@
 """Whether the pose axis of some subjects tells pose from other changes in subjects it has not seen."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How sure one can be of a run's counts: errors controlled, effects with intervals, reliability beside its null."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -6,8 +6,6 @@
 The distances come from the pairs' tags: poses are named there, and each name has a skeleton. No picture is measured.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any

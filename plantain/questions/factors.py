@@ -1,7 +1,5 @@
 """Body × clothes × pose with one pair a cell: how many heads respond to each, and in how many pose depends on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any

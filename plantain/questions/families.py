@@ -5,8 +5,6 @@ and all tokens in single blocks, most of them MLP channels. Here each family of 
 attention is counted in the model's own heads.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@
 >>> print(equal_length(plantain.load_result("assets/runs/posebox")).text)
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

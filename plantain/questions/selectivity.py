@@ -4,8 +4,6 @@
 >>> report.selectivity("trained", "setting", "attention heads").larger
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

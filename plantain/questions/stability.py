@@ -6,8 +6,6 @@
 Letters in shape comments: P pairs, N noise seeds, L noise levels (steps), H heads, F flips.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How many heads lie above every threshold, beside what sign flips give: no threshold is special."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

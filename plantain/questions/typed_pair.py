@@ -1,7 +1,5 @@
 """Two prompts somebody typed: what is run for them, which t can be had, and what it says."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A run as a section of a model card: static Markdown, since model cards run no frames and no scripts."""
 
-from __future__ import annotations
-
 from plantain.data.prompts import described
 from plantain.data.result import ProbeResult
 from plantain.questions.counted import RunWithTwin

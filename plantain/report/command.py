@@ -1,7 +1,5 @@
 """The shell command that makes a run again."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

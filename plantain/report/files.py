@@ -1,7 +1,5 @@
 """A run as files that anyone can read: tables as CSV and JSON, figures as SVG, PDF and PNG, a page as Markdown."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Words that stand beside the numbers of a run wherever it is shown: page, report, model card."""
 
-from __future__ import annotations
-
 from plantain.data.prompts import PromptSet, described
 from plantain.data.result import ProbeResult
 from plantain.questions.response import Summary

@@ -1,7 +1,5 @@
 """The colours: one palette for files and page, and what each colour says."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # After Okabe & Ito, told apart with any colour vision (https://jfly.uni-koeln.de/color/), and chosen so

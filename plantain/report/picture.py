@@ -4,8 +4,6 @@ A file (PNG, SVG, PDF) has a white background. Inside the page the background is
 and lines take the page's colours, so that one drawing is right in light and in dark mode.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 import io

@@ -1,7 +1,5 @@
 """The questions that can be asked of saved runs: one entry each, from which shell, page and documents are made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial

@@ -3,9 +3,8 @@
 >>> report_controls(compare(study), "report")
 """
 
-from __future__ import annotations
-
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -129,21 +128,29 @@ def to_dict(report: ControlReport) -> dict[str, Any]:
             for (w, s), found in report.factors.items()
             for factor in found
         ],
-        "correlation_of_sets": [
-            {"weights": w, "scope": s, "a": a, "b": b, "r": _number(report.set_correlation(w, a, b, s))}
-            for w in report.weights
-            for s in WHOLE
-            for i, a in enumerate(report.sets)
-            for b in report.sets[i + 1 :]
-        ],
-        "correlation_of_weights": [
-            {"set": name, "scope": s, "a": a, "b": b, "r": _number(report.weights_correlation(name, a, b, s))}
-            for name in report.sets
-            for s in WHOLE
-            for i, a in enumerate(report.weights)
-            for b in report.weights[i + 1 :]
-        ],
+        "correlation_of_sets": _of_sets(report),
+        "correlation_of_weights": _of_weights(report),
     }
+
+
+def _of_sets(report: ControlReport) -> list[dict[str, Any]]:
+    """How alike the t maps of every two sets are, under the same weights."""
+    return [
+        {"weights": w, "scope": s, "a": a, "b": b, "r": _number(report.set_correlation(w, a, b, s))}
+        for w in report.weights
+        for s in WHOLE
+        for a, b in combinations(report.sets, 2)
+    ]
+
+
+def _of_weights(report: ControlReport) -> list[dict[str, Any]]:
+    """How alike the t maps of one set under every two weights are."""
+    return [
+        {"set": name, "scope": s, "a": a, "b": b, "r": _number(report.weights_correlation(name, a, b, s))}
+        for name in report.sets
+        for s in WHOLE
+        for a, b in combinations(report.weights, 2)
+    ]
 
 
 def _number(value: float) -> float | None:

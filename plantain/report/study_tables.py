@@ -1,7 +1,5 @@
 """The comparison of pose with its controls as tables of texts, and what survives in sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise

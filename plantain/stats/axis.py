@@ -1,7 +1,5 @@
 """Axes through heads: how far one shift lies along one, and whether one learned on some subjects holds in others."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How many heads respond: t of every head, the counts above thresholds, and what a null gives of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

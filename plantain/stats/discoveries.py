@@ -4,8 +4,6 @@ The family-wise (max-|t|) adjusted p and the bound on true discoveries belong to
 ``sign_flip_null(d).max_p(abs_t)`` and ``.true_discoveries(counts)``.
 """
 
-from __future__ import annotations
-
 from typing import Literal, get_args
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How large: effects with intervals, and shares that are not estimated on the pairs that chose them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

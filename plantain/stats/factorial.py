@@ -1,7 +1,5 @@
 """Two factors at once: canonical pose and bent joints, body and clothes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

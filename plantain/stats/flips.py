@@ -1,7 +1,5 @@
 """The sign-flip null: what counts and maxima of |t| do when each pair's sign is flipped across all heads."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

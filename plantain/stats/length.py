@@ -1,7 +1,5 @@
 """The effect at equal length: prompts that differ in length too, with the length taken out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

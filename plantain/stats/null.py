@@ -1,7 +1,5 @@
 """What a resampling leaves: counts and maxima of |t| under it, and what can be said of the observed ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

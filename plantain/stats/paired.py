@@ -1,7 +1,5 @@
 """Paired t and d_z of every head, and what they are checked for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Would other pairs, or other noise, give the same map of t?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Pose against control: which heads respond more to one contrast than to another, whatever the signs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

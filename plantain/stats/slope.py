@@ -1,7 +1,5 @@
 """Does the shift grow with the distance in pose, or is it a step that any other pose sets off?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

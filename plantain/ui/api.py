@@ -1,7 +1,5 @@
 """The page's three endpoints for programs: gradio clients, and MCP where ``gradio[mcp]`` is installed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """The runs one can look at: the published card, the results dataset, the shipped runs, and those saved here."""
 
-from __future__ import annotations
-
 import atexit
 import logging
 import shutil

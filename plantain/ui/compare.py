@@ -1,7 +1,5 @@
 """Two runs side by side: their tables, and whether the same heads respond in both."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from html import escape
 
@@ -15,7 +13,7 @@ from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report.figures import response as figures
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
-from plantain.ui.html import html_table, page_figure
+from plantain.ui.html import alert, html_table, page_figure
 from plantain.wording import Table, signed
 
 
@@ -59,7 +57,7 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
             sides.insert(0, Side("This run", own.chosen, left))
         return _sides(sides[0], sides[1], counting)
     except (InputError, OSError) as error:
-        return f'<p class="plantain-error" role="alert"><strong>Not compared.</strong> {escape(str(error))}</p>'
+        return alert("Not compared.", error)
 
 
 def _sides(a: Side, b: Side, counting: str) -> str:

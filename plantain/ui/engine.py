@@ -1,7 +1,5 @@
 """What the page needs of a model: the only door from the tabs to the pipeline, how one waits at it, how it fails."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

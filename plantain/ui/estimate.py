@@ -1,7 +1,5 @@
 """How long a probe will take, said before anybody presses."""
 
-from __future__ import annotations
-
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig

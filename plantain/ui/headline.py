@@ -1,7 +1,5 @@
 """What a visitor sees first of a run: one claim, bars beside their untrained twin and their null, the card's table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote

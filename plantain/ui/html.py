@@ -1,7 +1,5 @@
 """HTML of the page's own making: figures, tables; everything that is not ours is escaped here."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from html import escape

@@ -1,7 +1,5 @@
 """What one visitor may ask of the page: limits and checks that its fields, links and endpoints share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

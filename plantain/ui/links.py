@@ -1,7 +1,5 @@
 """Links that open the page in a state, and the button that makes one."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping

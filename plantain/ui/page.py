@@ -1,7 +1,5 @@
 """The page: its head and its tabs."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 from plantain.ui import api, links

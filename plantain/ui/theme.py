@@ -1,7 +1,5 @@
 """How the page looks: its theme, its style sheet, and the script that turns it into the embedded view."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

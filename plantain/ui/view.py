@@ -1,7 +1,5 @@
 """The view of one run that several tabs share: claim, figures, tables, how to make it again, files."""
 
-from __future__ import annotations
-
 import atexit
 import shutil
 import tempfile
@@ -185,8 +183,8 @@ def _published(counting: str) -> Values:
         "overview": page_figure(lambda width: figures.block_maxima(table, title, width), headline.block_table(table)),
         "half": "",
         "table": headline.card_table(table),
-        "reproduce": "<p>The card's 25 prompts, its resolution, dtype and seed were not published. The README's "
-        "section <em>Your own Space</em> says how to run our prompts through Klein.</p>",
+        "reproduce": "<p>The card's 25 prompts, its resolution, dtype and seed were not published. "
+        "<code>docs/your-space.md</code> says how to run our prompts through Klein.</p>",
         "files": [_copied(ASSETS / "published.json", target)],
         "compact": headline.compact_published(),
     }

@@ -1,7 +1,5 @@
 """What Posebox is trained on, and what is kept from it."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable
 from functools import cache

@@ -1,7 +1,5 @@
 """Muon for the matrices and the convolutions of a network, AdamW for the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

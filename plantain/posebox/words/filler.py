@@ -5,8 +5,6 @@ For example "in" → "dressed in" → "and dressed in", "tall thin boy" → "boy
 Posebox reads and does not draw: with "is" before the pose or "is wearing" for "in" it errs.
 """
 
-from __future__ import annotations
-
 from itertools import product
 
 from plantain.posebox.words.vocabulary import clothes, place

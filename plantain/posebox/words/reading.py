@@ -1,7 +1,5 @@
 """Words into a scene. What Posebox does not know, it says."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A scene into words: the sentence of the shipped prompts, and every word that can stand in it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

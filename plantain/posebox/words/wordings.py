@@ -3,8 +3,6 @@
 Long wordings and remarks have 18 words and two marks, so that any two of them make a pair of equal length.
 """
 
-from __future__ import annotations
-
 # The first ten of the T-pose and the first of each expressive pose are those of ``prompts/dense_pose.json``;
 # short ones are for typing.
 WORDINGS: dict[str, tuple[str, ...]] = {

@@ -1,7 +1,5 @@
 """What a scene is drawn on: a large picture and, beside it, which parts of the figure can be seen where."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What Posebox's figures look like: colours, clothes, bodies and subjects, by name."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 RGB = tuple[int, int, int]

@@ -1,7 +1,5 @@
 """Posebox's settings: what is behind a figure, the ground, and a few things in it, by name."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Draw a scene: 128 × 128 pixels, a setting behind and a figure in front."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A scene: everything that Posebox's words can say about a picture."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from plantain.pose.poses import POSES

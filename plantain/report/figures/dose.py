@@ -1,7 +1,5 @@
 """Figures of ``dose``: in which blocks a step, a slope or both predict the heads best."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Places are in inches from the upper left corner, so that text keeps its size and
 width leaves them.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from typing import Any

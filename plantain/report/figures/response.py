@@ -4,8 +4,6 @@ Drawn on matplotlib ``Figure`` objects without pyplot, so that threads of a serv
 function takes a width in inches: ``WIDE`` for a page, ``NARROW`` for a telephone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Is it pose? One picture: pose beside every control, trained beside untrained, all heads and family by family."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

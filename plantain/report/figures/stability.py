@@ -1,7 +1,5 @@
 """Figures of ``stability``: how many heads respond at each noise level, and how alike the maps are."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """The Controls tab: is it pose? One picture, then what else it could be, at other noise levels, doses and lengths."""
 
-from __future__ import annotations
-
 import os
 import threading
 from functools import lru_cache
@@ -17,7 +15,7 @@ from plantain.paths import RUNS
 from plantain.questions.selectivity import ControlReport, compare
 from plantain.report.register import QUESTIONS
 from plantain.report.study_tables import section
-from plantain.ui.html import html_table, page_figure, section_html
+from plantain.ui.html import alert, html_table, page_figure, section_html
 
 STUDY = RUNS / "controls"
 INTRO = """**What else than pose could it be?** Pose, every control, and two transformers with weights drawn anew, on
@@ -57,7 +55,7 @@ def _rendered() -> tuple[str, str, str]:
         report = compare(study)
         return _picture(report), _tables(report), _checks(study)
     except (InputError, OSError, LookupError) as error:
-        return f'<p class="plantain-error" role="alert"><strong>Not shown.</strong> {escape(str(error))}</p>', "", ""
+        return alert("Not shown.", error), "", ""
 
 
 def _picture(report: ControlReport) -> str:

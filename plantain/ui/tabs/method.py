@@ -1,7 +1,5 @@
 """The Method tab: what is asked, how it is measured, what a head is, and what the numbers cannot say."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 from plantain.paths import ROOT

@@ -1,7 +1,5 @@
 """The *Your pair* tab: two prompts of your own, over noise seeds or over subjects."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any

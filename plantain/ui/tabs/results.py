@@ -1,7 +1,5 @@
 """The Results tab: cached runs, without a model and without a GPU."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gradio as gr

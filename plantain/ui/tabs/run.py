@@ -1,7 +1,5 @@
 """The *Run the probe* tab: prompt pairs live, pair by pair, kept when stopped."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time
