@@ -260,7 +260,7 @@ def test_a_file_that_will_not_do_is_named_beside_its_field(asked, tmp_path, name
     upload(asked, tmp_path / name)
     start_probe(asked)
     shows(asked, sentence, LOADED)
-    asked.get_by_label("Clear").filter(visible=True).click()
+    asked.get_by_label("Clear").filter(visible=True).first.click()
 
 
 # -- Your pair -------------------------------------------------------------------------------------
