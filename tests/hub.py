@@ -3,13 +3,18 @@
 import base64
 import hashlib
 import json
+import os
 import re
+import socket
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GOOD = "acme/tiny"
@@ -42,6 +47,45 @@ def serve_datasets():
     datasets = Datasets()
     with _serving(type("Handler", (_DatasetHandler,), {"hub": datasets})) as datasets.address:
         yield datasets
+
+
+@contextmanager
+def reached(address, home, token=None, offline=False):
+    """huggingface_hub in this process: it speaks with ``address`` alone, and keeps what it fetches in ``home``.
+
+    It reads all this from the environment once, when it is imported.
+    """
+    from huggingface_hub import constants, hf_api
+    from huggingface_hub.utils import close_session
+
+    look_up, template = socket.getaddrinfo, constants.HUGGINGFACE_CO_URL_TEMPLATE
+
+    def only_loopback(host, *arguments, **options):
+        assert host == "127.0.0.1", f"a test asked for {host}"
+        return look_up(host, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", only_loopback)
+        for name in list(os.environ):
+            if name.lower().endswith("_proxy") or name.startswith(("HF_", "HUGGING", "PLANTAIN_RESULTS")):
+                patch.delenv(name)
+        if token:
+            patch.setenv("HF_TOKEN", token)
+        settings = {
+            "HUGGINGFACE_CO_URL_TEMPLATE": address + template.removeprefix(constants.ENDPOINT),
+            "ENDPOINT": address,
+            "HF_HUB_CACHE": str(home),
+            "HF_HUB_OFFLINE": offline,
+            "HF_HUB_DISABLE_XET": True,  # its own storage protocol, which needs servers of its own: files go by Git LFS
+            "HF_TOKEN_PATH": str(Path(home) / "no-token"),
+        }
+        for name, value in settings.items():
+            patch.setattr(constants, name, value)
+        patch.setattr(hf_api.api, "endpoint", address)  # of the functions that are no methods
+        patch.setattr(time, "sleep", lambda seconds: None)  # between the library's own retries
+        close_session()
+        yield
+    close_session()
 
 
 @contextmanager

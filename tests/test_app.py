@@ -12,7 +12,7 @@ from plantain.data.prompts import PromptSet
 
 @pytest.fixture
 def served(monkeypatch, posebox):
-    monkeypatch.setitem(app._loaded, "pipe", posebox)
+    monkeypatch.setattr(app, "pipeline", lambda: posebox)
     return app
 
 
@@ -22,8 +22,8 @@ def prompt_set(n, words):
 
 def test_two_probes_at_once_give_what_each_gives_alone(served, posebox):
     jobs = [
-        (prompt_set(6, "a cat"), plantain.ProbeConfig(n_seeds=3, batch_size=2)),
-        (prompt_set(5, "an old wooden robot"), plantain.ProbeConfig(n_seeds=4, batch_size=4)),
+        (prompt_set(4, "a cat"), plantain.ProbeConfig(n_seeds=2, batch_size=2)),
+        (prompt_set(3, "an old wooden robot"), plantain.ProbeConfig(n_seeds=4, batch_size=4)),
     ]
     alone = [plantain.run_probe(posebox, *job).mean_square for job in jobs]
     together = [None, None]

@@ -376,57 +376,43 @@ def test_time_and_cost_are_told_before_during_and_after(run_cli, csv_file, tmp_p
 
 # -- a dataset on the Hub, on loopback -------------------------------------------------------------
 
-# The Hub's address is read when huggingface_hub is imported, so these run in processes of their own.
-
 
 @pytest.fixture
-def shell(tmp_path):
-    with hub.serve_datasets() as datasets:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "PROXY" not in k.upper()}
-        # Without the library's own storage protocol, which needs servers of its own.
-        ours = {"HF_ENDPOINT": datasets.address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
-
-        def run(*arguments, **environment):
-            command = [sys.executable, "-m", "plantain", *map(str, arguments)]
-            settings = {**kept, **ours, "HF_TOKEN": hub.WRITER, "PYTHONWARNINGS": "ignore", **environment}
-            done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
-            assert "Traceback" not in done.stderr
-            return done
-
-        yield datasets, run
+def datasets(tmp_path):
+    with hub.serve_datasets() as served, hub.reached(served.address, tmp_path / "home", hub.WRITER):
+        yield served
 
 
-def test_a_finished_run_is_pushed(shell, csv_file, tmp_path):
-    datasets, run = shell
+def test_a_finished_run_is_pushed(run_cli, datasets, csv_file, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "acme/results")
     arguments = ["run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run"]
-    done = run(*arguments, "--push", PLANTAIN_RESULTS_REPO="acme/results")
-    assert done.returncode == 0, done.stderr
+    status, _, said = run_cli(*arguments, "--push")
+    assert status == 0, said
     name = run_name(plantain.load_result(tmp_path / "run"))
-    assert f"Pushed to {datasets.address}/datasets/acme/results/tree/main/{name}" in done.stderr
+    assert f"Pushed to {datasets.address}/datasets/acme/results/tree/main/{name}" in said
     assert f"{name}/run.json" in datasets.repos["acme/results"].files
     # Later, and to another place: the address alone on stdout.
-    done = run("push", tmp_path / "run", "--to", "acme/others", "--private")
-    assert (done.returncode, done.stdout) == (0, f"{datasets.address}/datasets/acme/others/tree/main/{name}\n")
+    status, printed, _ = run_cli("push", tmp_path / "run", "--to", "acme/others", "--private")
+    assert (status, printed) == (0, f"{datasets.address}/datasets/acme/others/tree/main/{name}\n")
     assert datasets.repos["acme/others"].private
 
 
-def test_a_push_that_cannot_be_is_refused_before_the_model_loads(shell, tmp_path):
-    _, run = shell
-    done = run("run", "--model", "posebox", "--push", "other/results", "--out", tmp_path / "run")
-    assert done.returncode == cli.EXIT_BAD_INPUT
-    assert "This token may not write to the dataset other/results" in done.stderr
-    assert "Loading" not in done.stderr
+def test_a_push_that_cannot_be_is_refused_before_the_model_loads(run_cli, datasets, tmp_path):
+    status, _, said = run_cli("run", "--model", "posebox", "--push", "other/results", "--out", tmp_path / "run")
+    assert status == cli.EXIT_BAD_INPUT
+    assert "This token may not write to the dataset other/results" in said
+    assert "Loading" not in said
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_safe_when_the_hub_fails_at_its_end(shell, csv_file, tmp_path):
-    datasets, run = shell
+def test_a_run_is_safe_when_the_hub_fails_at_its_end(run_cli, datasets, csv_file, tmp_path):
     datasets.faults = [("POST", "/commit/", 500, 100)]
     out = tmp_path / "run"
-    done = run("run", "--model", "posebox", "--prompts", csv_file, "--out", out, "--push", "acme/results")
-    assert done.returncode == cli.EXIT_BAD_INPUT
-    assert "Heads with |t| > 3" in done.stdout
-    assert f"push it later: python -m plantain push {out} --to acme/results" in done.stderr
+    arguments = ["run", "--model", "posebox", "--prompts", csv_file, "--out", out, "--push", "acme/results"]
+    status, printed, said = run_cli(*arguments)
+    assert status == cli.EXIT_BAD_INPUT
+    assert "Heads with |t| > 3" in printed
+    assert f"push it later: python -m plantain push {out} --to acme/results" in said
     assert plantain.load_result(out).complete
     datasets.faults = []
-    assert run("push", out, "--to", "acme/results").returncode == 0
+    assert run_cli("push", out, "--to", "acme/results")[0] == 0

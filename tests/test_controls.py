@@ -184,7 +184,8 @@ def test_fixed_against_varied_wording_passes_on_random_weights_and_a_paraphrase_
     monkeypatch.setattr(probe, "encode", encode)
     counts = {}
     for name in ("dense_pose_fixed", "lexical_1", "setting", "paraphrase"):
-        summary = plantain.summarise(probe.run_probe(pipe, load_prompts(name)), n_splits=20)
+        result = probe.run_probe(pipe, load_prompts(name), ProbeConfig(height=32, width=32))
+        summary = plantain.summarise(result, n_splits=20)
         counts[name] = summary.shares[0], summary.null_p99[0] / summary.n_heads, summary.set_p[0]
     for name in ("dense_pose_fixed", "lexical_1", "setting"):
         share, null, p = counts[name]
@@ -220,7 +221,7 @@ def test_every_set_is_run_on_the_model_and_on_each_twin(odd_pipeline, runs):
     assert [step.number for step in steps if step.done == step.total] == [1, 2, 3, 4, 5, 6]
     assert {step.n_runs for step in steps} == {6}
     assert steps[-1].seconds_left == 0
-    assert all(0 < step.seconds_left < float("inf") for step in steps[:-1])
+    assert all(0 < step.seconds_left < np.inf for step in steps[:-1])
     study = load_controls(out)
     assert study.weights == ["trained", "untrained 0", "untrained 1"]
     assert study.sets == ["dense_pose", "lexical_1"]
@@ -247,9 +248,9 @@ def test_interrupted_it_goes_on_where_it_stopped(odd_pipeline, small_sets, runs,
     steps.close()  # what Ctrl-C does
     assert plantain.load_result(step.folder).n_pairs == 3
     assert "lexical_1" in str(step.folder)
-    forwards = []
-    real = probe.forward
-    monkeypatch.setattr(probe, "forward", lambda *given: forwards.append(1) or real(*given))
+    forwards, kind = [], type(odd_pipeline.transformer)
+    real = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda *given, **named: forwards.append(1) or real(*given, **named))
     rest = list(run_controls(odd_pipeline, small_sets, config, n_untrained=2, out=tmp_path))
     assert len(forwards) == 2 + 5 + 5  # the pairs that were missing, and no others
     assert rest[-1].number == 6
@@ -264,7 +265,7 @@ def test_interrupted_it_goes_on_where_it_stopped(odd_pipeline, small_sets, runs,
 
 
 def test_a_folder_with_other_settings_is_refused_before_anything_runs(odd_pipeline, small_sets, runs, monkeypatch):
-    monkeypatch.setattr(probe, "forward", None)
+    monkeypatch.setattr(type(odd_pipeline.transformer), "forward", None)
     out = runs[0]
     with pytest.raises(InputError, match="a run with seed=0 where this one has 1, and runs of one folder"):
         next(run_controls(odd_pipeline, small_sets, ProbeConfig(batch_size=2, seed=1), out=out))

@@ -2,9 +2,6 @@
 
 import json
 import logging
-import os
-import socket
-import time
 from dataclasses import replace
 
 import hub
@@ -37,33 +34,10 @@ def shipped():
 
 
 @pytest.fixture
-def datasets(monkeypatch, tmp_path):
+def datasets(tmp_path):
     """The stand-in with a token that may write; whatever looks up another host fails the test."""
-    import huggingface_hub.constants as constants
-    from huggingface_hub.utils import close_session
-
-    real = socket.getaddrinfo
-
-    def only_loopback(host, *arguments, **options):
-        assert host == "127.0.0.1", f"a test asked for {host}"
-        return real(host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", only_loopback)
-    for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("HUGGING")]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("HF_TOKEN", hub.WRITER)
-    # The library reads these from the environment once, when it is imported. Its own storage protocol
-    # needs servers of its own; without it, files go by Git LFS.
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the library's own retries
-    close_session()
-    with hub.serve_datasets() as served:
-        set_address(monkeypatch, served.address)
+    with hub.serve_datasets() as served, hub.reached(served.address, tmp_path / "home", hub.WRITER):
         yield served
-    close_session()
 
 
 def set_address(patch, address):

@@ -91,9 +91,13 @@ def test_on_a_public_space_nobody_can_save(bare):
 
 
 def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_there(tmp_path):
-    """Two lives of one Space: the first run of the first life is in the list of the second."""
-    name = run_name(load_result(RUNS / "posebox"))
+    """What an earlier life of the Space left in the dataset is in the list; what this one runs, the next will find."""
+    folder, earlier = tmp_path / "space", load_result(RUNS / "posebox-untrained")
+    folder.mkdir()
+    name, before = run_name(load_result(RUNS / "posebox")), run_name(earlier)
+    files = {f"{before}/{path.name}": path.read_bytes() for path in earlier.save(tmp_path / "earlier").iterdir()}
     with hub.serve_datasets() as datasets:
+        datasets.make(REPO, files)
         variables = {
             "HF_ENDPOINT": datasets.address,
             "HF_TOKEN": hub.WRITER,
@@ -102,18 +106,14 @@ def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_the
             "HF_HOME": str(tmp_path / "hf"),
             "PLANTAIN_RESULTS_REPO": REPO,
         }
-        first, second = tmp_path / "first", tmp_path / "second"
-        first.mkdir()
-        second.mkdir()
-        with serve(first, **variables) as url:
+        with serve(folder, **variables) as url, client_of(url) as client:
+            wait_for(client, f"results-dataset/{before}")
+            assert client.predict(run=f"results-dataset/{before}", api_name="/results")["model"] == "posebox-untrained"
             said = press_run(url)
             assert f'Kept in <a href="{datasets.address}/datasets/{REPO}/tree/main/{name}">' in said
-            with client_of(url) as client:
-                wait_for(client, f"results-dataset/{name}")
-        with serve(second, **variables) as url, client_of(url) as client:
             wait_for(client, f"results-dataset/{name}")
-            found = client.predict(run=f"results-dataset/{name}", api_name="/results")
-            assert found["model"] == "posebox"
+        kept = {path.split("/")[0] for path in datasets.repos[REPO].files}
+        assert kept == {name, before}
 
 
 def press_run(url):

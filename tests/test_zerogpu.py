@@ -145,7 +145,7 @@ def test_an_input_error_in_a_worker_keeps_its_sentence(space, small_prompts, con
 
 
 def test_between_two_processes_a_result_travels_once_and_stays_one(monkeypatch, posebox, small_prompts):
-    monkeypatch.setitem(app._loaded, "pipe", posebox)
+    monkeypatch.setattr(app, "pipeline", lambda: posebox)
     there, sent = app._probe_on_gpu, []
 
     def pickled(*arguments):

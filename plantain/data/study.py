@@ -113,7 +113,8 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
         if result.prompts.name in group:
             raise InputError(f"{path} is a second run of {result.prompts.name!r} with the same weights; remove one.")
         group[result.prompts.name] = result
-    trained = [key for key in groups if not key[0].endswith("-untrained")] or list(groups)
+    untrained = {key for key, group in groups.items() if next(iter(group.values())).untrained}
+    trained = [key for key in groups if key not in untrained] or list(groups)
     if len(trained) > 1 or any(model not in (trained[0][0], f"{trained[0][0]}-untrained") for model, _ in groups):
         raise InputError(_one_of("several models", found))
     model = trained[0][0]

@@ -151,7 +151,7 @@ def _answered(engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.n
     reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
     done = f"Done in {result.provenance['seconds']:.1f} s."
     drawing = " Drawing both prompts …" if engine.draw is not None else ""
-    said = _sentences(reading, engine.model, prompts.prompts)
+    said = _sentences(reading, result)
     yield {answer.status: status(done + drawing), answer.plot: _figure(reading), answer.reading: said}
     if engine.draw is None:
         return
@@ -178,11 +178,11 @@ def _figure(reading: PairReading) -> str:
     return page_figure(draw, reading.table)
 
 
-def _sentences(reading: PairReading, model: str, prompts: Sequence[str]) -> str:
+def _sentences(reading: PairReading, result: ProbeResult) -> str:
     said = [*reading.sentences[1:]]
-    if model in ("posebox-untrained", "posebox-random"):
+    if result.untrained and result.model in EMBEDDED_MODELS:
         said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")
-    words = _words(prompts) if model in EMBEDDED_MODELS else ""
+    words = _words(result.prompts.prompts) if result.model in EMBEDDED_MODELS else ""
     return (
         f'<div class="plantain-page"><p class="plantain-note"><strong>{escape(reading.which)}</strong> '
         f"{escape(reading.caveat)}</p>{''.join(f'<p>{escape(sentence)}</p>' for sentence in said)}<p>{words}</p></div>"
