@@ -430,7 +430,8 @@ LOAD_ALL = """
 import json, sys, time
 time.sleep = lambda seconds: None
 from plantain.errors import InputError
-from plantain.model.load import describe, load_pipeline
+from plantain.model.identity import describe
+from plantain.model.load import load_pipeline
 answers = {}
 for name in sys.argv[1:]:
     try:
