@@ -124,7 +124,7 @@ def test_any_saved_pipeline_has_an_untrained_twin(saved, dtype, monkeypatch):
 
 
 def test_an_untrained_twin_keeps_the_revision(saved, monkeypatch):
-    monkeypatch.setattr("plantain.model.load._locate", lambda name: (saved, hub.COMMIT))
+    monkeypatch.setattr("plantain.model.load.locate", lambda name: (saved, hub.COMMIT))
     found = describe(load_pipeline(hub.GOOD, device="cpu", untrained=True))
     assert (found["model"], found["revision"]) == (f"{hub.GOOD}-untrained", hub.COMMIT)
 
@@ -159,8 +159,10 @@ def test_memory_for_drawing_is_asked_for_before_anything_is_drawn(saved, odd_pip
     values = sum(parameter.numel() for parameter in odd_pipeline.transformer.parameters())
     memory = namedtuple("memory", "available")(4 * values - 1)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr("plantain.model.load._check_memory", lambda *arguments: None)
-    monkeypatch.setattr("plantain.model.load._draw", lambda *arguments: pytest.fail("weights were drawn"))
+    monkeypatch.setattr("plantain.model.load.check_memory", lambda *arguments: None)
+    monkeypatch.setattr(
+        "diffusers.Flux2Transformer2DModel.from_config", lambda *arguments: pytest.fail("weights were drawn")
+    )
     with pytest.raises(InputError, match=r"Drawing the untrained weights of .* of main memory"):
         load_pipeline(str(saved), device="cpu", dtype="bfloat16", untrained=True)
 
@@ -220,7 +222,7 @@ def test_the_fingerprint_sees_one_changed_value(component):
 
 def test_the_fingerprint_samples_large_tensors_to_their_end(monkeypatch):
     pipe = build_odd()
-    monkeypatch.setattr("plantain.model.identity._FINGERPRINT_VALUES", 10)
+    monkeypatch.setattr("plantain.model.identity.FINGERPRINT_VALUES", 10)
     before = weights_fingerprint(pipe)
     with torch.no_grad():
         for parameter in pipe.transformer.parameters():
@@ -373,7 +375,9 @@ def test_an_unknown_dtype_is_refused():
 def test_too_little_memory_is_refused_before_reading(saved, monkeypatch):
     memory = namedtuple("memory", "available")(1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr("plantain.model.load._from_folder", lambda *args: pytest.fail("weights were read"))
+    monkeypatch.setattr(
+        "diffusers.Flux2KleinPipeline.from_pretrained", lambda *args, **kinds: pytest.fail("weights were read")
+    )
     with pytest.raises(InputError, match=r"does not fit into main memory.*Needed: 0\.0 GB; free: 0\.0 GB"):
         load_pipeline(str(saved), device="cpu")
 
@@ -406,7 +410,9 @@ def test_memory_that_runs_out_on_the_gpu_is_one_sentence(saved, monkeypatch):
 def test_too_little_gpu_memory_is_refused_before_reading(saved, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 10**12))
-    monkeypatch.setattr("plantain.model.load._from_folder", lambda *args: pytest.fail("weights were read"))
+    monkeypatch.setattr(
+        "diffusers.Flux2KleinPipeline.from_pretrained", lambda *args, **kinds: pytest.fail("weights were read")
+    )
     with pytest.raises(InputError, match="does not fit into the GPU"):
         load_pipeline(str(saved), device="cuda")
 
