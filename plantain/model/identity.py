@@ -10,7 +10,7 @@ from plantain.errors import InputError
 
 # Values of a tensor that enter the fingerprint: all of a small one, an even sample of a large one,
 # so that a 16 GB model takes a second.
-_FINGERPRINT_VALUES = 65_536
+FINGERPRINT_VALUES = 65_536
 
 
 def describe(pipe: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def weights_fingerprint(pipe: Any) -> str:
                         raise InputError(f"{component}.{path}.{name} holds no values; load the weights first.")
                     digest.update(f"{component}.{path}.{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
                     flat = parameter.detach().flatten()
-                    flat = flat[:: -(-flat.numel() // _FINGERPRINT_VALUES) or 1].contiguous().cpu()
+                    flat = flat[:: -(-flat.numel() // FINGERPRINT_VALUES) or 1].contiguous().cpu()
                     digest.update(flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
