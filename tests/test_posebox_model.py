@@ -69,7 +69,7 @@ def test_an_untrained_twin_fails_the_proof(name, monkeypatch):
     """The proof can fail: pictures of random weights show no pose, setting or colour."""
     few = load_prompts("dense_pose").pairs[:2]
     poses = {read(text).scene.pose for pair in few for text in (pair.a, pair.b)}
-    monkeypatch.setattr("plantain.data.prompts.load_prompts", lambda name: PromptSet(name, few))
+    monkeypatch.setattr("plantain.posebox.proof.load_prompts", lambda name: PromptSet(name, few))
     monkeypatch.setattr("plantain.posebox.proof.DRAW_STEPS", 2)
     monkeypatch.setattr("plantain.posebox.proof.POSES", {pose: POSES[pose] for pose in sorted(poses)})
     monkeypatch.setattr("plantain.posebox.proof.held_out_prompts", lambda rng, n: [pair.b for pair in few])
