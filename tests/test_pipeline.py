@@ -156,14 +156,7 @@ def test_memory_for_drawing_is_asked_for_before_anything_is_drawn(saved, odd_pip
     values = sum(parameter.numel() for parameter in odd_pipeline.transformer.parameters())
     memory = namedtuple("memory", "available")(4 * values - 1)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-<<<<<<< HEAD
     monkeypatch.setattr("diffusers.Flux2Transformer2DModel.from_config", lambda *a, **k: pytest.fail("drawn"))
-=======
-    monkeypatch.setattr("plantain.model.load.check_memory", lambda *arguments: None)
-    monkeypatch.setattr(
-        "diffusers.Flux2Transformer2DModel.from_config", lambda *arguments: pytest.fail("weights were drawn")
-    )
->>>>>>> wt-sys
     with pytest.raises(InputError, match=r"Drawing the untrained weights of .* of main memory"):
         load_pipeline(str(saved), device="cpu", dtype="bfloat16", untrained=True)
 
@@ -223,10 +216,6 @@ def test_the_fingerprint_sees_one_changed_value(component):
 
 def test_the_fingerprint_samples_large_tensors_to_their_end():
     pipe = build_odd()
-<<<<<<< HEAD
-=======
-    monkeypatch.setattr("plantain.model.identity.FINGERPRINT_VALUES", 10)
->>>>>>> wt-sys
     before = weights_fingerprint(pipe)
     largest = max(pipe.transformer.parameters(), key=torch.numel)
     assert largest.numel() > 2**18  # some four times what is looked at of one tensor
@@ -380,13 +369,7 @@ def test_an_unknown_dtype_is_refused():
 def test_too_little_memory_is_refused_before_reading(saved, monkeypatch):
     memory = namedtuple("memory", "available")(1000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-<<<<<<< HEAD
     monkeypatch.setattr("diffusers.Flux2KleinPipeline.from_pretrained", lambda *a, **k: pytest.fail("read"))
-=======
-    monkeypatch.setattr(
-        "diffusers.Flux2KleinPipeline.from_pretrained", lambda *args, **kinds: pytest.fail("weights were read")
-    )
->>>>>>> wt-sys
     with pytest.raises(InputError, match=r"does not fit into main memory.*Needed: 0\.0 GB; free: 0\.0 GB"):
         load_pipeline(str(saved), device="cpu")
 
@@ -419,13 +402,7 @@ def test_memory_that_runs_out_on_the_gpu_is_one_sentence(saved, monkeypatch):
 def test_too_little_gpu_memory_is_refused_before_reading(saved, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 10**12))
-<<<<<<< HEAD
     monkeypatch.setattr("diffusers.Flux2KleinPipeline.from_pretrained", lambda *a, **k: pytest.fail("read"))
-=======
-    monkeypatch.setattr(
-        "diffusers.Flux2KleinPipeline.from_pretrained", lambda *args, **kinds: pytest.fail("weights were read")
-    )
->>>>>>> wt-sys
     with pytest.raises(InputError, match="does not fit into the GPU"):
         load_pipeline(str(saved), device="cuda")
 
@@ -443,25 +420,6 @@ def test_memory_that_runs_out_while_reading_is_one_sentence(saved, monkeypatch):
 
 # -- the Hub, on loopback --------------------------------------------------------------------------
 
-<<<<<<< HEAD
-=======
-# The Hub's address is read when huggingface_hub is imported, so these run in processes of their
-# own. Waiting between retries is the library's business, not ours.
-LOAD_ALL = """
-import json, sys, time
-time.sleep = lambda seconds: None
-from plantain.errors import InputError
-from plantain.model.identity import describe
-from plantain.model.load import load_pipeline
-answers = {}
-for name in sys.argv[1:]:
-    try:
-        answers[name] = describe(load_pipeline(name, device="cpu"))
-    except InputError as error:
-        answers[name] = str(error)
-print(json.dumps(answers))
-"""
->>>>>>> wt-sys
 
 def loaded(names):
     """What loading each of them gives: its description, or why not."""
