@@ -30,6 +30,7 @@ from plantain.questions.length import equal_length
 from plantain.questions.response import load_published
 from plantain.questions.selectivity import compare
 from plantain.questions.stability import stability
+from plantain.report.register import QUESTIONS
 from plantain.report.study_tables import tables
 from plantain.stats import HeadCount
 from plantain.wording import signed
@@ -154,6 +155,19 @@ def length() -> str:
     return grid(rows)
 
 
+def questions() -> str:
+    """A row a question of the register: what its shipped run says, and what the untrained twin."""
+    rows = [["command", "question", "trained", "untrained"]]
+    for question in QUESTIONS.values():
+        if question.of_study:
+            cells = [carried().finding, "in the sentence"]
+        else:
+            twin = question.shown.with_name(f"{question.shown.name}-untrained")
+            cells = [question.ask(plantain.load_result(folder)).finding for folder in (question.shown, twin)]
+        rows.append([f"`{question.name}`", question.title, *cells])
+    return grid(rows)
+
+
 def compared() -> str:
     made = {table.title: table for table in tables(comparison())}
     parts = [f"### {title}\n\n{made[title].note}\n\n{grid(made[title].cells)}" for title in COMPARED]
@@ -221,6 +235,7 @@ MAKERS = {
     "length": length,
     "sets": lambda: grid(control_sets.table(study())),
     "compared": compared,
+    "questions": questions,
     "carry over": lambda: carried().tables[0].rows_markdown,
     "random": random_rows,
     "drawn": drawn,
