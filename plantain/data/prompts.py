@@ -81,8 +81,8 @@ class PromptSet:
             size += len(str(pair.to_dict()))
             if size > MAX_SET_CHARACTERS:
                 raise InputError(
-                    f"Prompt set {self.name!r} has more than {MAX_SET_CHARACTERS:,} characters, tags and their names at "
-                    "every pair included; give fewer pairs or tags."
+                    f"Prompt set {self.name!r} has more than {MAX_SET_CHARACTERS:,} characters, tags and their names "
+                    "at every pair included; give fewer pairs or tags."
                 )
             if pair.id in seen:
                 raise InputError(f"Two pairs have the id {pair.id!r}; give every pair an id of its own.")
