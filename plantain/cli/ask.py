@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plantain.cli.settings import run_and_twin
+from plantain.cli.settings import run_and_twin, writing
 from plantain.data.result import ProbeResult
 from plantain.data.study import load_controls
 from plantain.errors import InputError
@@ -53,7 +53,7 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, result:
     from plantain.report.picture import WIDE
 
     folder, written = Path(options.out), []
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if section.draw is not None:
             section.draw(WIDE).save(folder / section.name)
@@ -62,8 +62,6 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, result:
             csv = answer_csv(result, options.view, found.columns)
             (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
             written.append("csv")
-    except OSError as error:
-        raise InputError(f"Cannot write to {folder}: {error.strerror}. Give another --out.") from error
     if not written:
         raise InputError(f"{section.name} has neither a figure nor a value a head to write; leave --out away.")
     print(f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)}).", file=sys.stderr)

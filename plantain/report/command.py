@@ -1,14 +1,13 @@
 """The shell command that makes a run again."""
 
 import json
-import re
 import shlex
 
 from plantain.data.prompts import load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.model.names import EMBEDDED_MODELS
-from plantain.paths import PROMPTS
+from plantain.paths import PROMPTS, safe_name
 
 
 def shell_command(result: ProbeResult) -> str:
@@ -40,7 +39,7 @@ def shell_command(result: ProbeResult) -> str:
         # Chosen by the machine's memory where it is not given; rounding depends on it.
         words += ["--batch-size", str(batch_size)]
     words += ["--dtype", str(result.provenance.get("dtype", "float32"))]
-    words += ["--out", f"runs/{re.sub(r'[^A-Za-z0-9._-]+', '-', f'{result.prompts.name}-{result.model}').strip('-.')}"]
+    words += ["--out", f"runs/{safe_name(f'{result.prompts.name}-{result.model}')}"]
     return shlex.join(words)
 
 

@@ -15,6 +15,7 @@ from plantain.data.prompts import PromptSet, load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.paths import safe_name
 from plantain.questions.counted import check_counting
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog, limits
@@ -335,8 +336,8 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
     if result is None:
         return status("There is nothing to save yet."), False
     # A name made here, never typed: the folder of an earlier run is not touched.
-    name = f"{result.prompts.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = catalog.saved_folder() / "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+    name = f"{safe_name(result.prompts.name, 'run')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = catalog.saved_folder() / name
     if folder.exists():
         return status(f"{folder.name} exists already; press again in a second."), False
     try:
