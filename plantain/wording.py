@@ -79,7 +79,7 @@ class Table:
         header, *body = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in self.cells]
         return "\n".join([f"| {header} |", f"|{'|'.join(['---'] * len(self.cells[0]))}|", *(f"| {r} |" for r in body)])
 
-    @property
-    def markdown(self) -> str:
-        """Under a heading of the second level."""
-        return "\n\n".join(part for part in (f"## {self.title}", self.note, self.rows_markdown) if part)
+    def markdown(self, level: int = 2) -> str:
+        """Under a heading of that level, where the table has a title."""
+        heading = f"{'#' * level} {self.title}" if self.title else ""
+        return "\n\n".join(part for part in (heading, self.note, self.rows_markdown) if part)

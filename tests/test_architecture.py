@@ -150,6 +150,12 @@ def test_reading_and_reporting_a_run_loads_no_torch_and_prints_nothing(tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_the_first_tab_needs_no_torch():
+    code = "import sys, plantain.ui.tabs.results; assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_summary_loads_no_matplotlib():
     code = (
         "import sys, plantain; plantain.summarise(plantain.load_result(sys.argv[1]), n_flips=10);"

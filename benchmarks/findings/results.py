@@ -160,7 +160,7 @@ def questions() -> str:
     rows = [["command", "question", "trained", "untrained"]]
     for question in QUESTIONS.values():
         if question.of_study:
-            cells = [carried().finding, "in the sentence"]
+            cells = [question.ask(load_controls(question.shown)).finding, "in the sentence"]
         else:
             twin = question.shown.with_name(f"{question.shown.name}-untrained")
             cells = [question.ask(plantain.load_result(folder)).finding for folder in (question.shown, twin)]

@@ -8,7 +8,6 @@ from typing import Any
 from plantain.cli.settings import run_and_twin, writing
 from plantain.data.result import ProbeResult
 from plantain.data.study import load_controls
-from plantain.errors import InputError
 from plantain.questions.answer import Answer
 from plantain.report.register import QUESTIONS, Question
 from plantain.report.section import Section
@@ -28,7 +27,8 @@ def add_command(commands: Any) -> None:
             settings = {key: value for key, value in option.items() if key != "flags"}
             settings["help"] += f" (default: {option['default']})"
             parser.add_argument(*option.get("flags", [f"--{name}"]), dest=name, **settings)
-        parser.add_argument("--out", help="folder for the figure (SVG, PDF, PNG) and a CSV of all heads")
+        if question.written:
+            parser.add_argument("--out", help=f"folder for {question.written}")
 
 
 def _ask(options: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def _ask(options: argparse.Namespace) -> int:
 
 def _write(options: argparse.Namespace, section: Section, found: Answer, result: ProbeResult | None) -> int:
     """The figure in three formats, and one CSV row a head, where --out asks for them."""
-    if not options.out:
+    if not getattr(options, "out", None):
         return 0
     from plantain.report.files import answer_csv  # here, since it brings matplotlib with it
     from plantain.report.picture import WIDE
@@ -59,10 +59,8 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, result:
             section.draw(WIDE).save(folder / section.name)
             written += ["svg", "pdf", "png"]
         if result is not None and found.columns:
-            csv = answer_csv(result, options.view, found.columns)
+            csv = answer_csv(result, getattr(options, "view", "card"), found.columns)
             (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
             written.append("csv")
-    if not written:
-        raise InputError(f"{section.name} has neither a figure nor a value a head to write; leave --out away.")
     print(f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)}).", file=sys.stderr)
     return 0

@@ -63,7 +63,7 @@ def run_name(result: ProbeResult) -> str:
     del config["batch_size"]
     resolved = ("weights_fingerprint", "height", "width", "n_text_tokens", "dtype", "realised_sigmas")
     identity = {
-        "prompts": {key: value for key, value in result.prompts.to_dict().items() if key not in SAID},
+        "prompts": {key: value for key, value in result.prompts.to_dict().items() if key not in SAID[1:]},
         "config": config,
         "head_map": result.head_map.to_dict(),
         **{key: result.provenance.get(key) for key in resolved},

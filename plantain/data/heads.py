@@ -97,7 +97,7 @@ class HeadMap:
             start = self.n_joint_runs + (block - self.n_joint) * width
         return slice(start, start + width)
 
-    def table(self, view: View | str = "card", part: str = "all") -> dict[str, np.ndarray]:
+    def table(self, grouping: View | str = "card", part: str = "all") -> dict[str, np.ndarray]:
         """Name every head of a view: equal columns, one row a head, ready for ``pandas.DataFrame``.
 
         >>> result.head_map.table("head")["block"]                 # or of a View
@@ -109,15 +109,15 @@ class HeadMap:
             or "mlp"), ``index`` (within its block and part), ``first_channel`` (of the projection's
             input), ``n_channels``, ``first_run`` (of the stored runs).
         """
-        view = View.of(view, part)
+        view = View.of(grouping, part)
         return dict(_head_table(self, view.grouping, view.part, view.kind))
 
-    def n_heads(self, view: View | str = "card", part: str = "all") -> int:
-        return len(self.table(view, part)["block"])
+    def n_heads(self, grouping: View | str = "card", part: str = "all") -> int:
+        return len(self.table(grouping, part)["block"])
 
-    def group(self, mean_square: np.ndarray, view: View | str = "card", part: str = "all") -> np.ndarray:
+    def group(self, mean_square: np.ndarray, grouping: View | str = "card", part: str = "all") -> np.ndarray:
         """Reduce stored runs to heads: (..., n_runs) -> (..., n_heads). Mean squares average; RMS would not."""
-        view = View.of(view, part)
+        view = View.of(grouping, part)
         first = self.table(view)["first_run"]
         if view.grouping == "card":
             return mean_square if len(first) == self.n_runs else mean_square[..., first]

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -18,8 +18,7 @@ from plantain.data.disk import plain_json
 from plantain.errors import InputError
 from plantain.paths import PROMPTS
 
-# Every word is at least one token and no Flux2 pipeline reads more than 512 of them, so a
-# longer prompt is refused here, before a model is asked.
+# Every word is at least one token and no Flux2 pipeline reads more: refused here, before a model is asked.
 MAX_WORDS = 512
 # Of these 512 tokens none is longer than some 30 letters; a word without end is no prompt.
 MAX_CHARACTERS = 20_000
@@ -28,13 +27,13 @@ MAX_CHARACTERS = 20_000
 MAX_FILE_BYTES = 10 * 1024**2
 MAX_PAIRS, MAX_TAGS, MAX_SET_CHARACTERS = 20_000, 200, 6_000_000
 RESERVED_IDS = ("block", "part", "index")
-# What a set is for: pose; another contrast of pose ("variant"); a control near pose, or a control; one of the
-# lexical controls that pose is placed among; a set with nothing to find. A set without a role is a control.
+# Pose; another contrast of pose; a control near pose, or a control; one of the lexical controls that pose is placed
+# among; a set with nothing to find. A set without a role is a control.
 ROLES = ("pose", "variant", "near", "control", "lexical", "nothing")
 # Sets with a question of their own: pairs in two cells, or bodies by outfits.
 DESIGNS = ("few and many", "factorial")
 # Fields that say what a set is for; they make no two sets different.
-SAID = ("role", "label", "caveat", "design")
+SAID = ("control_of", "role", "label", "caveat", "design")
 REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -62,12 +61,8 @@ class PromptSet:
     >>> len(pairs), pairs.conditions
     (25, ('T-pose', 'expressive pose'))
 
-    Raises
-    ------
-    InputError
-        No pairs, a repeated id, an empty prompt, two equal prompts in a pair, a prompt of more
-        than 512 words, or a broken rule ("equal_words", "tags"); the pair is named. A role or a
-        design that is not known.
+    Raises InputError, naming the pair: no pairs, a repeated id, an empty prompt, equal prompts, more than 512 words, a
+    broken rule ("equal_words", "tags"), a role or design that is not known.
     """
 
     name: str
@@ -76,6 +71,7 @@ class PromptSet:
     question: str = ""
     conditions: tuple[str, str] = ("A", "B")
     rules: tuple[str, ...] = ()
+    control_of: str = field(default="", compare=False)  # the set whose other explanations this one is to test
     role: str = field(default="", compare=False)  # one of ROLES
     label: str = field(default="", compare=False)  # what the two sides are, in a few words
     caveat: str = field(default="", compare=False)  # what a count above the null does not say
@@ -84,8 +80,13 @@ class PromptSet:
     def __post_init__(self) -> None:
         if not self.pairs:
             raise InputError(f"Prompt set {self.name!r} holds no pairs; give at least one pair of prompts.")
-        for key, value, known in (("role", self.role, ROLES), ("design", self.design, DESIGNS)):
-            if value and value not in known:
+        said = [
+            ("role", self.role, ROLES),
+            ("design", self.design, DESIGNS),
+            *(("rule", r, _RULES) for r in self.rules),
+        ]
+        for key, value, known in said:
+            if value not in ("", *known) or (key == "rule" and not value):
                 raise InputError(f"Unknown {key} {value!r} in prompt set {self.name!r}; known: {', '.join(known)}.")
         if len(self.pairs) > MAX_PAIRS:
             raise InputError(f"Prompt set {self.name!r} holds more than {MAX_PAIRS:,} pairs; give fewer.")
@@ -103,8 +104,6 @@ class PromptSet:
                 raise InputError(f"Two pairs have the id {pair.id!r}; give every pair an id of its own.")
             seen.add(pair.id)
         for rule in self.rules:
-            if rule not in _RULES:
-                raise InputError(f"Unknown rule {rule!r} in prompt set {self.name!r}; known: {', '.join(_RULES)}.")
             for pair in self.pairs:
                 _RULES[rule](pair)
 
@@ -226,16 +225,22 @@ def shipped_prompts() -> list[str]:
     return sorted(path.stem for path in PROMPTS.glob("*.json"))
 
 
-def described(prompts: PromptSet) -> PromptSet:
+def described(prompts: PromptSet, by_name: bool = False) -> PromptSet:
     """The shipped set where a given one is the same, with its role, label and caveat; else the given one.
 
     >>> described(load_result("assets/runs/posebox").prompts).role
     'pose'
 
-    Runs made before sets had roles hold none.
+    Runs made before sets had roles hold none. ``by_name``: a set that differs from the shipped one of its name, and
+    says nothing of itself, is given its role, label and design all the same, as for a study of older wordings.
     """
-    if prompts.name in shipped_prompts() and prompts == _shipped(prompts.name):
-        return _shipped(prompts.name)
+    if prompts.name not in shipped_prompts():
+        return prompts
+    shipped = _shipped(prompts.name)
+    if prompts == shipped:
+        return shipped
+    if by_name and not any(getattr(prompts, key) for key in SAID[1:]):
+        return replace(prompts, role=shipped.role, label=shipped.label, design=shipped.design)
     return prompts
 
 
@@ -277,10 +282,7 @@ def word_count(text: str) -> int:
 
 
 def piece_count(text: str) -> int:
-    """Runs of letters, single digits and single punctuation marks: a stand-in for tokens.
-
-    "T-pose" is one word to a reader but three pieces, and several tokens to a tokenizer.
-    """
+    """Runs of letters, single digits, single marks: a stand-in for tokens, of which "T-pose" has three."""
     return len(re.findall(r"[^\W\d_]+|\d|[^\w\s]", text))
 
 

@@ -94,13 +94,11 @@ class ProbeResult:
 
     def rms(
         self,
-        view: View | str = "card",
+        grouping: View | str = "card",
         part: str = "all",
         stream: str = "card",
         seed: int | None = None,
         step: int = 0,
-        *,
-        grouping: str | None = None,
     ) -> np.ndarray:
         """RMS of the projection's input, a value for each pair, side and head.
 
@@ -114,7 +112,7 @@ class ProbeResult:
         InputError
             An unknown view, a seed or step the run does not have, or a stream without tokens.
         """
-        view = View.of(grouping or view, part, stream, seed, step)
+        view = View.of(grouping, part, stream, seed, step)
         if view.seed is not None and view.seed not in self.config.seeds:
             raise InputError(f"This run has the seeds {self.config.seeds}; got {view.seed!r}.")
         if not 0 <= view.step < self.config.num_inference_steps:
@@ -123,9 +121,9 @@ class ProbeResult:
         values = values.mean(axis=2) if view.seed is None else values[:, :, self.config.seeds.index(view.seed)]
         return np.sqrt(self.head_map.group(self._stream(values, view.stream), view))
 
-    def differences(self, view: View | str = "card", *fields: Any, **named: Any) -> np.ndarray:
+    def differences(self, grouping: View | str = "card", *fields: Any, **named: Any) -> np.ndarray:
         """B - A of ``rms`` with the same arguments: (n_pairs, n_heads)."""
-        rms = self.rms(view, *fields, **named)
+        rms = self.rms(grouping, *fields, **named)
         return rms[:, 1] - rms[:, 0]
 
     def _stream(self, values: np.ndarray, stream: str) -> np.ndarray:

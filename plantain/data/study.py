@@ -68,7 +68,7 @@ class ControlStudy:
 
     def controls(self, pose: str = POSE) -> tuple[str, ...]:
         """The sets that are not about pose's own contrast, told by the roles in their files."""
-        roles = {name: described(run.prompts).role for name, run in self.trained.items()}
+        roles = {name: described(run.prompts, by_name=True).role for name, run in self.trained.items()}
         return tuple(name for name in self.sets if name != pose and roles[name] not in OF_POSE)
 
     @property
@@ -83,7 +83,7 @@ class ControlStudy:
 def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
     """Read the runs in some folders and below them, and put trained beside untrained.
 
-    >>> study = controls.load_controls("assets/runs/controls")
+    >>> study = load_controls("assets/runs/controls")
     >>> study.weights
     ['trained', 'untrained 0', 'untrained 1']
 

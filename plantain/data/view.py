@@ -50,12 +50,17 @@ class View:
     @classmethod
     def of(cls, view: View | str, *fields: Any, **named: Any) -> View:
         """A view as it is, or one made of the word for its grouping and the other fields in their order."""
-        return view if isinstance(view, View) else cls(view, *fields, **named)
+        if not isinstance(view, View):
+            return cls(view, *fields, **named)
+        if cls(view.grouping, *fields, **named) != cls(view.grouping):
+            raise InputError(f"{view} says all of it; give nothing beside it, or change it: view.at(step=1).")
+        return view
 
     def at(self, **changes: Any) -> View:
         """The same view with some fields changed: ``view.at(seed=3)``."""
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: grouping, part, stream and step."""
-        return {name: value for name, value in asdict(self).items() if name not in ("seed", "kind")}
+        """Plain JSON values: grouping, part, stream and step; seed and kind where they are not left open."""
+        open_fields = {"seed": None, "kind": "all"}
+        return {name: value for name, value in asdict(self).items() if open_fields.get(name, self) != value}

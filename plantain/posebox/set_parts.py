@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from plantain.data.prompts import PromptPair, PromptSet, load_prompts, word_count
+from plantain.data.study import POSE
 from plantain.pose.distance import distance_from_t_pose
 from plantain.pose.poses import POSES
 from plantain.posebox.words.reading import read
@@ -23,8 +24,8 @@ _Item = TypeVar("_Item")
 def _text(title: str, question: str, conditions: tuple[str, str], role: str, label: str, **more: str) -> dict[str, Any]:
     """Fields of a set; its caveat ends alike for all of them."""
     caveat = f"It does not say that {more.pop('not_that')}, and an untrained network can pass the same test."
-    said = {"title": title, "question": question, "conditions": conditions, "role": role, "label": label}
-    return said | {"caveat": caveat} | more
+    said = {"title": title, "question": question, "conditions": conditions, "control_of": POSE}
+    return said | {"role": role, "label": label, "caveat": caveat} | more
 
 
 TEXTS = {

@@ -50,7 +50,7 @@ def run_controls(
 ) -> Iterator[ControlProgress]:
     """Probe every set on a pipeline and on ``n_untrained`` re-initialised transformers, saving each run.
 
-    >>> for progress in controls.run_controls(pipe, n_untrained=2): pass
+    >>> for progress in run_controls(pipe, n_untrained=2): pass
 
     Same noise seeds and settings throughout; the text encoder stays, so each transformer reads the same text
     features. Weight seeds are 0, 1, …; one twin is in memory at a time, beside ``pipe``. Interrupted, the same

@@ -88,7 +88,7 @@ def transfers(
 ) -> Transfers:
     """Learn axes on four fifths of the subjects, and see where the pairs of the others lie.
 
-    >>> found = transfer.transfers(controls.load_controls("assets/runs/controls"))
+    >>> found = transfers(load_controls("assets/runs/controls"))
     >>> found.shares["untrained 0", "dense_pose"].share, found.found["trained", "setting"].auc
 
     Subjects and settings of the held-out fifth are new to the axis; of the ten T-pose wordings most are not.

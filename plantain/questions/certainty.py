@@ -77,7 +77,7 @@ class Inference:
 def infer(result: ProbeResult, summary: Summary, seed: int = 0) -> Inference:
     """Everything of ``Inference`` for the view that a summary took of a run.
 
-    >>> inference.infer(result, plantain.summarise(result)).true_discoveries
+    >>> infer(result, plantain.summarise(result)).true_discoveries
 
     FDR is on p of the t distribution, not on flip p: of 1,000 flips none is below 1/1,001, which no correction
     over thousands of heads survives. About 0.2 s for 510 heads, 3 s for 16,320.

@@ -45,7 +45,7 @@ def count_factors(
 ) -> tuple[FactorCount, ...]:
     """Count the heads that respond to body, to clothes, and whose response to pose depends on either.
 
-    >>> count_factors(families.scope_rms(result, "attention heads"), bodies, clothes)      # (n_pairs, 2, n_heads)
+    >>> count_factors(result.rms("head"), bodies, clothes)      # (n_pairs, 2, n_heads)
 
     ``stats.two_way`` of the mean of a pair's sides tests body and clothes, of B - A their interactions with pose.
     The null shuffles the pairs over the cells, all heads at once. Subjects, settings and the expressive poses

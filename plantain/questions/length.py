@@ -94,7 +94,7 @@ def audit_prompts(pipe: Any, prompts: PromptSet) -> LengthAudit:
     >>> audit_prompts(load_tokenizer("posebox"), plantain.load_prompts("length")).verdict
     'unbalanced'
 
-    ``pipe`` is a pipeline, or what ``pipeline.load_tokenizer`` gives: no weights are needed.
+    ``pipe`` is a pipeline, or what ``model.load.load_tokenizer`` gives: no weights are needed.
 
     Raises
     ------

@@ -181,7 +181,7 @@ def compare(
         raise InputError(
             f"These runs have no {pose!r} to hold the controls against; they have {', '.join(study.sets)}."
         )
-    known = {name: described(run.prompts) for name, run in study.trained.items()}
+    known = {name: described(run.prompts, by_name=True) for name, run in study.trained.items()}
     report = ControlReport(
         model=study.model,
         pose=pose,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from plantain.report.figures import response as figures
 from plantain.report.notes import about_model, at_step, caveat, counting, describe_run, shared_subjects
 from plantain.report.picture import WIDE, Picture
 from plantain.report.section import Section
+from plantain.wording import Table
 
 HEAD_COLUMNS = ("block", "kind", "part", "index", "first_channel", "n_channels")
 """What names a head in every CSV."""
@@ -172,14 +174,21 @@ def markdown(both: RunWithTwin) -> str:
         f"# {prompts.title or prompts.name}: {result.model}",
         intro.strip(),
         f"![{figures.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
-        Section(card_heads, [*card.beyond, *twin], [card.table()], lambda width: null(width=width), "null").markdown(),
+        Section(
+            card_heads, [*card.beyond, *twin], [_untitled(card)], lambda width: null(width=width), "null"
+        ).markdown(),
         Section("Blocks by max |t|", [block.line for block in card.blocks]).markdown(),
-        Section("Attention heads: the model's own, no MLP", run.head.beyond, [run.head.table()]).markdown(),
-        sure.markdown,
+        Section("Attention heads: the model's own, no MLP", run.head.beyond, [_untitled(run.head)]).markdown(),
+        sure.markdown(),
         Section("How to read this", [note for note in notes if note]).markdown(),
         Section("Provenance", [f"{key}: {value}" for key, value in describe_run(result).items()]).markdown(),
     ]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _untitled(summary: Summary) -> Table:
+    """The card's table, to stand under the heading of its counting."""
+    return replace(summary.table(), title="")
 
 
 def _twin_line(twin: Summary) -> str:

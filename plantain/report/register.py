@@ -23,7 +23,7 @@ from plantain.report.section import Section
 class Question:
     """One question, as shell and page ask it.
 
-    >>> QUESTIONS["dose"].section(result, twin).text
+    >>> section, answer = QUESTIONS["dose"].section(result, twin)
 
     Attributes
     ----------
@@ -35,6 +35,7 @@ class Question:
     figure : module under ``report.figures`` whose ``draw(answer, twin's answer or None, width)`` draws it
     options : of the shell, by the argument of ``ask``: what argparse takes of each
     of_study : asked of several runs at once (``load_controls``), not of one
+    written : what ``--out`` writes, in words; empty where there is nothing to write
     """
 
     name: str
@@ -46,6 +47,7 @@ class Question:
     figure: str = ""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     of_study: bool = False
+    written: str = ""
 
     def section(
         self, asked: ProbeResult | ControlStudy, twin: ProbeResult | None = None, brief: bool = False, **options: Any
@@ -100,6 +102,7 @@ _ALL = (
         shown=RUNS / "levels" / "posebox",
         figure="stability",
         options=_GROUPING,
+        written="the figure (SVG, PDF, PNG) and a CSV of all heads",
     ),
     Question(
         name="dose",
@@ -109,6 +112,7 @@ _ALL = (
         ask=dose,
         shown=RUNS / "posebox",
         figure="dose",
+        written="the figure (SVG, PDF, PNG) and a CSV of all heads",
         options=_GROUPING
         | {
             "measure": {
@@ -126,6 +130,7 @@ _ALL = (
         ask=equal_length,
         shown=RUNS / "posebox",
         options=_GROUPING,
+        written="a CSV of all heads",
     ),
 )
 QUESTIONS = {question.name: question for question in _ALL}

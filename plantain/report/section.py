@@ -36,15 +36,11 @@ class Section:
         said = "\n".join(f"- {sentence}" for sentence in self.sentences)
         return "\n\n".join(part for part in (self.title, said, *(table.text for table in self.tables)) if part) + "\n"
 
-    @property
-    def body(self) -> str:
-        """Markdown without the title: the picture, named by its alternative text, sentences, tables."""
+    def markdown(self, level: int = 2) -> str:
+        """Markdown under a heading of that level: the picture, named by its alternative text, sentences, tables."""
         from plantain.report.picture import WIDE  # here, since the shell's answers need no matplotlib
 
         picture = "" if self.draw is None else f"![{self.draw(WIDE).alt}]({self.name}.svg)"
         said = "\n".join(f"- {sentence}" for sentence in self.sentences)
-        return "\n\n".join(part for part in (picture, said, *(table.markdown for table in self.tables)) if part)
-
-    def markdown(self, level: int = 2) -> str:
-        """Markdown under a heading of that level."""
-        return f"{'#' * level} {self.title}\n\n{self.body}\n"
+        tables = [table.markdown(level + 1) for table in self.tables]
+        return "\n\n".join(part for part in (f"{'#' * level} {self.title}", picture, said, *tables) if part) + "\n"

@@ -45,7 +45,7 @@ def report_controls(report: ControlReport, folder: str | Path) -> Path:
 
 
 def count_rows(report: ControlReport) -> list[dict[str, Any]]:
-    """One row a set, scope and weights: the counts of ``Count``, and selectivity where the set is a control."""
+    """One row a set, scope and weights: what ``stats.HeadCount`` says, and selectivity where the set is a control."""
     rows = []
     for (weights, name, scope), c in report.counts.items():
         s = report.selectivities.get((weights, name, scope))

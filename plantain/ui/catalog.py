@@ -130,7 +130,7 @@ def twin_of(run: Counted) -> Counted | None:
                 return counted_in(folder, run.counting, run.step)
             whole = replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
             if not result.complete and is_untrained_twin(twin, whole):
-                return Counted(twin.first(result.n_pairs), run.counting, run.step, n_flips=200)
+                return _first_of(folder, _changed(folder), result.n_pairs, run.counting, run.step)
         except (InputError, OSError):
             continue
     return None
@@ -186,6 +186,11 @@ def _changed(folder: Path) -> int:
 @lru_cache(maxsize=64)
 def _counted(folder: Path, changed: int, counting: str, step: int) -> Counted:
     return Counted(_load(folder, changed), counting, step)
+
+
+@lru_cache(maxsize=16)
+def _first_of(folder: Path, changed: int, n_pairs: int, counting: str, step: int) -> Counted:
+    return Counted(_load(folder, changed).first(n_pairs), counting, step, n_flips=200)
 
 
 @lru_cache(maxsize=64)

@@ -1,9 +1,11 @@
 """What the page needs of a model: the only door from the tabs to the pipeline, how one waits at it, how it fails."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
@@ -13,7 +15,9 @@ from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.probe.probe import Progress
+
+if TYPE_CHECKING:
+    from plantain.probe.probe import Progress
 
 _LOG = logging.getLogger(__name__)
 

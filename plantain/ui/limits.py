@@ -38,8 +38,8 @@ class Whole:
         raise InputError(f"{name} must be a whole number from {self.low} to {self.high:,}; got {got}.")
 
     def read(self, text: str, name: str) -> int:
-        """The same of a link's text: digits alone, written as a number is."""
-        plain = re.fullmatch("0|[1-9][0-9]{0,15}", text)
+        """The same of a link's text: at most 16 digits alone."""
+        plain = re.fullmatch("[0-9]{1,16}", text)
         return self.check(int(text) if plain else text, name)
 
 

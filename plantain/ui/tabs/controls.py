@@ -14,6 +14,7 @@ from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.selectivity import ControlReport, compare
 from plantain.report.register import QUESTIONS
+from plantain.report.section import Section
 from plantain.report.study_tables import section
 from plantain.ui.html import alert, html_table, page_figure, section_html
 
@@ -53,13 +54,13 @@ def _rendered() -> tuple[str, str, str]:
     try:
         study = load_controls(STUDY)
         report = compare(study)
-        return _picture(report), _tables(report), _checks(study)
+        shown = section(report)
+        return _picture(report, shown), _tables(shown), _checks(study)
     except (InputError, OSError, LookupError) as error:
         return alert("Not shown.", error), "", ""
 
 
-def _picture(report: ControlReport) -> str:
-    shown = section(report)
+def _picture(report: ControlReport, shown: Section) -> str:
     assert shown.draw is not None
     read = "".join(f"<li>{escape(line)}</li>" for line in shown.sentences)
     return (
@@ -82,8 +83,8 @@ def _claim(report: ControlReport) -> str:
     return said
 
 
-def _tables(report: ControlReport) -> str:
-    first, *rest = section(report).tables
+def _tables(shown: Section) -> str:
+    first, *rest = shown.tables
     folded = "".join(
         f"<details><summary>{escape(table.title)}</summary><p>{escape(table.note)}</p>{html_table(table, '')}</details>"
         for table in rest
@@ -99,7 +100,7 @@ def _checks(study: ControlStudy) -> str:
     parts = []
     for question in QUESTIONS.values():
         if question.of_study:
-            found, _ = question.section(study)
+            found, _ = question.section(study if question.shown == STUDY else load_controls(question.shown))
         else:
             twin = question.shown.with_name(f"{question.shown.name}-untrained")
             found, _ = question.section(load_result(question.shown), load_result(twin), brief=True)
