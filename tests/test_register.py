@@ -48,7 +48,7 @@ def test_it_is_rendered_as_text_markdown_and_html_from_one_section(answered):
 
 def test_the_shell_has_its_command_and_the_documents_their_row(answered, run_cli):
     question, _, found = answered
-    assert question.help in cli.parser().format_help()
+    assert question.name in cli.parser().format_help()
     status, printed, _ = run_cli(question.name, question.shown)
     assert status == 0
     assert all(sentence in printed for sentence in found.sentences)

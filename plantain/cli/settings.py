@@ -106,8 +106,7 @@ def run_and_twin(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult 
         if not is_untrained_twin(twin, result):
             raise InputError(
                 f"{options.twin} is not the untrained twin of {options.run}: that is a whole run of "
-                f"{result.model}-untrained, made with --untrained, with the same prompts and settings, beside a whole "
-                "run."
+                f"{result.model}-untrained with the same prompts and settings, beside a whole run."
             )
         return result, twin
     found = find_untrained_twin(result, [Path(options.run).resolve().parent, RUNS])

@@ -113,8 +113,8 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
         if result.prompts.name in group:
             raise InputError(f"{path} is a second run of {result.prompts.name!r} with the same weights; remove one.")
         group[result.prompts.name] = result
-    untrained = {key for key, group in groups.items() if next(iter(group.values())).untrained}
-    trained = [key for key in groups if key not in untrained] or list(groups)
+    models = {model for model, _ in groups}
+    trained = [key for key in groups if key[0].removesuffix("-untrained") not in models - {key[0]}]
     if len(trained) > 1 or any(model not in (trained[0][0], f"{trained[0][0]}-untrained") for model, _ in groups):
         raise InputError(_one_of("several models", found))
     model = trained[0][0]

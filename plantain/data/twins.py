@@ -14,13 +14,12 @@ def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     >>> is_untrained_twin(load_result("assets/runs/posebox-untrained"), load_result("assets/runs/posebox"))
     True
 
-    The model is told by name, ``MODEL-untrained`` beside ``MODEL``; that it is untrained, by its provenance.
+    Which model a twin is of is told by name: ``MODEL-untrained`` beside ``MODEL``.
     """
     same = (twin.prompts, twin.config, twin.head_map) == (of.prompts, of.config, of.head_map)
     # Sizes and dtype left to the model are resolved on the machine, and recorded there.
     resolved = all(twin.provenance.get(key) == of.provenance.get(key) for key in ("height", "width", "dtype"))
-    named = twin.untrained and twin.model == f"{of.model}-untrained"
-    return same and resolved and twin.complete and of.complete and named
+    return same and resolved and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
 
 
 def find_untrained_twin(result: ProbeResult, folders: Sequence[str | Path]) -> tuple[Path, ProbeResult] | None:
