@@ -36,12 +36,12 @@ def test_a_link_opens_the_pair_tab_with_its_prompts_and_seed(server, browser):
         ("?run=../../etc", "There is no run"),
         ("?tab=nowhere", "There is no tab"),
         ("?tab=pair&seed=-1", "seed must be a whole number"),
-        ("?tab=run&seeds=0000000089999", "Noise seeds must be a whole number from 1 to 16; got '0000000089999'"),
+        ("?tab=run&seeds=0000000089999", "Noise seeds must be a whole number from 1 to 16; got 89999"),
         ("?tab=pair&seeds=" + "9" * 5000, "Noise seeds must be a whole number from 3 to 32"),
         ("?counting=all", "There is no counting"),
         ("?tab=pair&a=" + "word%20" * 600, "has 600 words"),
     ],
-    ids=["run", "tab", "seed", "zeros", "more zeros", "nines", "counting", "prompt"],
+    ids=["run", "tab", "seed", "zeros", "nines", "counting", "prompt"],
 )
 def test_a_wrong_link_is_a_sentence_and_the_page_still_opens(server, browser, query, sentence):
     with open_page(browser, server[0], query) as page:

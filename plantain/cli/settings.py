@@ -11,7 +11,7 @@ from typing import Any
 
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
-from plantain.data.twins import find_untrained_twin, is_untrained_twin
+from plantain.data.twins import check_twin, find_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.response import summarise
@@ -103,11 +103,7 @@ def run_and_twin(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult 
     result = load_result(options.run)
     if options.twin is not None:
         twin = load_result(options.twin)
-        if not is_untrained_twin(twin, result):
-            raise InputError(
-                f"{options.twin} is not the untrained twin of {options.run}: that is a whole run of "
-                f"{result.model}-untrained with the same prompts and settings, beside a whole run."
-            )
+        check_twin(twin, result, (options.twin, options.run))
         return result, twin
     found = find_untrained_twin(result, [Path(options.run).resolve().parent, RUNS])
     if found is None:

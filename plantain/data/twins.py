@@ -22,6 +22,16 @@ def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     return same and resolved and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
 
 
+def check_twin(twin: ProbeResult, of: ProbeResult, names: tuple[str, str] | None = None) -> None:
+    """Refuse, with an InputError, a run that is not the untrained twin of another; ``names``: how both are called."""
+    if not is_untrained_twin(twin, of):
+        one, other = names or (f"{twin.model} on {twin.prompts.name}", of.model)
+        raise InputError(
+            f"{one} is not the untrained twin of {other}: that is a whole run of {of.model}-untrained with the same "
+            "prompts and settings, beside a whole run."
+        )
+
+
 def find_untrained_twin(result: ProbeResult, folders: Sequence[str | Path]) -> tuple[Path, ProbeResult] | None:
     """The first run among ``folders`` and just below them, by name, that is the untrained twin of a result.
 

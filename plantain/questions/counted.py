@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from plantain.data.result import ProbeResult
-from plantain.data.twins import is_untrained_twin
+from plantain.data.twins import check_twin
 from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.questions.certainty import Inference, infer
@@ -112,11 +112,8 @@ class RunWithTwin:
         seed: int = 0,
     ) -> RunWithTwin:
         """Both, counted alike; raises InputError where ``twin`` is not the untrained twin of ``result``."""
-        if twin is not None and not is_untrained_twin(twin, result):
-            raise InputError(
-                f"{twin.model} on {twin.prompts.name} is not the untrained twin of {result.model}: give a whole run of "
-                f"{result.model}-untrained with the same prompts and settings."
-            )
+        if twin is not None:
+            check_twin(twin, result)
         run, *others = (Counted(each, counting, step, n_flips, seed) for each in (result, twin) if each is not None)
         return cls(run, others[0] if others else None)
 

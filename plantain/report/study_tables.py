@@ -102,9 +102,10 @@ def _families(report: ControlReport) -> Table:
             more = report.survivors.get((weights, scope))
             row.append("—" if more is None else f"{more[0]:,} : {more[1]:,}")
         rows.append(tuple(row))
+    spared = " and ".join(name for role in ("nothing", "near") for name in report.of_role(role))
     note = (
         "Heads at the threshold; then |pose| > |control| : the reverse, for the lexical sets their medians; “all” are "
-        "those of every control but paraphrase and canonical."
+        f"those of every control{f' but {spared}' if spared else ''}."
     )
     return Table("By family of heads", note, (tuple(header), *rows))
 
