@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from textwrap import dedent
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_the_code_runs_as_it_stands(name, code, folder, once, monkeypatch, capsy
     cells = [code] if code else ["".join(c["source"]) for c in NOTEBOOK["cells"] if c["cell_type"] == "code"]
     names = {}
     for cell in cells:
-        exec(compile(cell, name, "exec"), names)
+        exec(compile(dedent(cell), name, "exec"), names)  # in a list it is indented
     printed = capsys.readouterr().out
     if "abs().max()" in cells[-1]:  # t from the CSV of differences, without this package
         assert float(printed) < 1e-4
