@@ -1,21 +1,22 @@
 """What every question gives back: sentences, tables, and a value a head; shown as text, page and files elsewhere."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plantain.wording import Table
 
 
-class Answer:
+class Answer(ABC):
     """Base of the answers; a question's own says ``sentences`` at least.
 
     >>> print(dose(result).text)
     """
 
     @property
+    @abstractmethod
     def sentences(self) -> Sequence[str]:
         """What was found, with its null, in whole sentences."""
-        raise NotImplementedError
 
     @property
     def finding(self) -> str:
