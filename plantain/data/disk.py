@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,53 @@ from safetensors.numpy import save as save_safetensors
 from plantain.errors import InputError, is_number
 
 SCHEMA_VERSION = 1
-TENSOR_NAME = re.compile(r"mean_square-[0-9a-f]{12}\.safetensors")
-_TEMPORARY_NAME = re.compile(rf"\.(run\.json|{TENSOR_NAME.pattern})\.\d+\.tmp")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of run on disk: its description, the start of its tensor files' names, the tensors it must have."""
+
+    description: str
+    stem: str
+    tensors: Mapping[str, type]
+
+    @property
+    def tensor_name(self) -> re.Pattern[str]:
+        return re.compile(rf"{self.stem}-[0-9a-f]{{12}}\.safetensors")
+
+    def leaves(self, path: Path) -> bool:
+        """Whether a file, where the description does not name it, is our own and of no use to anybody."""
+        tensors = self.tensor_name
+        temporary = rf"\.({re.escape(self.description)}|{tensors.pattern})\.\d+\.tmp"
+        return bool(tensors.fullmatch(path.name) or re.fullmatch(temporary, path.name))
+
+
+PROBE = Kind("run.json", "mean_square", {"mean_square": np.float32, "token_counts": np.int64})
+DENSE = Kind(
+    "dense.json",
+    "dense",
+    {
+        "maps": np.float32,
+        "usable": np.bool_,
+        "own": np.float32,
+        "others": np.float32,
+        "matrix": np.float16,
+        "shift": np.float16,
+        "shift_scale": np.float32,
+    },
+)
 # run.json of 25 pairs is about 20 kB; a file far larger is not one.
 MAX_JSON_BYTES = 20 * 1024**2
-_TENSORS = {"mean_square": np.float32, "token_counts": np.int64}
+TENSOR_NAME = PROBE.tensor_name
 
 
-def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description: Mapping[str, Any]) -> Path:
+def write_run(
+    folder: str | Path, tensors: Mapping[str, np.ndarray], description: Mapping[str, Any], kind: Kind = PROBE
+) -> Path:
     """Write a run into a folder, replacing an earlier state of it.
 
-    The tensor file goes first, then ``run.json``, each under a temporary name and put in place by
-    ``os.replace``; tensor files that ``run.json`` no longer names, and what a killed save left, go last.
+    The tensor file goes first, then ``run.json`` (or what its kind has), each under a temporary name and put in place
+    by ``os.replace``; tensor files that it no longer names, and what a killed save left, go last.
 
     Raises
     ------
@@ -37,7 +73,7 @@ def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description
     folder = Path(folder)
     content = save_safetensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     digest = hashlib.sha256(content).hexdigest()
-    name = f"mean_square-{digest[:12]}.safetensors"
+    name = f"{kind.stem}-{digest[:12]}.safetensors"
     described = {"schema_version": SCHEMA_VERSION, "tensor_file": name, "tensor_sha256": digest, **description}
     try:
         text = (json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -45,9 +81,9 @@ def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description
         raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
     folder.mkdir(parents=True, exist_ok=True)
     _write_atomically(folder / name, content)
-    _write_atomically(folder / "run.json", text)
+    _write_atomically(folder / kind.description, text)
     for stale in folder.iterdir():
-        if stale.name != name and _is_left_over(stale):
+        if stale.name != name and kind.leaves(stale):
             stale.unlink(missing_ok=True)
     return folder
 
@@ -57,17 +93,12 @@ def is_free(folder: str | Path) -> bool:
 
     >>> is_free("runs/mine")
     """
-    return all(_is_left_over(path) for path in Path(folder).iterdir())
+    return all(PROBE.leaves(path) or DENSE.leaves(path) for path in Path(folder).iterdir())
 
 
-def _is_left_over(path: Path) -> bool:
-    """Whether a file, where ``run.json`` does not name it, is our own and of no use to anybody."""
-    return bool(TENSOR_NAME.fullmatch(path.name) or _TEMPORARY_NAME.fullmatch(path.name))
-
-
-def read_description(folder: str | Path) -> dict[str, Any]:
-    """``run.json`` of a folder, of this schema; else InputError that names the file."""
-    path = Path(folder) / "run.json"
+def read_description(folder: str | Path, kind: Kind = PROBE) -> dict[str, Any]:
+    """``run.json`` of a folder, or what the kind has, of this schema; else InputError that names the file."""
+    path = Path(folder) / kind.description
     description = read_json(path)
     if not isinstance(description, dict) or "schema_version" not in description:
         raise InputError(f"{path} is not the description of a plantain run; point to a folder written by a run.")
@@ -79,25 +110,27 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     return description
 
 
-def read_tensors(folder: str | Path, name: Any, digest: Any) -> tuple[Path, dict[str, np.ndarray]]:
+def read_tensors(
+    folder: str | Path, name: Any, digest: Any, kind: Kind = PROBE
+) -> tuple[Path, dict[str, np.ndarray]]:
     """The tensor file that a description names, held against its digest, and where it lies."""
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
-    if not isinstance(name, str) or not TENSOR_NAME.fullmatch(name):
+    if not isinstance(name, str) or not kind.tensor_name.fullmatch(name):
         raise InputError(
-            f"{Path(folder) / 'run.json'} names no valid tensor file; restore the folder or run the probe again."
+            f"{Path(folder) / kind.description} names no valid tensor file; restore the folder or run the probe again."
         )
     path = Path(folder) / name
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"Cannot read {path}, which run.json names: {error.strerror or error}.") from error
+        raise InputError(f"Cannot read {path}, which {kind.description} names: {error.strerror or error}.") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(f"{path} is damaged: its SHA-256 is not that of run.json. Restore it or run the probe again.")
+        raise InputError(f"{path} is damaged: its SHA-256 is not that of {kind.description}. Restore it or run the probe again.")
     try:
         tensors = load_safetensors(content)
     except Exception as error:  # the library raises its own, undocumented types
         raise InputError(f"{path} is not a safetensors file ({error}); run the probe again.") from error
-    for wanted, dtype in _TENSORS.items():
+    for wanted, dtype in kind.tensors.items():
         if wanted not in tensors or tensors[wanted].dtype != dtype:
             raise InputError(f"{path} lacks the {dtype.__name__} tensor {wanted!r}; run the probe again.")
     return path, tensors
@@ -110,7 +143,7 @@ def read_json(path: Path) -> Any:
             raise InputError(f"{path} is too large to be the description of a run; point to a folder written by a run.")
         return plain_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path.parent} holds no run (no run.json); point to a folder written by a run.") from error
+        raise InputError(f"{path.parent} holds no run (no {path.name}); point to a folder written by a run.") from error
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:

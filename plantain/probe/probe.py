@@ -77,16 +77,16 @@ def iter_probe(
         does not allow, or a ``resume`` that belongs to another run.
     """
     config = config or ProbeConfig()
-    plan = _plan(pipe, prompts, config, resume)
+    plan = make_plan(pipe, prompts, config, resume)
     result, done = resume, resume.n_pairs if resume is not None else 0
     if done == len(prompts):
         yield Progress(done, done, result, 0.0)
         return
-    noise = [_noise(pipe, seed, plan.size) for seed in config.seeds]
+    noise = [noise_of(pipe, seed, plan.size) for seed in config.seeds]
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
     pairs_a_batch = max(1, plan.batch_size // 2)
     forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
-    forwards_done, clock = 0, _Clock()
+    forwards_done, clock = 0, Clock()
     while done < len(prompts):
         batch = slice(done, min(done + pairs_a_batch, len(prompts)))
         features = encode(pipe, [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)])
@@ -104,7 +104,7 @@ def iter_probe(
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What is settled, and checked, before the first forward."""
 
     pipe: Any
@@ -119,7 +119,7 @@ class _Plan:
     provenance: dict[str, Any]
 
 
-def _plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None) -> _Plan:
+def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None) -> Plan:
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
     size = picture_size(pipe, config)
     sigmas = config.sigmas if config.noise_levels is None else sigmas_for(pipe, config.noise_levels, *size)
@@ -144,11 +144,11 @@ def _plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResul
         here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
         sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
         provenance = {**resume.provenance, "resumed": sessions}
-    return _Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance)
+    return Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance)
 
 
 def _extended(
-    plan: _Plan, result: ProbeResult | None, values: np.ndarray, sigmas: list[float], seconds: float
+    plan: Plan, result: ProbeResult | None, values: np.ndarray, sigmas: list[float], seconds: float
 ) -> ProbeResult:
     """The run with one more batch in it: (N·2, seeds, steps, S, R) mean squares after ``seconds`` of this session."""
     values = values.reshape(-1, 2, *values.shape[1:])
@@ -159,7 +159,7 @@ def _extended(
     return ProbeResult(mean_square, counts, plan.prompts, plan.config, plan.head_map, provenance)
 
 
-class _Clock:
+class Clock:
     """Seconds of work: what the caller does between two steps, drawing for instance, is not counted."""
 
     def __init__(self) -> None:
@@ -177,40 +177,49 @@ class _Clock:
 
 
 def forward(
-    plan: _Plan, features: torch.Tensor, masks: np.ndarray, latents: torch.Tensor, negative: torch.Tensor | None
+    plan: Plan, features: torch.Tensor, masks: np.ndarray, latents: torch.Tensor, negative: torch.Tensor | None
 ) -> tuple[np.ndarray, list[float]]:
     """One batch under one noise: (B, steps, 3, R) mean squares, and the noise levels as realised."""
-    pipe, config, (height, width) = plan.pipe, plan.config, plan.size
-    steps, batch = config.num_inference_steps, len(features)
-    with HeadCapture(pipe.transformer, config.channels_per_head, masks.reshape(batch, -1)) as capture:
-        try:
-            pipe(
-                prompt_embeds=features,
-                negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
-                latents=latents.expand(batch, -1, -1, -1),
-                num_inference_steps=steps,
-                sigmas=None if plan.sigmas is None else list(plan.sigmas),
-                guidance_scale=config.guidance_scale,
-                output_type="latent",
-                **(call_arguments(pipe) | {"height": height, "width": width}),
-            )
-        except torch.cuda.OutOfMemoryError as error:
-            raise InputError(
-                f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
-                "set batch_size (--batch-size 2), or a smaller height and width."
-            ) from error
+    config, batch = plan.config, len(features)
+    steps = config.num_inference_steps
+    with HeadCapture(plan.pipe.transformer, config.channels_per_head, masks.reshape(batch, -1)) as capture:
+        realised = denoise(plan, features, latents, negative)
         values = capture.mean_square  # (F, B, 3, R)
     if len(values) % steps:
         raise RuntimeError(f"The transformer ran {len(values)} times in {steps} steps; expected a multiple.")
     # With guidance a step runs the prompt first and the empty prompt second; keep the first.
-    values = values[:: len(values) // steps]
-    realised = [round(float(s), 6) for s in pipe.scheduler.sigmas[:steps]]
+    return values[:: len(values) // steps].swapaxes(0, 1), realised
+
+
+def denoise(
+    plan: Plan, features: torch.Tensor, latents: torch.Tensor, negative: torch.Tensor | None = None
+) -> list[float]:
+    """The pipeline's steps on some prompts, pixels left out; the noise levels as realised."""
+    pipe, config, (height, width) = plan.pipe, plan.config, plan.size
+    batch = len(features)
+    try:
+        pipe(
+            prompt_embeds=features,
+            negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
+            latents=latents.expand(batch, -1, -1, -1),
+            num_inference_steps=config.num_inference_steps,
+            sigmas=None if plan.sigmas is None else list(plan.sigmas),
+            guidance_scale=config.guidance_scale,
+            output_type="latent",
+            **(call_arguments(pipe) | {"height": height, "width": width}),
+        )
+    except torch.cuda.OutOfMemoryError as error:
+        raise InputError(
+            f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
+            "set batch_size (--batch-size 2), or a smaller height and width."
+        ) from error
+    realised = [round(float(s), 6) for s in pipe.scheduler.sigmas[: config.num_inference_steps]]
     if config.noise_levels is not None:
         check_realised(config.noise_levels, realised)
-    return values.swapaxes(0, 1), realised
+    return realised
 
 
-def _noise(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:
+def noise_of(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:
     """The noise the pipeline itself would draw with ``torch.Generator("cpu").manual_seed(seed)``."""
     shape = (1, pipe.transformer.config.in_channels, *latent_grid(pipe, *size))
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))

@@ -1,0 +1,211 @@
+"""What a dense run leaves behind: how every head's shift matches every pair's map, and what decoders read off it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plantain.data import disk
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.settings import ProbeConfig
+from plantain.data.view import View
+from plantain.errors import InputError
+
+TRUTHS = ("body", "drawn")
+"""Maps of where a pair's pictures differ: by the body's outline, or in the pictures that the model itself drew."""
+READINGS = ("vector", "size")
+"""A head's shift at a token: length of B − A over its channels, or how much its RMS changes."""
+SCORES = ("figure", "deformation", "deformation_beyond", "code", "code_beyond", "code_home")
+
+
+@dataclass(frozen=True)
+class DenseResult:
+    """Every head read token by token, for the pairs done so far.
+
+    >>> dense = load_dense("assets/runs/dense/posebox/dense_pose")
+    >>> dense.place("head").shape                                # own − others: (n_pairs, n_attention_heads)
+
+    Heads are card heads in the order of ``head_map``, then its attention heads. Letters: T truths, P pairs, H heads,
+    A attention heads.
+
+    Attributes
+    ----------
+    maps : float32, shape (T, P, rows, columns)
+        ``TRUTHS`` on the grid of image tokens, 0 … 1; zero where a pair has none.
+    usable : bool, shape (T, P)
+        Pairs that have a map which is not constant.
+    own, others : float32, shape (T, 2, 2, H, P)
+        Pearson r over tokens of a head's shift in a pair (read as ``READINGS``) with the map of its own pair, and the
+        mean with other pairs' maps (half over the maps, half over the shifts); with the maps as they are, and
+        mirrored left to right. ``others`` is whole when all pairs are done.
+    matrix : float16, shape (A, P, P)
+        Of attention heads the r of every pair's shift with every pair's map: the first truth that has maps, by vector.
+    shift : float16, shape (A, P, g, g), and shift_scale : float32, shape (A, P)
+        The shift maps of attention heads, pooled to at most 16 × 16 and divided by their largest value, and that value.
+    decoded : dict of arrays, empty until decoders have run
+        ``SCORES``: float32, (A, P), own − others of a decoder's reading (NaN where a pair cannot be read); ``pooled``:
+        float32, (P, A, C), a head's mean over image tokens on the B side; ``text``: float32, (P, W), the text features'
+        mean over real tokens on the B side.
+    """
+
+    maps: np.ndarray
+    usable: np.ndarray
+    own: np.ndarray
+    others: np.ndarray
+    matrix: np.ndarray
+    shift: np.ndarray
+    shift_scale: np.ndarray
+    prompts: PromptSet
+    config: ProbeConfig
+    head_map: HeadMap
+    pairs_done: int = 0
+    decoded: dict[str, np.ndarray] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        t, p, a = len(TRUTHS), len(self.prompts), self.head_map.n_heads("head")
+        h, grid = self.head_map.n_runs + a, self.maps.shape[2:]
+        side = self.shift.shape[-2:]
+        wanted = {
+            "maps": (t, p, *grid),
+            "usable": (t, p),
+            "own": (t, 2, 2, h, p),
+            "others": (t, 2, 2, h, p),
+            "matrix": (a, p, p),
+            "shift": (a, p, *side),
+            "shift_scale": (a, p),
+        }
+        for name, shape in wanted.items():
+            if getattr(self, name).shape != shape:
+                raise InputError(f"{name} has the shape {getattr(self, name).shape}; this dense run needs {shape}.")
+        for name, values in self.decoded.items():
+            if name in SCORES and values.shape != (a, p):
+                raise InputError(f"{name} has the shape {values.shape}; this dense run needs {(a, p)}.")
+
+    @property
+    def model(self) -> str:
+        return str(self.provenance.get("model", "unknown model"))
+
+    @property
+    def weights(self) -> str:
+        """Which weights: "trained", "untrained 0", "permuted 0" or "grafted 0"."""
+        kind = self.provenance.get("weights", "untrained" if "weights_seed" in self.provenance else "trained")
+        return kind if kind == "trained" else f"{kind} {self.provenance.get('weights_seed', 0)}"
+
+    @property
+    def complete(self) -> bool:
+        return self.pairs_done == len(self.prompts)
+
+    @property
+    def truths(self) -> list[str]:
+        """The truths that at least three pairs have a map of."""
+        return [name for name, usable in zip(TRUTHS, self.usable, strict=True) if usable.sum() >= 3]
+
+    def place(
+        self, view: View | str = "head", truth: str | None = None, reading: str = "vector", sided: bool = False
+    ) -> np.ndarray:
+        """Is the shift where this pair's body moved: own − others of the usable pairs, (n_pairs, n_heads), float64.
+
+        >>> stats.paired_t(dense.place("card"))
+
+        ``sided`` asks more: own − mirrored, less its mean over the others. Truth None: "body" where there is one.
+
+        Raises
+        ------
+        InputError
+            A run that is not whole, or a truth or reading that it does not have.
+        """
+        truth = truth or (self.truths[0] if self.truths else TRUTHS[0])
+        if truth not in self.truths or reading not in READINGS:
+            known = f"truths {', '.join(self.truths) or 'none'}; readings {', '.join(READINGS)}"
+            raise InputError(f"This dense run has the {known}; got {truth!r}, {reading!r}.")
+        if not self.complete:
+            raise InputError(
+                f"Place needs all pairs, since each is held against the others; {self.pairs_done} of "
+                f"{len(self.prompts)} are done. Go on with the run (--resume)."
+            )
+        t, j = TRUTHS.index(truth), READINGS.index(reading)
+        s = self.own[t, j].astype(np.float64) - self.others[t, j]  # (2, H, P)
+        chosen = s[0] - s[1] if sided else s[0]
+        return chosen[self.rows(view)][:, self.usable[t]].T
+
+    def score(self, name: str) -> np.ndarray:
+        """Of ``SCORES``, the pairs that could be read: (n_pairs, n_attention_heads), float64."""
+        if name not in self.decoded:
+            raise InputError(f"This dense run has no decoder for {name!r}; run `python -m plantain dense` with decoders.")
+        values = self.decoded[name].astype(np.float64).T
+        return values[np.isfinite(values).all(axis=1)]
+
+    def rows(self, view: View | str = "head") -> np.ndarray:
+        """Where the heads of a view lie along ``own``: (n_heads,)."""
+        view = View.of(view)
+        table = self.head_map.table(view)
+        if view.grouping == "card":
+            return np.asarray(table["first_run"])
+        every = self.head_map.table("head")["first_run"]
+        return self.head_map.n_runs + np.searchsorted(every, table["first_run"])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run into a folder (``dense.json`` and its tensor file), replacing an earlier state of it.
+
+        >>> dense.save("runs/mine")
+        """
+        tensors = {name: getattr(self, name) for name in disk.DENSE.tensors} | {
+            f"decoded.{name}": values for name, values in self.decoded.items()
+        }
+        description = {
+            "complete": self.complete,
+            "pairs_done": self.pairs_done,
+            "config": self.config.to_dict(),
+            "head_map": self.head_map.to_dict(),
+            "provenance": self.provenance,
+            "prompts": self.prompts.to_dict(),
+        }
+        return disk.write_run(folder, tensors, description, disk.DENSE)
+
+    def extended(self, **changes: Any) -> DenseResult:
+        """The same run with some fields changed."""
+        return replace(self, **changes)
+
+
+def load_dense(folder: str | Path) -> DenseResult:
+    """Read a saved dense run, whole or partial (``dense.complete`` says which), and check it.
+
+    >>> load_dense("assets/runs/dense/posebox/dense_pose")
+
+    Raises
+    ------
+    InputError
+        No dense run in the folder, another schema, a missing or altered tensor file, shapes that do not fit, or
+        values that cannot be; the file is named.
+    """
+    description = disk.read_description(folder, disk.DENSE)
+    path = Path(folder) / disk.DENSE.description
+    try:
+        config = ProbeConfig.from_dict(description["config"])
+        prompts = PromptSet.from_dict(description["prompts"])
+        head_map = HeadMap(**description["head_map"])
+        provenance, done = description["provenance"], description["pairs_done"]
+        name, digest = description["tensor_file"], description["tensor_sha256"]
+        if not isinstance(provenance, dict) or not isinstance(done, int) or not 0 <= done <= len(prompts):
+            raise TypeError("provenance or pairs_done cannot be")
+    except (AttributeError, KeyError, TypeError, InputError) as error:
+        raise InputError(f"{path} is damaged ({error}); restore the folder or make the dense run again.") from error
+    file, tensors = disk.read_tensors(folder, name, digest, disk.DENSE)
+    decoded = {key.removeprefix("decoded."): value for key, value in tensors.items() if key.startswith("decoded.")}
+    arrays = {key: tensors[key] for key in disk.DENSE.tensors}
+    try:
+        result = DenseResult(
+            **arrays, prompts=prompts, config=config, head_map=head_map, pairs_done=done, decoded=decoded,
+            provenance=provenance,
+        )
+    except (InputError, IndexError, ValueError) as error:
+        raise InputError(f"{file} does not fit {path}: {error}") from error
+    r_finite = all(np.isfinite(arrays[key]).all() for key in disk.DENSE.tensors)
+    if not r_finite or np.abs(result.own).max(initial=0) > 1.001:
+        raise InputError(f"{file} holds values that are no matches; make the dense run again.")
+    return result

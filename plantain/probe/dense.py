@@ -1,0 +1,308 @@
+"""The dense run: every head read token by token, and reduced inside the hooks to how it matches the pairs' maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+
+from plantain.data.bodies import Bodies
+from plantain.data.dense import READINGS, TRUTHS, DenseResult
+from plantain.data.heads import HeadMap
+from plantain.data.pictures import Pictures
+from plantain.data.prompts import PromptSet
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+from plantain.model.noise import latent_grid
+from plantain.model.text import encode
+from plantain.probe.probe import Clock, Plan, denoise, make_plan, noise_of
+from plantain.probe.tokens import ImageTokens
+from plantain.stats.match import unit_maps
+
+# Pages show shift maps no finer than this.
+_POOLED = 16
+# Float32 values of one temporary: 64 MB, so that a block of Klein is read a pair at a time.
+_MOST_VALUES = 2**24
+
+
+@dataclass(frozen=True)
+class DenseProgress:
+    """State of a dense run: ``done`` of ``total`` forwards' worth of pairs, in the stage ``what``."""
+
+    what: str
+    done: int
+    total: int
+    result: DenseResult | None
+    seconds_left: float
+
+
+def truth_maps(
+    prompts: PromptSet, grid: tuple[int, int], pictures: Pictures | None, bodies: Bodies | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """``TRUTHS`` on a grid of tokens, float32 (T, P, rows, columns), and which of them are usable, (T, P).
+
+    >>> maps, usable = truth_maps(prompts, (8, 8), pictures, bodies)
+
+    Raises
+    ------
+    InputError
+        Neither pictures nor bodies, either of other prompts or another grid, or fewer than three pairs whose two
+        sides differ in any of them.
+    """
+    maps = np.zeros((len(TRUTHS), len(prompts), *grid), np.float32)
+    if bodies is not None:
+        if bodies.moved.shape != (len(prompts), *grid):
+            raise InputError(
+                f"The bodies are {bodies.moved.shape[0]} pairs on {bodies.moved.shape[1:]} tokens; this run has "
+                f"{len(prompts)} pairs on {grid}. Make them for these prompts at this size."
+            )
+        maps[0] = bodies.moved * bodies.found.all(axis=1)[:, None, None]
+    if pictures is not None:
+        if not pictures.complete or pictures.prompts != prompts:
+            raise InputError(
+                f"The pictures are {len(pictures.pixels)} pairs of {pictures.prompts.name!r}; this run needs all "
+                f"{len(prompts)} pairs of {prompts.name!r}. Draw them (python -m plantain draw)."
+            )
+        maps[1] = picture_difference(pictures.pixels, grid)
+    usable = np.linalg.norm(unit_maps(maps.reshape(*maps.shape[:2], -1)), axis=-1) > 0
+    if not (usable.sum(axis=1) >= 3).any():
+        raise InputError(
+            "A dense run needs at least 3 pairs whose two sides are drawn differently; give pictures, or bodies, of "
+            "pairs that are."
+        )
+    return maps, usable
+
+
+def picture_difference(pixels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Mean absolute difference of A and B in every token, 0 … 1: uint8 (P, 2, H, W, 3) -> float32 (P, rows, columns)."""
+    rows, columns = grid
+    n, _, height, width, _ = pixels.shape
+    if height % rows or width % columns:
+        raise InputError(f"Pictures of {width} × {height} pixels do not divide into {columns} × {rows} tokens.")
+    different = np.abs(pixels[:, 0].astype(np.float32) - pixels[:, 1]).mean(axis=-1) / 255
+    return different.reshape(n, rows, height // rows, columns, width // columns).mean(axis=(2, 4))
+
+
+def run_dense(
+    pipe: Any,
+    prompts: PromptSet,
+    config: ProbeConfig | None = None,
+    pictures: Pictures | None = None,
+    bodies: Bodies | None = None,
+    resume: DenseResult | None = None,
+) -> DenseResult:
+    """Match every head's shift with every pair's map; ``iter_dense`` without the steps between.
+
+    >>> dense = plantain.run_dense(pipe, prompts, plantain.ProbeConfig(seed=0), pictures, bodies)
+    """
+    result = None
+    for progress in iter_dense(pipe, prompts, config, pictures, bodies, resume):
+        result = progress.result
+    assert result is not None  # a prompt set holds at least one pair
+    return result
+
+
+def iter_dense(
+    pipe: Any,
+    prompts: PromptSet,
+    config: ProbeConfig | None = None,
+    pictures: Pictures | None = None,
+    bodies: Bodies | None = None,
+    resume: DenseResult | None = None,
+    features: torch.Tensor | None = None,
+) -> Iterator[DenseProgress]:
+    """Read pair after pair token by token, yielding the result so far after every forward.
+
+    >>> for progress in iter_dense(pipe, prompts, config, pictures, bodies):
+    ...     print(progress.done, "of", progress.total, f"{progress.seconds_left:.0f} s left")
+
+    The maps of all pairs are known before (``truth_maps``), so that a hook reduces its block at once and no activation
+    is kept. One noise seed and one step; with guidance the prompt's pass alone is read. ``features``: text features of
+    all prompts in order, (2 P, tokens, width), where the caller has them already.
+
+    Raises
+    ------
+    InputError
+        As ``iter_probe`` and ``truth_maps``; several steps or seeds; a ``resume`` of other maps or another run.
+    """
+    config = config or ProbeConfig()
+    plan = dense_plan(pipe, prompts, config)
+    maps, usable = truth_maps(prompts, latent_grid(pipe, *plan.size), pictures, bodies)
+    if resume is not None:
+        check_resume(resume, plan, maps)
+    reader = Matches(plan.head_map, maps, usable, resume)
+    noise, clock = noise_of(pipe, config.seed, plan.size), Clock()
+    negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
+    first = done = 0 if resume is None else resume.pairs_done
+    provenance = plan.provenance if resume is None else resume.provenance
+    if done == len(prompts):
+        yield DenseProgress("place", done, done, resume, 0.0)
+    while done < len(prompts):
+        batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
+        some = encode_batch(plan, batch) if features is None else features[2 * batch.start : 2 * batch.stop]
+        reader.start(batch)
+        with ImageTokens(pipe.transformer, reader):
+            sigmas = denoise(plan, some, noise, negative)
+        done = batch.stop
+        seconds = round(float(provenance.get("seconds", 0.0)) + clock.seconds, 3)
+        result = reader.result(plan, done, {**provenance, "realised_sigmas": sigmas, "seconds": seconds})
+        left = clock.seconds / (done - first) * (len(prompts) - done)
+        with clock.paused():
+            yield DenseProgress("place", done, len(prompts), result, left)
+
+
+def dense_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig) -> Plan:
+    """The plan of a probe, for the one seed and the one step that a dense run reads."""
+    if config.n_seeds != 1 or config.num_inference_steps != 1:
+        raise InputError(
+            f"A dense run reads one noise seed and one step; got n_seeds={config.n_seeds}, "
+            f"num_inference_steps={config.num_inference_steps}. Make one run for each."
+        )
+    return make_plan(pipe, prompts, config, None)
+
+
+def encode_batch(plan: Plan, batch: slice) -> torch.Tensor:
+    """Text features of whole pairs, A before B."""
+    return encode(plan.pipe, [text for pair in plan.prompts.pairs[batch] for text in (pair.a, pair.b)])
+
+
+class Matches:
+    """A ``Reader`` that turns blocks into matches with the pairs' maps; arrays as of ``DenseResult``."""
+
+    def __init__(
+        self, head_map: HeadMap, maps: np.ndarray, usable: np.ndarray, resume: DenseResult | None = None
+    ) -> None:
+        self._heads, self._maps, self._usable = head_map, maps, usable
+        t, p, rows, columns = maps.shape
+        self._grid = rows, columns
+        unit = unit_maps(np.stack([maps, maps[..., ::-1]], axis=1).reshape(t, 2, p, -1))
+        unit[~np.broadcast_to(usable[:, None], unit.shape[:3])] = 0
+        self._unit = torch.as_tensor(unit.reshape(t * 2 * p, -1), dtype=torch.float32)
+        # A column's mean is over the usable pairs' shifts, so a pair without a map is no other either.
+        self._weight = 0.5 / np.maximum(usable.sum(axis=1) - 1, 1)  # (T,)
+        self._matrix_truth = int(np.argmax(usable.sum(axis=1) >= 3))
+        a, side = head_map.n_heads("head"), tuple(min(n, _POOLED) for n in self._grid)
+        if resume is not None:
+            names = ("own", "others", "matrix", "shift", "shift_scale")
+            self._own, self._others, self._matrix, self._shift, self._scale = (
+                getattr(resume, name).copy() for name in names
+            )
+            return
+        self._own = np.zeros((t, len(READINGS), 2, head_map.n_runs + a, p), np.float32)
+        self._others = np.zeros_like(self._own)
+        self._matrix = np.zeros((a, p, p), np.float16)
+        self._shift, self._scale = np.zeros((a, p, *side), np.float16), np.zeros((a, p), np.float32)
+
+    def start(self, batch: slice) -> None:
+        """The pairs of the forward that comes."""
+        self._batch = np.arange(batch.start, batch.stop)
+
+    def __call__(self, block: int, x: torch.Tensor) -> None:
+        runs = self._heads.runs_of(block)
+        n = self._heads.n_attention_heads
+        heads = slice(self._heads.n_runs + block * n, self._heads.n_runs + (block + 1) * n)
+        attention = slice(block * n, (block + 1) * n)
+        rows = np.r_[runs, heads]
+        per_pair = 2 * x.shape[1] * x.shape[2]
+        step = max(1, _MOST_VALUES // per_pair)
+        if self._unit.device != x.device:
+            self._unit = self._unit.to(x.device)
+        for start in range(0, len(self._batch), step):
+            pairs = self._batch[start : start + step]
+            some = x[2 * start : 2 * (start + len(pairs))].float()
+            vector, size = self._shifts(some)  # (k, N, R + n)
+            for j, values in enumerate((vector, size)):
+                self._add(j, rows, pairs, _matches(values, self._unit), attention)
+            self._keep(attention, pairs, vector[..., -n:])
+
+    def _shifts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(2 k, N, W) -> the shift of every run and attention head, by vector and by size: (k, N, R + n) each."""
+        a, b = x[0::2], x[1::2]
+        channels = self._heads.channels_per_head
+        n_heads, n_attention = self._heads.n_attention_heads, self._heads.attention_runs
+
+        def grouped(squares: torch.Tensor) -> torch.Tensor:
+            runs = squares.unflatten(-1, (-1, channels)).sum(-1)  # (k, N, R)
+            return torch.cat([runs, runs[..., :n_attention].unflatten(-1, (n_heads, -1)).sum(-1)], dim=-1)
+
+        size = (grouped(b.square()).sqrt() - grouped(a.square()).sqrt()).abs()
+        return grouped((b - a).square()).sqrt(), size
+
+    def _add(self, j: int, rows: np.ndarray, pairs: np.ndarray, r: np.ndarray, attention: slice) -> None:
+        """One reading of one block in some pairs: r is (k, R + n, T · 2 · P)."""
+        t, p = self._usable.shape
+        r = r.reshape(len(pairs), -1, t, 2, p).transpose(2, 3, 1, 0, 4)  # (T, 2, R + n, k, P)
+        for truth in range(t):
+            known = self._usable[truth, pairs]
+            mine = r[truth] * known[:, None]
+            k = np.arange(len(pairs))
+            own = mine[:, :, k, pairs].copy()
+            mine[:, :, k, pairs] = 0
+            self._own[truth, j][:, rows[:, None], pairs] = own
+            total = np.zeros((2, len(rows), p), np.float32)
+            total[:, :, pairs] += mine.sum(axis=-1)
+            total += mine.sum(axis=2)
+            self._others[truth, j][:, rows] += total * self._weight[truth]
+        if j == 0:
+            n = attention.stop - attention.start
+            self._matrix[attention, pairs] = r[self._matrix_truth, 0, -n:]
+
+    def _keep(self, attention: slice, pairs: np.ndarray, shift: torch.Tensor) -> None:
+        """Shift maps of attention heads, (k, N, n), pooled for the page."""
+        k, _, n = shift.shape
+        maps = shift.permute(0, 2, 1).reshape(k, n, *self._grid)
+        pooled = torch.nn.functional.adaptive_avg_pool2d(maps, self._shift.shape[2:])
+        top = pooled.amax(dim=(2, 3))
+        scaled = pooled / top.clamp(min=torch.finfo(torch.float32).tiny)[..., None, None]
+        self._shift[attention, pairs] = scaled.transpose(0, 1).cpu().numpy()
+        self._scale[attention, pairs] = top.T.cpu().numpy()
+
+    def result(self, plan: Plan, done: int, provenance: dict[str, Any]) -> DenseResult:
+        """The run so far; its arrays are shared until the next forward."""
+        return DenseResult(
+            self._maps,
+            self._usable,
+            self._own,
+            self._others,
+            self._matrix,
+            self._shift,
+            self._scale,
+            plan.prompts,
+            plan.config,
+            plan.head_map,
+            done,
+            {},
+            provenance,
+        )
+
+
+def _matches(shift: torch.Tensor, unit: torch.Tensor) -> np.ndarray:
+    """Pearson r over tokens of shifts (k, N, H) with unit maps (M, N): (k, H, M)."""
+    centred = shift - shift.mean(dim=1, keepdim=True)
+    length = centred.norm(dim=1, keepdim=True)
+    # A head that shifts everywhere alike has no map; what rounding leaves of it is none either.
+    flat = length <= 1e-6 * shift.abs().amax(dim=1, keepdim=True) * shift.shape[1] ** 0.5
+    unit_shift = torch.where(flat, 0.0, centred / torch.where(flat, 1.0, length))
+    return torch.einsum("knh,mn->khm", unit_shift, unit).cpu().numpy()
+
+
+def check_resume(resume: DenseResult, plan: Plan, maps: np.ndarray) -> None:
+    """Refuse, with an InputError, to go on with a run of other prompts, settings, weights or maps."""
+
+    def refuse(what: str, was: object, now: object) -> None:
+        raise InputError(f"Cannot resume: the saved run has {what} {was}, this one {now}. Start a new run elsewhere.")
+
+    if resume.prompts != plan.prompts:
+        refuse("the prompts", repr(resume.prompts.name), f"{plan.prompts.name!r} with other texts or tags")
+    for field in fields(plan.config):
+        was, now = getattr(resume.config, field.name), getattr(plan.config, field.name)
+        if was != now and field.name != "batch_size":
+            refuse(field.name, was, now)
+    for key in ("weights_fingerprint", "height", "width", "dtype"):
+        if resume.provenance.get(key) != plan.provenance[key]:
+            refuse(key, resume.provenance.get(key), plan.provenance[key])
+    if not np.array_equal(resume.maps, maps):
+        raise InputError("Cannot resume: the saved run was matched with other maps. Give the same pictures and bodies.")
