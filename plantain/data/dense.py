@@ -11,7 +11,7 @@ import numpy as np
 from plantain.data import disk
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
-from plantain.data.settings import ProbeConfig
+from plantain.data.result import ProbeResult, load_result
 from plantain.data.view import View
 from plantain.errors import InputError
 
@@ -50,8 +50,13 @@ class DenseResult:
         ``SCORES``: float32, (A, P), own − others of a decoder's reading (NaN where a pair cannot be read); ``pooled``:
         float32, (P, A, C), a head's mean over image tokens on the B side; ``text``: float32, (P, W), the text features'
         mean over real tokens on the B side.
+    run : ProbeResult
+        The card's own values, of the same forwards: prompts, settings, head map and provenance are the run's.
+    about : dict
+        What else led to the matches: where bodies and figures come from, seconds.
     """
 
+    run: ProbeResult
     maps: np.ndarray
     usable: np.ndarray
     own: np.ndarray
@@ -59,12 +64,8 @@ class DenseResult:
     matrix: np.ndarray
     shift: np.ndarray
     shift_scale: np.ndarray
-    prompts: PromptSet
-    config: ProbeConfig
-    head_map: HeadMap
-    pairs_done: int = 0
     decoded: dict[str, np.ndarray] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         t, p, a = len(TRUTHS), len(self.prompts), self.head_map.n_heads("head")
@@ -87,18 +88,17 @@ class DenseResult:
                 raise InputError(f"{name} has the shape {values.shape}; this dense run needs {(a, p)}.")
 
     @property
-    def model(self) -> str:
-        return str(self.provenance.get("model", "unknown model"))
+    def prompts(self) -> PromptSet:
+        return self.run.prompts
 
     @property
-    def weights(self) -> str:
-        """Which weights: "trained", "untrained 0", "permuted 0" or "grafted 0"."""
-        kind = self.provenance.get("weights", "untrained" if "weights_seed" in self.provenance else "trained")
-        return kind if kind == "trained" else f"{kind} {self.provenance.get('weights_seed', 0)}"
+    def head_map(self) -> HeadMap:
+        return self.run.head_map
 
     @property
     def complete(self) -> bool:
-        return self.pairs_done == len(self.prompts)
+        """Whether all pairs are matched; decoders come after."""
+        return self.run.complete
 
     @property
     def truths(self) -> list[str]:
@@ -125,7 +125,7 @@ class DenseResult:
             raise InputError(f"This dense run has the {known}; got {truth!r}, {reading!r}.")
         if not self.complete:
             raise InputError(
-                f"Place needs all pairs, since each is held against the others; {self.pairs_done} of "
+                f"Place needs all pairs, since each is held against the others; {self.run.n_pairs} of "
                 f"{len(self.prompts)} are done. Go on with the run (--resume)."
             )
         t, j = TRUTHS.index(truth), READINGS.index(reading)
@@ -136,7 +136,9 @@ class DenseResult:
     def score(self, name: str) -> np.ndarray:
         """Of ``SCORES``, the pairs that could be read: (n_pairs, n_attention_heads), float64."""
         if name not in self.decoded:
-            raise InputError(f"This dense run has no decoder for {name!r}; run `python -m plantain dense` with decoders.")
+            raise InputError(
+                f"This dense run has no decoder for {name!r}; run `python -m plantain dense` with decoders."
+            )
         values = self.decoded[name].astype(np.float64).T
         return values[np.isfinite(values).all(axis=1)]
 
@@ -150,21 +152,15 @@ class DenseResult:
         return self.head_map.n_runs + np.searchsorted(every, table["first_run"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run into a folder (``dense.json`` and its tensor file), replacing an earlier state of it.
+        """Write the run into a folder (``dense.json`` and its tensor file, beside the probe's), replacing an earlier state of it.
 
         >>> dense.save("runs/mine")
         """
         tensors = {name: getattr(self, name) for name in disk.DENSE.tensors} | {
             f"decoded.{name}": values for name, values in self.decoded.items()
         }
-        description = {
-            "complete": self.complete,
-            "pairs_done": self.pairs_done,
-            "config": self.config.to_dict(),
-            "head_map": self.head_map.to_dict(),
-            "provenance": self.provenance,
-            "prompts": self.prompts.to_dict(),
-        }
+        self.run.save(folder)  # first: a description never names pairs that are not there
+        description = {"complete": self.complete, "pairs_done": self.run.n_pairs, "about": self.about}
         return disk.write_run(folder, tensors, description, disk.DENSE)
 
     def extended(self, **changes: Any) -> DenseResult:
@@ -186,26 +182,22 @@ def load_dense(folder: str | Path) -> DenseResult:
     description = disk.read_description(folder, disk.DENSE)
     path = Path(folder) / disk.DENSE.description
     try:
-        config = ProbeConfig.from_dict(description["config"])
-        prompts = PromptSet.from_dict(description["prompts"])
-        head_map = HeadMap(**description["head_map"])
-        provenance, done = description["provenance"], description["pairs_done"]
+        about, done = description["about"], description["pairs_done"]
         name, digest = description["tensor_file"], description["tensor_sha256"]
-        if not isinstance(provenance, dict) or not isinstance(done, int) or not 0 <= done <= len(prompts):
-            raise TypeError("provenance or pairs_done cannot be")
-    except (AttributeError, KeyError, TypeError, InputError) as error:
+        if not isinstance(about, dict) or isinstance(done, bool) or not isinstance(done, int) or done < 0:
+            raise TypeError("about or pairs_done cannot be")
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); restore the folder or make the dense run again.") from error
+    run = load_result(folder)
+    if run.n_pairs < done:
+        raise InputError(f"{path} tells of {done} pairs and the run beside it of {run.n_pairs}; make it again.")
     file, tensors = disk.read_tensors(folder, name, digest, disk.DENSE)
     decoded = {key.removeprefix("decoded."): value for key, value in tensors.items() if key.startswith("decoded.")}
     arrays = {key: tensors[key] for key in disk.DENSE.tensors}
     try:
-        result = DenseResult(
-            **arrays, prompts=prompts, config=config, head_map=head_map, pairs_done=done, decoded=decoded,
-            provenance=provenance,
-        )
+        result = DenseResult(run.first(done), **arrays, decoded=decoded, about=about)
     except (InputError, IndexError, ValueError) as error:
         raise InputError(f"{file} does not fit {path}: {error}") from error
-    r_finite = all(np.isfinite(arrays[key]).all() for key in disk.DENSE.tensors)
-    if not r_finite or np.abs(result.own).max(initial=0) > 1.001:
+    if not all(np.isfinite(values).all() for values in arrays.values()) or np.abs(result.own).max(initial=0) > 1.001:
         raise InputError(f"{file} holds values that are no matches; make the dense run again.")
     return result

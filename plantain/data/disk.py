@@ -110,9 +110,7 @@ def read_description(folder: str | Path, kind: Kind = PROBE) -> dict[str, Any]:
     return description
 
 
-def read_tensors(
-    folder: str | Path, name: Any, digest: Any, kind: Kind = PROBE
-) -> tuple[Path, dict[str, np.ndarray]]:
+def read_tensors(folder: str | Path, name: Any, digest: Any, kind: Kind = PROBE) -> tuple[Path, dict[str, np.ndarray]]:
     """The tensor file that a description names, held against its digest, and where it lies."""
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
     if not isinstance(name, str) or not kind.tensor_name.fullmatch(name):
@@ -125,7 +123,9 @@ def read_tensors(
     except OSError as error:
         raise InputError(f"Cannot read {path}, which {kind.description} names: {error.strerror or error}.") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(f"{path} is damaged: its SHA-256 is not that of {kind.description}. Restore it or run the probe again.")
+        raise InputError(
+            f"{path} is damaged: its SHA-256 is not that of {kind.description}. Restore it or run the probe again."
+        )
     try:
         tensors = load_safetensors(content)
     except Exception as error:  # the library raises its own, undocumented types

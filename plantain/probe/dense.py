@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,17 @@ import torch
 
 from plantain.data.bodies import Bodies
 from plantain.data.dense import READINGS, TRUTHS, DenseResult
+from plantain.data.figures import Figures
 from plantain.data.heads import HeadMap
 from plantain.data.pictures import Pictures
 from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.noise import latent_grid
 from plantain.model.text import encode
-from plantain.probe.probe import Clock, Plan, denoise, make_plan, noise_of
+from plantain.probe.decoded import CODE_LEVEL, iter_decoded
+from plantain.probe.probe import Clock, Plan, extended, forward, make_plan, noise_of
 from plantain.probe.tokens import ImageTokens
 from plantain.stats.match import unit_maps
 
@@ -92,14 +95,16 @@ def run_dense(
     config: ProbeConfig | None = None,
     pictures: Pictures | None = None,
     bodies: Bodies | None = None,
+    figures: Figures | None = None,
+    decoders: bool = True,
     resume: DenseResult | None = None,
 ) -> DenseResult:
-    """Match every head's shift with every pair's map; ``iter_dense`` without the steps between.
+    """Match every head's shift with every pair's map, and decode parts; ``iter_dense`` without the steps between.
 
     >>> dense = plantain.run_dense(pipe, prompts, plantain.ProbeConfig(seed=0), pictures, bodies)
     """
     result = None
-    for progress in iter_dense(pipe, prompts, config, pictures, bodies, resume):
+    for progress in iter_dense(pipe, prompts, config, pictures, bodies, figures, decoders, resume):
         result = progress.result
     assert result is not None  # a prompt set holds at least one pair
     return result
@@ -111,6 +116,8 @@ def iter_dense(
     config: ProbeConfig | None = None,
     pictures: Pictures | None = None,
     bodies: Bodies | None = None,
+    figures: Figures | None = None,
+    decoders: bool = True,
     resume: DenseResult | None = None,
     features: torch.Tensor | None = None,
 ) -> Iterator[DenseProgress]:
@@ -121,7 +128,8 @@ def iter_dense(
 
     The maps of all pairs are known before (``truth_maps``), so that a hook reduces its block at once and no activation
     is kept. One noise seed and one step; with guidance the prompt's pass alone is read. ``features``: text features of
-    all prompts in order, (2 P, tokens, width), where the caller has them already.
+    all prompts in order, (2 P, tokens, width), where the caller has them already. After the pairs, with bodies, come
+    the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs.
 
     Raises
     ------
@@ -129,39 +137,51 @@ def iter_dense(
         As ``iter_probe`` and ``truth_maps``; several steps or seeds; a ``resume`` of other maps or another run.
     """
     config = config or ProbeConfig()
-    plan = dense_plan(pipe, prompts, config)
+    plan = dense_plan(pipe, prompts, config, resume)
     maps, usable = truth_maps(prompts, latent_grid(pipe, *plan.size), pictures, bodies)
-    if resume is not None:
-        check_resume(resume, plan, maps)
+    if resume is not None and not np.array_equal(resume.maps, maps):
+        raise InputError("Cannot resume: the saved run was matched with other maps. Give the same pictures and bodies.")
     reader = Matches(plan.head_map, maps, usable, resume)
     noise, clock = noise_of(pipe, config.seed, plan.size), Clock()
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
-    first = done = 0 if resume is None else resume.pairs_done
-    provenance = plan.provenance if resume is None else resume.provenance
-    if done == len(prompts):
-        yield DenseProgress("place", done, done, resume, 0.0)
+    run, about = (None, {}) if resume is None else (resume.run, resume.about)
+    first = done = 0 if run is None else run.n_pairs
+    about = {**about, "bodies": None if bodies is None else bodies.source}
+    result = resume
     while done < len(prompts):
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
         some = encode_batch(plan, batch) if features is None else features[2 * batch.start : 2 * batch.stop]
         reader.start(batch)
         with ImageTokens(pipe.transformer, reader):
-            sigmas = denoise(plan, some, noise, negative)
-        done = batch.stop
-        seconds = round(float(provenance.get("seconds", 0.0)) + clock.seconds, 3)
-        result = reader.result(plan, done, {**provenance, "realised_sigmas": sigmas, "seconds": seconds})
+            values, sigmas = forward(plan, some, plan.masks[batch], noise, negative)
+        run, done = extended(plan, run, values[:, None], sigmas, clock.seconds), batch.stop
+        result = reader.result(run, about)
         left = clock.seconds / (done - first) * (len(prompts) - done)
         with clock.paused():
             yield DenseProgress("place", done, len(prompts), result, left)
+    assert result is not None  # a prompt set holds at least one pair
+    if result.decoded or not decoders or bodies is None:
+        yield DenseProgress("place", done, done, result, 0.0)
+        return
+    clock = Clock()
+    for n, total, decoded in iter_decoded(plan, noise, bodies, figures):
+        if decoded:
+            said = {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}
+            about = {**about, **said, "decoder_seconds": round(clock.seconds, 3)}
+            result = replace(result, decoded=decoded, about=about)
+        left = clock.seconds / n * (total - n) if n else 0.0
+        with clock.paused():
+            yield DenseProgress("decoders", n, total, result, left)
 
 
-def dense_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig) -> Plan:
+def dense_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: DenseResult | None = None) -> Plan:
     """The plan of a probe, for the one seed and the one step that a dense run reads."""
     if config.n_seeds != 1 or config.num_inference_steps != 1:
         raise InputError(
             f"A dense run reads one noise seed and one step; got n_seeds={config.n_seeds}, "
             f"num_inference_steps={config.num_inference_steps}. Make one run for each."
         )
-    return make_plan(pipe, prompts, config, None)
+    return make_plan(pipe, prompts, config, None if resume is None else resume.run)
 
 
 def encode_batch(plan: Plan, batch: slice) -> torch.Tensor:
@@ -260,23 +280,10 @@ class Matches:
         self._shift[attention, pairs] = scaled.transpose(0, 1).cpu().numpy()
         self._scale[attention, pairs] = top.T.cpu().numpy()
 
-    def result(self, plan: Plan, done: int, provenance: dict[str, Any]) -> DenseResult:
+    def result(self, run: ProbeResult, about: dict[str, Any]) -> DenseResult:
         """The run so far; its arrays are shared until the next forward."""
-        return DenseResult(
-            self._maps,
-            self._usable,
-            self._own,
-            self._others,
-            self._matrix,
-            self._shift,
-            self._scale,
-            plan.prompts,
-            plan.config,
-            plan.head_map,
-            done,
-            {},
-            provenance,
-        )
+        arrays = (self._maps, self._usable, self._own, self._others, self._matrix, self._shift, self._scale)
+        return DenseResult(run, *arrays, about=about)
 
 
 def _matches(shift: torch.Tensor, unit: torch.Tensor) -> np.ndarray:
@@ -287,22 +294,3 @@ def _matches(shift: torch.Tensor, unit: torch.Tensor) -> np.ndarray:
     flat = length <= 1e-6 * shift.abs().amax(dim=1, keepdim=True) * shift.shape[1] ** 0.5
     unit_shift = torch.where(flat, 0.0, centred / torch.where(flat, 1.0, length))
     return torch.einsum("knh,mn->khm", unit_shift, unit).cpu().numpy()
-
-
-def check_resume(resume: DenseResult, plan: Plan, maps: np.ndarray) -> None:
-    """Refuse, with an InputError, to go on with a run of other prompts, settings, weights or maps."""
-
-    def refuse(what: str, was: object, now: object) -> None:
-        raise InputError(f"Cannot resume: the saved run has {what} {was}, this one {now}. Start a new run elsewhere.")
-
-    if resume.prompts != plan.prompts:
-        refuse("the prompts", repr(resume.prompts.name), f"{plan.prompts.name!r} with other texts or tags")
-    for field in fields(plan.config):
-        was, now = getattr(resume.config, field.name), getattr(plan.config, field.name)
-        if was != now and field.name != "batch_size":
-            refuse(field.name, was, now)
-    for key in ("weights_fingerprint", "height", "width", "dtype"):
-        if resume.provenance.get(key) != plan.provenance[key]:
-            refuse(key, resume.provenance.get(key), plan.provenance[key])
-    if not np.array_equal(resume.maps, maps):
-        raise InputError("Cannot resume: the saved run was matched with other maps. Give the same pictures and bodies.")

@@ -96,7 +96,7 @@ def iter_probe(
             by_seed.append(values)
             forwards_done += 1
             if len(by_seed) == len(noise):
-                result = _extended(plan, result, np.stack(by_seed, axis=1), sigmas, clock.seconds)
+                result = extended(plan, result, np.stack(by_seed, axis=1), sigmas, clock.seconds)
                 done = result.n_pairs
             left = clock.seconds / forwards_done * (forwards_total - forwards_done)
             with clock.paused():
@@ -147,7 +147,7 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
     return Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance)
 
 
-def _extended(
+def extended(
     plan: Plan, result: ProbeResult | None, values: np.ndarray, sigmas: list[float], seconds: float
 ) -> ProbeResult:
     """The run with one more batch in it: (N·2, seeds, steps, S, R) mean squares after ``seconds`` of this session."""

@@ -51,7 +51,9 @@ class Sums:
         self.xy[group] += x.swapaxes(1, 2) @ y
         self.yy[group] += (y * y).sum(axis=0)
 
-    def of(self, groups: NDArray[np.bool_], targets: slice = slice(None)) -> tuple[float, Array, Array, Array, Array, Array]:
+    def of(
+        self, groups: NDArray[np.bool_], targets: slice = slice(None)
+    ) -> tuple[float, Array, Array, Array, Array, Array]:
         """n, x, y, xx, xy, yy of some groups together, and of some targets."""
         return (
             float(self.n[groups].sum()),
@@ -124,9 +126,7 @@ def _solve(n: float, x: Array, y: Array, xx: Array, xy: Array, alphas: Array) ->
     return weights, mean_y - np.einsum("hc,hack->hak", mean_x, weights)
 
 
-def _error(
-    weights: Array, offset: Array, n: float, x: Array, y: Array, xx: Array, xy: Array, yy: Array
-) -> Array:
+def _error(weights: Array, offset: Array, n: float, x: Array, y: Array, xx: Array, xy: Array, yy: Array) -> Array:
     """Squared error of predictions for rows known by their sums, over all targets: (H, A)."""
     fitted = np.einsum("hack,hck->ha", weights, xy) + offset @ y  # sum of prediction · target
     square = np.einsum("hack,hcd,hadk->ha", weights, xx, weights, optimize=True)
