@@ -1,7 +1,7 @@
 """How far a pose is from the T-pose: the dose of a pair, from the skeletons."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,3 +48,21 @@ def pair_distances(tags: Mapping[str, Any]) -> tuple[float, float] | None:
         return distance_from_t_pose(poses[0])[0], distance_from_t_pose(poses[1])[0]
     except InputError:
         return None
+
+
+def pose_rotations(tags: Sequence[Mapping[str, Any]], side: int = 1) -> np.ndarray | None:
+    """Joint rotations in degrees of every pair's A (side 0) or B (1), looked up by its ``pose`` tag: (n_pairs, 9).
+
+    >>> pose_rotations([pair.tags for pair in plantain.load_prompts("dense_pose").pairs]).shape
+    (25, 9)
+
+    None where a pair's tags name no pose of Posebox.
+    """
+    rows = []
+    for tag in tags:
+        poses = tag.get("pose")
+        name = re.sub(r"-\d+$", "", str(poses[side])) if isinstance(poses, list) and len(poses) == 2 else ""
+        if name not in POSES:
+            return None
+        rows.append(POSES[name].rotations())
+    return np.array(rows)

@@ -9,9 +9,10 @@ import torch
 
 from plantain.data.bodies import Bodies
 from plantain.data.figures import Figures
+from plantain.data.folds import folds_of
 from plantain.model.noise import sigmas_for
 from plantain.model.text import encode
-from plantain.probe.decoding import Forwards, figures_tokens, folds_of, noised, parts_decoders, tokens_of
+from plantain.probe.decoding import Forwards, figures_tokens, noised, parts_decoders, tokens_of
 from plantain.probe.probe import Plan, denoise
 from plantain.probe.tokens import ImageTokens, Reader
 

@@ -132,3 +132,28 @@ def _error(weights: Array, offset: Array, n: float, x: Array, y: Array, xx: Arra
     square = np.einsum("hack,hcd,hadk->ha", weights, xx, weights, optimize=True)
     square += 2 * np.einsum("hc,hack,hak->ha", x, weights, offset, optimize=True) + n * (offset**2).sum(axis=-1)
     return square - 2 * fitted + yy.sum()
+
+
+def left_out_r2(x: ArrayLike, y: ArrayLike, folds: NDArray[np.int_]) -> Array:
+    """R² of ridge predictions for rows of folds left out, all targets together: (H, n, C), (n, K), (n,) -> (H,).
+
+    >>> left_out_r2(pooled, angles, folds)
+
+    1 − Σ(y − ŷ)² / Σ(y − ȳ)², with ŷ and ȳ of the other folds; below 0 where predictions are worse than the mean.
+    Raises InputError for fewer than three folds (one is left out, and one inside to choose the penalty).
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    n_folds = int(folds.max()) + 1
+    if len(np.unique(folds)) < 3:
+        raise InputError(f"A left-out R² needs rows of at least 3 folds; got {len(np.unique(folds))}.")
+    sums = Sums.empty(n_folds, len(x), x.shape[2], y.shape[1])
+    for fold in range(n_folds):
+        sums.add(fold, x[:, folds == fold], y[folds == fold])
+    left, total = np.zeros(len(x)), 0.0
+    for fold in range(n_folds):
+        out, rows = np.arange(n_folds) != fold, folds == fold
+        decoder = fit(sums, out)
+        predicted = x[:, rows] @ decoder.weights + decoder.offset[:, None]
+        left += ((y[rows] - predicted) ** 2).sum(axis=(1, 2))
+        total += float(((y[rows] - y[~rows].mean(axis=0)) ** 2).sum())
+    return 1 - left / total

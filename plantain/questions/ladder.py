@@ -1,0 +1,137 @@
+"""The ladder: from "a head responds" to "the pose can be read off it", each rung beside the twins that learned nothing.
+
+>>> print(ladder(load_family(["assets/runs/dense"])).text)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from plantain import stats
+from plantain.data.dense import DenseResult
+from plantain.data.family import Family
+from plantain.questions.answer import Answer
+from plantain.questions.decoded import score_count
+from plantain.questions.place import SCOPES, place_count
+from plantain.wording import Table, p_value, share
+
+RUNGS = {
+    "respond": "Does the size of a head's output shift with the pose?",
+    "place": "Does the shift lie where this pair's body moved?",
+    "place_sided": "… and on the side where it moved?",
+    "code": "Does it name body parts alike in the T-pose and out of it?",
+    "deformation": "Can the parts of a pose never seen be read off it?",
+    "cause": "Do its values, put into the other run, move the drawn body?",
+}
+"""In their order, each stricter than the one before."""
+_SCORES = {"code": "code_beyond", "deformation": "deformation_beyond"}
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One count: heads of a scope that pass a rung under some weights; None where it has not been run."""
+
+    rung: str
+    scope: str
+    weights: str
+    count: int | None
+    n_heads: int
+    p: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Ladder(Answer):
+    """Every rung of a family of dense runs."""
+
+    model: str
+    prompts: str
+    rungs: tuple[Rung, ...]
+
+    @property
+    def weights(self) -> list[str]:
+        return list(dict.fromkeys(rung.weights for rung in self.rungs))
+
+    def of(self, rung: str, scope: str) -> dict[str, Rung]:
+        """One rung's counts, by weights."""
+        return {r.weights: r for r in self.rungs if (r.rung, r.scope) == (rung, scope)}
+
+    @property
+    def sentences(self) -> list[str]:
+        """Each rung over attention heads: trained beside its strictest twin."""
+        said = []
+        for number, name in enumerate(RUNGS, 1):
+            found = self.of(name, "attention heads")
+            trained = found.get("trained")
+            if trained is None or trained.count is None:
+                said.append(f"{number}. {RUNGS[name]} Not run.")
+                continue
+            twins = [r for w, r in found.items() if w != "trained" and r.count is not None]
+            most = max(twins, key=lambda r: r.count or 0, default=None)
+            beside = "no twin has been run" if most is None else f"at most {most.count:,} in a twin ({most.weights})"
+            said.append(f"{number}. {RUNGS[name]} {trained.count:,} of {trained.n_heads:,} attention heads; {beside}.")
+        return said
+
+    @property
+    def tables(self) -> list[Table]:
+        """One a scope, a row a rung."""
+        return [self._table(scope) for scope in SCOPES]
+
+    def _table(self, scope: str) -> Table:
+        header = ("rung", *self.weights)
+        rows = []
+        for name in RUNGS:
+            found = self.of(name, scope)
+            rows.append((name.replace("_", ", "), *(_cell(found.get(weights)) for weights in self.weights)))
+        note = "Heads and their share; p by sign flips of the pairs, where the null holds."
+        return Table(f"{self.model} on {self.prompts}: {scope}", note, (header, *rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``{"model", "prompts", "rungs": [{"rung", "scope", "weights", "count", "n_heads", "p"}]}``."""
+        rungs = [rung.to_dict() for rung in self.rungs]
+        return {"model": self.model, "prompts": self.prompts, "rungs": rungs}
+
+
+def _cell(rung: Rung | None) -> str:
+    if rung is None or rung.count is None:
+        return "not run"
+    p = "" if rung.p is None else f", p {p_value(rung.p)}"
+    return f"{share(rung.count, rung.n_heads)}{p}"
+
+
+def ladder(family: Family, n_flips: int = 1000, seed: int = 0) -> Ladder:
+    """Count every rung for every run of a family.
+
+    >>> ladder(load_family(["assets/runs/dense"])).to_dict()["rungs"][0]
+
+    A head passes at |t| > 3 on the first rung and at t > 3 on the others. *Code* and *deformation* count their strict form,
+    beyond outline and position. *Place* has no p (its plain null is too lenient); *sided* has. A grafted run has no first
+    rung of its own: its heads stand in a model that is otherwise trained.
+    """
+    rungs = []
+    for weights, run in family.runs.items():
+        for scope, view in SCOPES.items():
+            for name in RUNGS:
+                count, has_p = _count(run, name, scope, n_flips, seed), name != "place"
+                n_heads = run.head_map.n_heads(view)
+                if count is None:
+                    rungs.append(Rung(name, scope, weights, None, n_heads, None))
+                else:
+                    p = float(count.set_p[0]) if has_p else None
+                    rungs.append(Rung(name, scope, weights, int(count.counts[0]), n_heads, p))
+    return Ladder(family.model, family.trained.prompts.title or family.trained.prompts.name, tuple(rungs))
+
+
+def _count(run: DenseResult, rung: str, scope: str, n_flips: int, seed: int) -> stats.HeadCount | None:
+    view = SCOPES[scope]
+    if rung == "respond":
+        return stats.count_heads(run.run.differences(view), n_flips, 0, seed)
+    if rung.startswith("place"):
+        return place_count(run, view, rung == "place_sided", n_flips, seed)
+    if scope == "attention heads" and _SCORES.get(rung) in run.decoded:
+        return score_count(run, _SCORES[rung], n_flips, seed)
+    return None

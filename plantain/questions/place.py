@@ -1,0 +1,165 @@
+"""Place: does a head's shift lie where this pair's body moved, rather than where bodies are anyway?
+
+>>> print(place(load_family(["assets/runs/dense"])).text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from plantain import stats
+from plantain.data.dense import DenseResult
+from plantain.data.family import Family
+from plantain.data.view import View
+from plantain.questions.answer import Answer
+from plantain.wording import Table, p_value
+
+SCOPES = {"card heads": View("card"), "attention heads": View("head")}
+"""What is counted, on every rung of the ladder that has both."""
+FAMILIES = {
+    "joint attention": View("head", kind="joint"),
+    "single attention": View("head", kind="single"),
+    "single MLP": View("card", "mlp", kind="single"),
+}
+FWER = 0.05
+
+
+def place_count(
+    run: DenseResult, view: View | str, sided: bool = False, n_flips: int = 1000, seed: int = 0, **which: Any
+) -> stats.UpperCount:
+    """Heads of a view whose own − others lies above 0: ``stats.count_upper`` of ``DenseResult.place``.
+
+    >>> place_count(run, "head", sided=True, truth="drawn", reading="size").counts
+    """
+    return stats.count_upper(run.place(view, sided=sided, **which), n_flips, seed)
+
+
+@dataclass(frozen=True)
+class Place(Answer):
+    """Counts of one family of dense runs, by one truth map and one reading."""
+
+    truth: str
+    reading: str
+    n_pairs: int
+    own: dict[tuple[str, str], stats.UpperCount]
+    """By (weights, scope): own − other pairs' maps."""
+    sided: dict[tuple[str, str], stats.UpperCount]
+    """The same: own − mirrored, less its mean over the others; p and FWER come from it."""
+    families: dict[tuple[str, str], stats.UpperCount]
+    """By (weights, family), own − others."""
+    blocks: dict[str, dict[str, tuple[int, int]]]
+    """By weights and block: attention heads at t > 3, own − others, and how many there are."""
+
+    @property
+    def weights(self) -> list[str]:
+        return list(dict.fromkeys(weights for weights, _ in self.own))
+
+    @property
+    def sentences(self) -> list[str]:
+        """The trained count beside the twins', the sided one with its p, and what both can't say."""
+        said = []
+        for scope in SCOPES:
+            count = self.own["trained", scope]
+            beside = "; ".join(f"{w} {self.own[w, scope].counts[0]:,}" for w in self.weights if w != "trained")
+            said.append(
+                f"Of {count.n_heads:,} {scope}, {count.counts[0]:,} shift where this pair's body moved rather than "
+                f"another's (own − others, t > {count.thresholds[0]:g}; {beside or 'no twin has been run'})."
+            )
+        sided = self.sided["trained", "attention heads"]
+        n_fwer = int((sided.max_p <= FWER).sum())
+        said.append(
+            f"On its side (own − mirrored map): {sided.counts[0]:,} of {sided.n_heads:,} attention heads at t > 3, "
+            f"{n_fwer:,} beyond family-wise 5 % of {len(sided.null.max_abs_t):,} sign flips, set-level p = "
+            f"{p_value(float(sided.set_p[0]))}. Own − others has no p: pairs with similar words have similar shifts and "
+            "similar bodies, and permuting them is too lenient."
+        )
+        if "grafted" in self.weights:
+            graft = self.own["grafted", "attention heads"]
+            said.append(
+                f"A head drawn anew in the trained model shows it too in {graft.counts[0]:,} of {graft.n_heads:,} "
+                "attention heads: the stream that it reads already carries the picture. Only what exceeds that is the "
+                "head's own."
+            )
+        said.append(
+            "Place holds for whatever is drawn differently, not for pose alone, and says nothing of what the head is "
+            "used for."
+        )
+        return said
+
+    @property
+    def finding(self) -> str:
+        return self.sentences[1]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Own − others and sided by weights; by family; by depth."""
+        return [self._by_weights(), self._by_family(), self._by_depth()]
+
+    def _by_weights(self) -> Table:
+        header = ("weights", "counted", "of", "t > 3", "t > 5", "max t", "sided t > 3", "FWER 5 %", "sided p")
+        rows = []
+        for (weights, scope), own in self.own.items():
+            sided = self.sided[weights, scope]
+            fwer = f"{int((sided.max_p <= FWER).sum()):,}"
+            counts = [f"{n:,}" for n in own.counts]
+            p = p_value(float(sided.set_p[0]))
+            of, top = f"{own.n_heads:,}", f"{own.t.max():.1f}"
+            rows.append((weights, scope, of, *counts, top, f"{sided.counts[0]:,}", fwer, p))
+        note = f"Truth {self.truth}, shift read by {self.reading}, {self.n_pairs} pairs; t over pairs, one-sided."
+        return Table("Where the body moved", note, (header, *rows))
+
+    def _by_family(self) -> Table:
+        names = list(dict.fromkeys(family for _, family in self.families))
+        header = ("weights", *(f"{name}, of {self.families['trained', name].n_heads:,}" for name in names))
+        rows = [(w, *(f"{self.families[w, name].counts[0]:,}" for name in names)) for w in self.weights]
+        return Table("By family", "Own − others, t > 3; MLP in runs of channels.", (header, *rows))
+
+    def _by_depth(self) -> Table:
+        header = ("block", *self.weights)
+        rows = [
+            (block, *(f"{self.blocks[w][block][0]} of {self.blocks[w][block][1]}" for w in self.weights))
+            for block in self.blocks["trained"]
+        ]
+        return Table("By depth", "Attention heads, own − others, t > 3.", (header, *rows))
+
+    @cached_property
+    def columns(self) -> Mapping[str, Iterable[Any]]:
+        """Of the trained run's attention heads: t of both forms, and the family-wise p."""
+        own, sided = self.own["trained", "attention heads"], self.sided["trained", "attention heads"]
+        return {"t_place": own.t, "t_place_sided": sided.t, "p_fwer_sided": sided.max_p}
+
+
+def place(
+    family: Family, truth: str | None = None, reading: str = "vector", n_flips: int = 1000, seed: int = 0
+) -> Place:
+    """Count the heads of every run of a family whose shift lies where the body moved.
+
+    >>> found = place(load_family(["assets/runs/dense"]), truth="drawn")
+    >>> found.own["trained", "attention heads"].counts
+
+    Truth None: "body" where the run has it, else "drawn". ``reading``: "vector" (length of B − A) or "size" (change of
+    the RMS). Raises InputError where a run has no such map.
+    """
+    truth = truth or family.trained.truths[0]
+    which = {"truth": truth, "reading": reading, "n_flips": n_flips, "seed": seed}
+    own, sided, families, blocks = {}, {}, {}, {}
+    for weights, run in family.runs.items():
+        for scope, view in SCOPES.items():
+            own[weights, scope] = place_count(run, view, **which)
+            sided[weights, scope] = place_count(run, view, sided=True, **which)
+        for name, view in FAMILIES.items():
+            if not (view.kind == "single" and not run.head_map.n_single):
+                families[weights, name] = place_count(run, view, **(which | {"n_flips": 1}))
+        blocks[weights] = _by_block(run, own[weights, "attention heads"].t)
+    n_pairs = own["trained", "card heads"].n_pairs
+    return Place(truth, reading, n_pairs, own, sided, families, blocks)
+
+
+def _by_block(run: DenseResult, t: np.ndarray) -> dict[str, tuple[int, int]]:
+    block = run.head_map.table("head")["block"]
+    return {str(name): (int((t[block == name] > 3).sum()), int((block == name).sum())) for name in dict.fromkeys(block)}

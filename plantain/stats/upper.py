@@ -1,0 +1,56 @@
+"""Counts of heads whose t lies above a threshold, where only one direction is an answer."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from plantain.stats.count import THRESHOLDS, HeadCount
+from plantain.stats.flips import all_or_random_signs, t_of_u
+from plantain.stats.null import ResampledNull, check_count, check_thresholds
+from plantain.stats.paired import Array, check_differences, paired_t, unit_columns
+
+# All flips are made up to here; more pairs take a random sample.
+_MAX_EXHAUSTIVE_PAIRS = 14
+_BLOCK_FLIPS = 256
+
+
+class UpperCount(HeadCount):
+    """``HeadCount`` of t > threshold in place of |t|; ``null.max_abs_t`` holds the largest t of each flip."""
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Heads with t above each threshold."""
+        return tuple(int(n) for n in (self.t[:, None] > np.array(self.thresholds)).sum(axis=0))
+
+    @cached_property
+    def max_p(self) -> Array:
+        """Family-wise adjusted p of every head, one-sided."""
+        return self.null.max_p(self.t)
+
+
+def count_upper(
+    s: ArrayLike, n_flips: int = 1000, seed: int = 0, thresholds: Sequence[float] = THRESHOLDS
+) -> UpperCount:
+    """Count the heads whose scores s, (n_pairs, n_heads), lie above 0: paired t, beside flips of each pair's sign.
+
+    >>> stats.count_upper(dense.place("head", sided=True)).set_p
+
+    The null is that a pair's scores are as likely to have the other sign, in all heads at once. ``2**n_pairs`` flips or
+    more, up to 14 pairs: all are made.
+
+    Raises InputError as ``paired_t``, and for fewer than one flip or thresholds that are not positive.
+    """
+    s = check_differences(s)
+    n_flips, cuts = check_count("n_flips", n_flips), check_thresholds(thresholds)
+    signs, every = all_or_random_signs(n_flips, len(s), _MAX_EXHAUSTIVE_PAIRS, np.random.default_rng(seed))
+    u = unit_columns(s).astype(np.float64 if every else np.float32)
+    counts, highest = np.zeros((len(signs), len(cuts)), dtype=np.int64), np.zeros(len(signs))
+    for start in range(0, len(signs), _BLOCK_FLIPS):
+        rows = slice(start, start + _BLOCK_FLIPS)
+        t = t_of_u(signs[rows].astype(u.dtype) @ u, len(s))  # (F, H)
+        counts[rows] = (t[..., None] > cuts).sum(axis=1)
+        highest[rows] = t.max(axis=1)
+    null = ResampledNull(counts, highest, tuple(float(cut) for cut in cuts), every)
+    return UpperCount(paired_t(s), null, len(s))
