@@ -46,7 +46,9 @@ class Family:
                 raise InputError(f"Two of the dense runs are {weights}; give one folder of each.")
             by_weights[weights] = run
         if "trained" not in by_weights:
-            raise InputError(f"A dense run is read beside its trained model's; got {', '.join(by_weights) or 'no run'}.")
+            raise InputError(
+                f"A dense run is read beside its trained model's; got {', '.join(by_weights) or 'no run'}."
+            )
         first = by_weights["trained"]
         for weights, run in by_weights.items():
             if (run.prompts, run.run.config, run.head_map) != (first.prompts, first.run.config, first.head_map):

@@ -7,7 +7,7 @@ attention heads, C channels of one, F folds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,9 @@ def beyond_outline(
     n_folds = int(max(fitted_folds.max(), read_folds.max())) + 1
     sums = Sums.empty(n_folds, 1, features.shape[-1], fitted.parts.shape[-1])
     for i, fold in enumerate(fitted_folds):
-        sums.add(fold, features[i][fitted.counts[i]][None], fitted.parts[i][fitted.counts[i]])
+        rows = fitted.counts[i]
+        sums.count(fold, fitted.parts[i][rows])
+        sums.add(fold, features[i][rows][None], fitted.parts[i][rows])
     left = np.zeros((n_folds, *fitted.parts.shape))
     residual = np.zeros_like(read.parts)
     for fold in range(n_folds):
@@ -82,111 +84,111 @@ def _predicted(decoder: Decoder, features: np.ndarray) -> np.ndarray:
     return features @ decoder.weights[0] + decoder.offset[0]
 
 
-@dataclass(frozen=True)
-class Forwards:
-    """Forwards over all pairs, made as often as there are passes.
+class PartsReading:
+    """Decoders of parts, from two passes over the same forwards: ``adding`` in the first, ``scoring`` in the second.
 
-    Attributes
+    >>> reading = PartsReading(head_map, fitted, read, grids, folds, usable)
+    >>> with ImageTokens(transformer, reading.adding(pair, slice(0, 1))): ...     # every usable pair
+    >>> reading.settle()
+    >>> with ImageTokens(transformer, reading.scoring(pair, 0)): ...              # every usable pair
+    >>> reading.scores["beyond"]                                                  # (A, P), NaN where not read
+
+    Parameters
     ----------
-    run : a pair's number and a reader in; runs the model under the reader on the pictures of that pair
-    fit : of the prompts of that forward, those that decoders are fitted on
-    read : of them, the one that is read
+    fitted, read : Tokens
+        Truth of the pictures to fit on, V of each pair one after the other, and of the one that is read.
+    grids : body shares of both on the grid
+    folds, usable : (P,)
+    home : Tokens of the pairs' canonical layouts, optional; then "home" is scored too
+    blocks : the blocks whose heads are read; None: all
+
+    Scores, own − others: "parts" given the body, "beyond" outline and position, "figure" (body or not, all tokens), and
+    "home" (own − the pair's canonical layout).
     """
 
-    run: Callable[[int, Reader], None]
-    fit: slice
-    read: int
+    def __init__(
+        self,
+        head_map: HeadMap,
+        fitted: Tokens,
+        read: Tokens,
+        grids: tuple[np.ndarray, np.ndarray],
+        folds: np.ndarray,
+        usable: np.ndarray,
+        home: Tokens | None = None,
+        blocks: Sequence[int] | None = None,
+    ) -> None:
+        self._heads, self._fitted, self._read, self._home = head_map, fitted, read, home
+        self._folds, self._usable = folds, usable
+        self.blocks = list(range(head_map.n_joint + head_map.n_single)) if blocks is None else list(blocks)
+        n_pairs, self._n_folds, self._k = len(folds), int(folds.max()) + 1, fitted.parts.shape[-1]
+        self._variants = len(fitted.parts) // n_pairs
+        left = np.repeat(folds, self._variants)
+        self._left, residual = beyond_outline(fitted, grids[0], left, read, grids[1], folds)
+        n_decoders, width = len(self.blocks) * head_map.n_attention_heads, head_map.head_width
+        self._parts = Sums.empty(self._n_folds, n_decoders, width, self._k * (1 + self._n_folds))
+        self._figure = Sums.empty(self._n_folds, n_decoders, width, 1)
+        self._truths = {"parts": read.parts, "beyond": residual, "figure": read.body[..., None]}
+        names = (*self._truths, *(["home"] if home else []))
+        self.scores = {name: np.full((head_map.n_heads("head"), n_pairs), np.nan, np.float32) for name in names}
 
+    def adding(self, pair: int, prompts: slice) -> Reader:
+        """A reader of the first pass: of a forward's prompts, those that show the pair's pictures to fit on."""
+        fold, rows = self._folds[pair], range(pair * self._variants, (pair + 1) * self._variants)
+        targets = [np.concatenate([self._fitted.parts[row], *self._left[:, row]], axis=-1) for row in rows]
+        for row, target in zip(rows, targets, strict=True):
+            self._parts.count(fold, target[self._fitted.counts[row]])
+            self._figure.count(fold, self._fitted.body[row][:, None])
 
-def parts_decoders(
-    head_map: HeadMap,
-    forwards: Forwards,
-    fitted: Tokens,
-    read: Tokens,
-    grids: tuple[np.ndarray, np.ndarray],
-    folds: np.ndarray,
-    usable: np.ndarray,
-    home: Tokens | None = None,
-    watch: Reader | None = None,
-) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
-    """Fit on some pictures of every pair, read another: (done, total) forwards, and scores (A, P) at the end.
+        def read(block: int, x: torch.Tensor) -> None:
+            decoders, _ = self._of(block)
+            for values, row, target in zip(self._values(x[prompts]), rows, targets, strict=True):
+                counts = self._fitted.counts[row]
+                self._parts.add(fold, values[:, counts], target[counts], decoders)
+                self._figure.add(fold, values, self._fitted.body[row][:, None], decoders)
 
-    ``fitted`` holds V pictures a pair, one after the other. Scores: "parts", "beyond" (outline and position), "home"
-    (own − the pair's canonical layout, where ``home`` is given), and "figure" (body or not, all tokens). ``watch`` reads
-    the first pass along.
-    """
-    n_pairs, n_folds, k = len(folds), int(folds.max()) + 1, fitted.parts.shape[-1]
-    variants = len(fitted.parts) // n_pairs
-    left, residual = beyond_outline(fitted, grids[0], np.repeat(folds, variants), read, grids[1], folds)
-    a, c = head_map.n_heads("head"), head_map.head_width
-    parts = Sums.empty(n_folds, a, c, k * (1 + n_folds))
-    figure = Sums.empty(n_folds, a, c, 1)
-    total = 2 * int(usable.sum())
-    done = 0
-    for p in np.flatnonzero(usable):
+        return read
 
-        def add(block: int, x: torch.Tensor, p: int = int(p)) -> None:
-            values, heads = _heads(head_map, block, x[forwards.fit])  # (V, n, N, C)
-            for v in range(variants):
-                row, counts = p * variants + v, fitted.counts[p * variants + v]
-                targets = np.concatenate([fitted.parts[row], *left[:, row]], axis=-1)
-                _add(parts, heads, folds[p], values[v][:, counts], targets[counts])
-                _add(figure, heads, folds[p], values[v], fitted.body[row][:, None])
-            if watch is not None:
-                watch(block, x)
+    def settle(self) -> None:
+        """After the first pass: fit every fold's decoders on the others, and let the sums go."""
+        k = self._k
+        self._decoders = []
+        for fold in range(self._n_folds):
+            out = np.arange(self._n_folds) != fold
+            beyond = slice(k * (1 + fold), k * (2 + fold))
+            parts, strict = fit(self._parts, out, slice(0, k)), fit(self._parts, out, beyond)
+            self._decoders.append({"parts": parts, "beyond": strict, "figure": fit(self._figure, out)})
+        del self._parts, self._figure
 
-        forwards.run(int(p), add)
-        done += 1
-        yield done, total, {}
-    decoders = [
-        {
-            "parts": fit(parts, np.arange(n_folds) != fold, slice(0, k)),
-            "beyond": fit(parts, np.arange(n_folds) != fold, slice(k * (1 + fold), k * (2 + fold))),
-            "figure": fit(figure, np.arange(n_folds) != fold),
-        }
-        for fold in range(n_folds)
-    ]
-    truths = {"parts": read.parts, "beyond": residual, "figure": read.body[..., None]}
-    every = np.ones_like(read.counts)
-    scores = {name: np.full((a, n_pairs), np.nan, np.float32) for name in (*truths, *(["home"] if home else []))}
-    for p in np.flatnonzero(usable):
+    def scoring(self, pair: int, prompt: int) -> Reader:
+        """A reader of the second pass: of a forward's prompts, the one that shows the pair's picture to read."""
+        counts, every = self._read.counts, np.ones_like(self._read.counts)
 
-        def score(block: int, x: torch.Tensor, p: int = int(p)) -> None:
-            values, heads = _heads(head_map, block, x[forwards.read][None])
-            for name, truth in truths.items():
-                decoder = decoders[folds[p]][name]
-                predicted = values[0] @ decoder.weights[heads] + decoder.offset[heads][:, None]
-                tokens = every if name == "figure" else read.counts
-                scores[name][heads, p] = own_minus_others(predicted, p, truth, tokens, usable)
-                if name == "parts" and home is not None:
-                    both = read.counts[p] & home.counts[p]
+        def read(block: int, x: torch.Tensor) -> None:
+            decoders, heads = self._of(block)
+            (values,) = self._values(x[prompt : prompt + 1])
+            for name, truth in self._truths.items():
+                decoder = self._decoders[self._folds[pair]][name]
+                predicted = values @ decoder.weights[decoders] + decoder.offset[decoders][:, None]  # (n, N, K)
+                tokens = every if name == "figure" else counts
+                self.scores[name][heads, pair] = own_minus_others(predicted, pair, truth, tokens, self._usable)
+                if name == "parts" and self._home is not None:
+                    both = counts[pair] & self._home.counts[pair]
                     if both.sum() >= MIN_TOKENS:
-                        own = centred_r(predicted[:, both], read.parts[p][both])
-                        scores["home"][heads, p] = own - centred_r(predicted[:, both], home.parts[p][both])
+                        own = centred_r(predicted[:, both], self._read.parts[pair][both])
+                        home = centred_r(predicted[:, both], self._home.parts[pair][both])
+                        self.scores["home"][heads, pair] = own - home
 
-        forwards.run(int(p), score)
-        done += 1
-        yield done, total, {}
-    yield done, total, scores
+        return read
 
+    def _of(self, block: int) -> tuple[slice, slice]:
+        """Where the heads of a block stand among the decoders, and among all attention heads."""
+        n, at = self._heads.n_attention_heads, self.blocks.index(block)
+        return slice(at * n, (at + 1) * n), slice(block * n, (block + 1) * n)
 
-def _heads(head_map: HeadMap, block: int, x: torch.Tensor) -> tuple[np.ndarray, slice]:
-    """Attention heads of a block, (V, N, W) -> float64 (V, n, N, C), and their place among all."""
-    n, c = head_map.n_attention_heads, head_map.head_width
-    values = x[..., : n * c].unflatten(-1, (n, c)).transpose(1, 2).double().cpu().numpy()
-    return values, slice(block * n, (block + 1) * n)
-
-
-def _add(sums: Sums, heads: slice, group: int, x: np.ndarray, y: np.ndarray) -> None:
-    """Add rows to some of the decoders; what all share is counted once, with the first."""
-    sums.x[group, heads] += x.sum(axis=1)
-    turned = x.swapaxes(1, 2)
-    sums.xx[group, heads] += turned @ x
-    sums.xy[group, heads] += turned @ y
-    if heads.start == 0:
-        sums.n[group] += len(y)
-        sums.y[group] += y.sum(axis=0)
-        sums.yy[group] += (y * y).sum(axis=0)
+    def _values(self, x: torch.Tensor) -> np.ndarray:
+        """Attention heads of a block, (V, N, W) -> float64 (V, n, N, C)."""
+        n, c = self._heads.n_attention_heads, self._heads.head_width
+        return x[..., : n * c].unflatten(-1, (n, c)).transpose(1, 2).double().cpu().numpy()
 
 
 def noised(pipe: Any, pictures: np.ndarray, noise: torch.Tensor, level: float) -> torch.Tensor:

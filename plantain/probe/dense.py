@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,6 +120,7 @@ def iter_dense(
     decoders: bool = True,
     resume: DenseResult | None = None,
     features: torch.Tensor | None = None,
+    blocks: Sequence[int] | None = None,
 ) -> Iterator[DenseProgress]:
     """Read pair after pair token by token, yielding the result so far after every forward.
 
@@ -129,7 +130,8 @@ def iter_dense(
     The maps of all pairs are known before (``truth_maps``), so that a hook reduces its block at once and no activation
     is kept. One noise seed and one step; with guidance the prompt's pass alone is read. ``features``: text features of
     all prompts in order, (2 P, tokens, width), where the caller has them already. After the pairs, with bodies, come
-    the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs.
+    the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs. ``blocks``: those that are
+    read; None: all.
 
     Raises
     ------
@@ -152,7 +154,7 @@ def iter_dense(
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
         some = encode_batch(plan, batch) if features is None else features[2 * batch.start : 2 * batch.stop]
         reader.start(batch)
-        with ImageTokens(pipe.transformer, reader):
+        with ImageTokens(pipe.transformer, reader, blocks):
             values, sigmas = forward(plan, some, plan.masks[batch], noise, negative)
         run, done = extended(plan, run, values[:, None], sigmas, clock.seconds), batch.stop
         result = reader.result(run, about)
@@ -164,7 +166,7 @@ def iter_dense(
         yield DenseProgress("place", done, done, result, 0.0)
         return
     clock = Clock()
-    for n, total, decoded in iter_decoded(plan, noise, bodies, figures):
+    for n, total, decoded in iter_decoded(plan, noise, bodies, figures, blocks=blocks):
         if decoded:
             said = {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}
             about = {**about, **said, "decoder_seconds": round(clock.seconds, 3)}

@@ -106,6 +106,4 @@ def rotation_r2(run: DenseResult) -> tuple[np.ndarray, float] | None:
     centred = run.decoded["text"].astype(np.float64)
     centred = centred - centred.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)
-    return stats.left_out_r2(pooled, angles, folds), float(
-        stats.left_out_r2((axes.U * axes.S)[None], angles, folds)[0]
-    )
+    return stats.left_out_r2(pooled, angles, folds), float(stats.left_out_r2((axes.U * axes.S)[None], angles, folds)[0])

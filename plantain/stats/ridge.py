@@ -16,10 +16,10 @@ ALPHAS = tuple(10.0 ** np.arange(-4, 3))
 
 @dataclass
 class Sums:
-    """Sums over the rows of G groups, for H decoders of C features and K targets; ``add`` changes them in place.
+    """Sums over the rows of G groups, for H decoders of C features and K targets; ``count`` and ``add`` change them in place.
 
     >>> sums = Sums.empty(n_groups=5, n_decoders=75, n_features=32, n_targets=10)
-    >>> sums.add(group=0, x=x, y=y)                              # (H, n, C), (n, K)
+    >>> sums.count(0, y), sums.add(0, x, y)                      # (n, K), (H, n, C)
 
     Attributes
     ----------
@@ -41,15 +41,20 @@ class Sums:
         shapes = [(g,), (g, h, c), (g, k), (g, h, c, c), (g, h, c, k), (g, k)]
         return cls(*(np.zeros(shape) for shape in shapes))
 
-    def add(self, group: int, x: ArrayLike, y: ArrayLike) -> None:
-        """Rows of one group: features (H, n, C) and targets (n, K), the same rows for every decoder."""
-        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    def count(self, group: int, y: ArrayLike) -> None:
+        """Rows that all decoders share, by their targets, (n, K): once, beside ``add`` of their features."""
+        y = np.asarray(y, dtype=np.float64)
         self.n[group] += len(y)
-        self.x[group] += x.sum(axis=1)
         self.y[group] += y.sum(axis=0)
-        self.xx[group] += x.swapaxes(1, 2) @ x
-        self.xy[group] += x.swapaxes(1, 2) @ y
         self.yy[group] += (y * y).sum(axis=0)
+
+    def add(self, group: int, x: ArrayLike, y: ArrayLike, decoders: slice = slice(None)) -> None:
+        """Features of counted rows, (h, n, C), for some of the decoders, and their targets, (n, K)."""
+        x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        turned = x.swapaxes(1, 2)
+        self.x[group, decoders] += x.sum(axis=1)
+        self.xx[group, decoders] += turned @ x
+        self.xy[group, decoders] += turned @ y
 
     def of(
         self, groups: NDArray[np.bool_], targets: slice = slice(None)
@@ -148,6 +153,7 @@ def left_out_r2(x: ArrayLike, y: ArrayLike, folds: NDArray[np.int_]) -> Array:
         raise InputError(f"A left-out R² needs rows of at least 3 folds; got {len(np.unique(folds))}.")
     sums = Sums.empty(n_folds, len(x), x.shape[2], y.shape[1])
     for fold in range(n_folds):
+        sums.count(fold, y[folds == fold])
         sums.add(fold, x[:, folds == fold], y[folds == fold])
     left, total = np.zeros(len(x)), 0.0
     for fold in range(n_folds):
