@@ -30,7 +30,10 @@ def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> t
     InputError
         The scheduler changes levels in a way that is not this shift (Karras, a terminal value, …).
     """
-    mu = _mu(math.prod(latent_grid(pipe, height, width)), len(levels))
+    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu  # takes seconds
+
+    n_image_tokens = math.prod(latent_grid(pipe, height, width))
+    mu = float(compute_empirical_mu(image_seq_len=n_image_tokens, num_steps=len(levels)))
     k = _shift(pipe.scheduler.config, mu)
     sigmas = tuple(float(level / (k - (k - 1) * level)) for level in levels)
     # What its many options make of them is the scheduler's to say; a copy, since the pipeline's own holds a state.
@@ -53,12 +56,6 @@ def check_realised(levels: Sequence[float], realised: Sequence[float]) -> None:
             f"This model's scheduler makes the noise levels {_listed(realised)} where {_listed(levels)} were asked "
             "for; leave noise_levels out and give sigmas, which are handed over as they are."
         )
-
-
-def _mu(n_image_tokens: int, n_steps: int) -> float:
-    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
-
-    return float(compute_empirical_mu(image_seq_len=n_image_tokens, num_steps=n_steps))
 
 
 def _shift(config: Any, mu: float) -> float:
