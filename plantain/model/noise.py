@@ -8,8 +8,7 @@ import numpy as np
 
 from plantain.errors import InputError
 
-TOLERANCE = 1e-3
-"""How far a realised noise level may lie from the one asked for."""
+TOLERANCE = 1e-3  # how far a realised noise level may lie from the one asked for
 
 
 def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> tuple[float, ...]:
@@ -22,8 +21,8 @@ def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> t
     shifting k = exp(mu), and the Flux2 Klein pipeline takes mu from the number of image tokens and of steps
     (``compute_empirical_mu`` of diffusers); otherwise k is the scheduler's ``shift``.
 
-    The levels are those of the scheduler, which ``realised_sigmas`` of a run's provenance holds. The pipeline hands
-    them to the transformer in its own dtype: bfloat16 keeps eight bits, and 0.75 arrives there as 0.754.
+    The levels are the scheduler's, ``realised_sigmas`` of a run's provenance. The transformer gets them in its own
+    dtype: bfloat16 keeps eight bits, and 0.75 arrives there as 0.754.
 
     Raises
     ------

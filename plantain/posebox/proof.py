@@ -64,10 +64,9 @@ class Verdict:
 def judge(picture: np.ndarray, prompt: str, scene: Scene) -> Verdict:
     """Read pose, setting and colours off a picture, uint8 (128, 128, 3).
 
-    Pose: of all poses of the same scene, the one whose render has the least mean absolute pixel
-    difference, the minimum over shifts of up to 4 pixels. Setting: of all empty settings, the nearest
-    on pixels where the scene's figure is not. Colour of a garment: the named colour nearest to the
-    median of the pixels that the garment fills in the render, moved by the best shift.
+    Pose: of all poses of the same scene, the one whose render has the least mean absolute pixel difference, over
+    shifts of up to 4 pixels. Setting: of all empty settings, the nearest where the scene's figure is not. Colour of a
+    garment: the nearest to the median of the pixels that it fills in the render, moved by the best shift.
     """
     renders = np.stack([render(replace(scene, pose=pose)) for pose in POSES])
     distances, shifts = _nearest(picture, renders)
@@ -135,9 +134,8 @@ def prove(
 
     >>> found, verdicts, pictures = prove(plantain.load_pipeline("posebox"))
 
-    ``found`` holds the shares that are right in each group, for each pose, what is required, whether
-    it holds, and the mistakes. Not measured: subject, height, build, kinds of garment, and a hat where none
-    is said.
+    ``found`` holds the shares that are right in each group, for each pose, what is required, whether it holds, and the
+    mistakes. Not measured: subject, height, build, kinds of garment, and a hat where none is said.
 
     Raises
     ------

@@ -16,8 +16,7 @@ _FIGURE_WEIGHT = 4.0
 _EDGE_WEIGHT = 0.5
 # Enough to keep latents from growing, too little to blur a hand.
 _KL_WEIGHT = 1e-3
-# The transformer's latents are not quite an encoder's; a decoder that has seen them a little off, in
-# parts of their spread, still draws a clean picture.
+# In parts of the latents' spread: the transformer's are not quite an encoder's, and still become a clean picture.
 _LATENT_NOISE = 0.15
 
 

@@ -11,8 +11,8 @@ from plantain.posebox.training import autoencoder
 from plantain.posebox.training.corpus import random_prompt, silence
 from plantain.posebox.world.scene import Scene
 
-# Noise levels are drawn logit-normal, towards the noisy end where the pose is decided and where the
-# probe looks; some are pure noise, which is what a one-step probe sees.
+# Noise levels are logit-normal, towards the noisy end, where the pose is decided; some are pure noise, as a one-step
+# probe sees it.
 _SIGMA_MEAN, _SIGMA_SD, _PURE_NOISE = 1.0, 1.2, 0.05
 # Settings are learned in a thousand steps and figures in several; weighed up they come sooner.
 _FIGURE_WEIGHT = 8.0
