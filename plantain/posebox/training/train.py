@@ -191,8 +191,12 @@ def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[f
     data = flow.encode_pictures(vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
     vae.to(loop.device)
     network = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
-    flow_loss = partial(flow.flow_loss, pipe, call_arguments(pipe), data, n=settings.batch)
-    curve["flow"] = loop.run("flow", network, flow_loss, settings.steps, settings.rate)
+    arguments = call_arguments(pipe)
+
+    def on_prompts(rng: np.random.Generator) -> torch.Tensor:
+        return flow.flow_loss(pipe, arguments, data, rng, settings.batch)
+
+    curve["flow"] = loop.run("flow", network, on_prompts, settings.steps, settings.rate)
     return curve
 
 
