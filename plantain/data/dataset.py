@@ -77,13 +77,9 @@ def check_push(repo_id: str, private: bool = False) -> None:
 
     >>> check_push("OWNER/plantain-results")
 
-    A dataset that exists stays as public or private as it is. A new one is public, as a Space is,
-    unless ``private``.
+    A dataset that exists stays as public or private as it is. A new one is public, as a Space is, unless ``private``.
 
-    Raises
-    ------
-    InputError
-        No valid id, no token, a token that is wrong or may not write there, or a Hub out of reach.
+    Raises InputError: no valid id, no token, a token that is wrong or may not write there, or a Hub out of reach.
     """
     _check_id(repo_id)
     if not _has_token(repo_id):
@@ -110,10 +106,7 @@ def push_run(run: ProbeResult | str | Path, repo_id: str, private: bool = False)
     earlier push of the same run left; everything else in the dataset stays. ``private`` matters only
     where the dataset is made, see ``check_push``.
 
-    Raises
-    ------
-    InputError
-        A partial or damaged run, and all that ``check_push`` refuses; the local run stays as it is.
+    Raises InputError: a partial or damaged run, and all that ``check_push`` refuses; the local run stays as it is.
     """
     result = run if isinstance(run, ProbeResult) else load_result(run)
     if not result.complete:
@@ -143,10 +136,7 @@ def keep(result: ProbeResult, repo_id: str | None = None) -> str | None:
     default settings, and only if the dataset (None: ``default_repo()``) has none of them yet. Without
     a dataset or without a token nothing is asked of the Hub.
 
-    Raises
-    ------
-    InputError
-        As ``push_run``.
+    Raises InputError as ``push_run``.
     """
     repo_id = repo_id or default_repo()
     if repo_id is None or not _has_token(repo_id) or not worth_keeping(result):
@@ -173,11 +163,8 @@ def fetch_runs(repo_id: str, into: str | Path) -> list[Path]:
     as ``load_result`` checks them, and written as ``ProbeResult.save`` writes: a reader of the folder
     sees whole runs only. What is left out, and why, is logged. A public dataset needs no token.
 
-    Raises
-    ------
-    InputError
-        No valid id, no such dataset, a token that is wrong, a Hub out of reach, or a full disk; runs
-        fetched before that stay.
+    Raises InputError: no valid id, no such dataset, a token that is wrong, a Hub out of reach, or a full disk; runs
+    fetched before that stay.
     """
     _check_id(repo_id)
     into, api, total = Path(into), HfApi(), 0

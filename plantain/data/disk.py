@@ -29,10 +29,7 @@ def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description
     The tensor file goes first, then ``run.json``, each under a temporary name and put in place by
     ``os.replace``; tensor files that ``run.json`` no longer names, and what a killed save left, go last.
 
-    Raises
-    ------
-    InputError
-        The description holds what JSON cannot.
+    Raises InputError: the description holds what JSON cannot.
     """
     folder = Path(folder)
     content = save_safetensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})

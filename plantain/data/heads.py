@@ -27,10 +27,7 @@ class HeadMap:
 
     Runs are ordered joint[0] …, single[0] …, attention before MLP within a block.
 
-    Raises
-    ------
-    InputError
-        ``channels_per_head`` does not divide both the head width and the MLP width.
+    Raises InputError: ``channels_per_head`` does not divide both the head width and the MLP width.
     """
 
     n_joint: int

@@ -160,13 +160,9 @@ def load_prompts(source: str | Path) -> PromptSet:
     >>> plantain.load_prompts("dense_pose")
     >>> plantain.load_prompts("my_pairs.csv")
 
-    A CSV file needs the columns ``a`` and ``b``; ``id`` is used where given, and every other
-    column becomes a tag.
+    A CSV file needs the columns ``a`` and ``b``; ``id`` is used where given, and every other column becomes a tag.
 
-    Raises
-    ------
-    InputError
-        The name is not shipped, the file is missing, unreadable, or not a valid set.
+    Raises InputError: the name is not shipped, the file is missing, unreadable, or not a valid set.
     """
     path = Path(source)
     if path.suffix.lower() not in (".json", ".csv"):
@@ -257,10 +253,7 @@ def match_rows(first: PromptSet, second: PromptSet, by: str = "subject") -> list
 
     In the order of ``first``. A subject that a set has twice ("articulation") gives two rows.
 
-    Raises
-    ------
-    InputError
-        A pair lacks the tag, or one set has a value that the other lacks.
+    Raises InputError: a pair lacks the tag, or one set has a value that the other lacks.
     """
     columns = []
     for prompts in (first, second):

@@ -107,10 +107,7 @@ class ProbeResult:
 
         A ``View`` has the words of all arguments.
 
-        Raises
-        ------
-        InputError
-            An unknown view, a seed or step the run does not have, or a stream without tokens.
+        Raises InputError: an unknown view, a seed or step the run does not have, or a stream without tokens.
         """
         view = View.of(grouping, part, stream, seed, step)
         if view.seed is not None and view.seed not in self.config.seeds:
@@ -161,11 +158,8 @@ def load_result(folder: str | Path) -> ProbeResult:
 
     >>> plantain.load_result("assets/runs/posebox-random")
 
-    Raises
-    ------
-    InputError
-        Not a run folder, another schema, a missing or altered tensor file, shapes that do not fit,
-        or values that are not finite and non-negative; the file is named.
+    Raises InputError: not a run folder, another schema, a missing or altered tensor file, shapes that do not fit, or
+    values that are not finite and non-negative; the file is named.
     """
     path = Path(folder) / "run.json"
     description = disk.read_description(folder)

@@ -18,10 +18,7 @@ class ProbeConfig:
 
     >>> plantain.ProbeConfig(seed=0, n_seeds=3)
 
-    Raises
-    ------
-    InputError
-        Naming the field, the value, and what is allowed.
+    Raises InputError, naming the field, the value, and what is allowed.
     """
 
     seed: int = 0

@@ -90,10 +90,7 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
     Runs belong together when settings and head map are equal; those of one weights fingerprint are one model,
     told by name: ``MODEL-untrained`` beside ``MODEL``. Partial runs are left out, and named.
 
-    Raises
-    ------
-    InputError
-        No runs, runs of several models or settings, or two runs of one set with the same weights.
+    Raises InputError: no runs, runs of several models or settings, or two runs of one set with the same weights.
     """
     given = [folders] if isinstance(folders, (str, Path)) else list(folders)
     paths = sorted({path.parent for folder in given for path in Path(folder).rglob("run.json")})

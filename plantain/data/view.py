@@ -21,10 +21,7 @@ class View:
 
     >>> result.rms(View("head", stream="image")).shape                # (n_pairs, 2, n_heads)
 
-    Raises
-    ------
-    InputError
-        An unknown word, naming the allowed ones, or attention heads of the MLP.
+    Raises InputError: an unknown word, naming the allowed ones, or attention heads of the MLP.
     """
 
     grouping: str = "card"

@@ -70,11 +70,8 @@ def iter_probe(
     decoded. With ``resume``, a partial result of the same settings, prompts and weights, only the
     missing pairs run. A pipeline serves one caller at a time: hooks see the forwards of every thread.
 
-    Raises
-    ------
-    InputError
-        Before anything runs: a prompt too long for the model, a size, head width or noise level it
-        does not allow, or a ``resume`` that belongs to another run.
+    Raises InputError before anything runs: a prompt too long for the model, a size, head width or noise level it does
+    not allow, or a ``resume`` that belongs to another run.
     """
     config = config or ProbeConfig()
     plan = _plan(pipe, prompts, config, resume)

@@ -56,12 +56,9 @@ def run_controls(
     features. Weight seeds are 0, 1, …; one twin is in memory at a time, beside ``pipe``. Interrupted, the same
     call goes on where it stopped: finished runs are kept, a partial one is completed.
 
-    Raises
-    ------
-    InputError
-        Before anything runs: two sets of one name or folder, ``n_untrained`` below 0 or for a model without trained
-        weights, runs in ``out`` that are of other settings or prompts, or any run there with ``resume=False``.
-        While it runs: a folder that cannot be written to; what was saved before stays.
+    Raises InputError before anything runs: two sets of one name or folder, ``n_untrained`` below 0 or for a model
+    without trained weights, runs in ``out`` that are of other settings or prompts, or any run there with
+    ``resume=False``. While it runs: a folder that cannot be written to; what was saved before stays.
     """
     config = config or ProbeConfig()
     sets = [load_prompts(given) if not isinstance(given, PromptSet) else given for given in prompt_sets]

@@ -95,10 +95,7 @@ def transfers(
     ``stats.axis_transfer`` and ``stats.held_out_share`` have the method and the nulls. ``controls``: names of
     sets, those that the study lacks left out; None: all that are not about pose's own contrast.
 
-    Raises
-    ------
-    InputError
-        A study without ``dense_pose``, or with fewer than two subjects.
+    Raises InputError: a study without ``dense_pose``, or with fewer than two subjects.
     """
     if POSE not in study.sets:
         raise InputError(

@@ -183,10 +183,7 @@ def distances(result: ProbeResult, measure: str = "rotation") -> np.ndarray:
     is how many of the nine are bent, from the tag ``bent_joints`` where there is one. Poses are looked up by the
     tag ``pose`` ([a, b], names of Posebox's poses).
 
-    Raises
-    ------
-    InputError
-        Another measure, or a pair whose tags tell no distance.
+    Raises InputError: another measure, or a pair whose tags tell no distance.
     """
     if measure not in MEASURES:
         raise InputError(f"measure must be one of {', '.join(MEASURES)}; got {measure!r}.")
@@ -210,10 +207,7 @@ def dose(
     it is exact when pairs could be exchanged without a slope. A pose's words go with its distance: a slope says that
     the shift grows with it, not that the model measures joints.
 
-    Raises
-    ------
-    InputError
-        As ``distances`` and ``stats.dose_response``: poses that are all as far, or fewer than 4 pairs.
+    Raises InputError as ``distances`` and ``stats.dose_response``: poses that are all as far, or fewer than 4 pairs.
     """
     view = View.of(view)
     x = distances(result, measure)

@@ -51,10 +51,7 @@ def count_factors(
     The null shuffles the pairs over the cells, all heads at once. Subjects, settings and the expressive poses
     vary over the cells as well, and are part of the rest that F divides by.
 
-    Raises
-    ------
-    InputError
-        The pairs are not every body in every outfit once.
+    Raises InputError: the pairs are not every body in every outfit once.
     """
     from scipy.special import stdtr
 

@@ -41,10 +41,7 @@ def scope_view(scope: str, stream: str = "card", grouping: str = "head", step: i
         belong to no attention head and are runs in either
     step : index of the denoising step
 
-    Raises
-    ------
-    InputError
-        An unknown scope, stream or grouping, or joint image at text tokens and the reverse.
+    Raises InputError: an unknown scope, stream or grouping, or joint image at text tokens and the reverse.
     """
     if scope not in SCOPES:
         raise InputError(f"Heads are counted as {', '.join(SCOPES)}; got {scope!r}.")

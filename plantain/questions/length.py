@@ -96,10 +96,7 @@ def audit_prompts(pipe: Any, prompts: PromptSet) -> LengthAudit:
 
     ``pipe`` is a pipeline, or what ``model.load.load_tokenizer`` gives: no weights are needed.
 
-    Raises
-    ------
-    InputError
-        A prompt longer than the model reads.
+    Raises InputError: a prompt longer than the model reads.
     """
     counts = text_mask(pipe, prompts.prompts).sum(axis=1).reshape(-1, 2)
     return LengthAudit(prompts.name, prompts.conditions, tuple(pair.id for pair in prompts.pairs), counts)
@@ -185,10 +182,7 @@ def equal_length(result: ProbeResult, view: View | str = "card", n_flips: int = 
 
     ``view`` is a ``View``, or "card" or "head"; Δlength is in real tokens, B − A.
 
-    Raises
-    ------
-    InputError
-        As ``summarise``; also fewer than 4 pairs that differ in length.
+    Raises InputError as ``summarise``; also fewer than 4 pairs that differ in length.
     """
     found = audit_run(result)
     d = result.differences(view)

@@ -249,10 +249,7 @@ def summarise(
     ``grouping``, ``part``, ``stream`` and ``step`` choose the view as in ``ProbeResult.rms``, or ``grouping`` is a
     ``View``; noise seeds are averaged. ``seed`` drives flips and splits. Formulas: ``stats.count_heads``.
 
-    Raises
-    ------
-    InputError
-        Fewer than 3 pairs done, or a view the run does not have.
+    Raises InputError: fewer than 3 pairs done, or a view the run does not have.
     """
     view = View.of(grouping, part, stream, step=step)
     d = result.differences(view)

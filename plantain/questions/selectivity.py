@@ -172,10 +172,8 @@ def compare(
     Noise seeds are averaged and the first step is read. Rows of two sets are matched by subject. ``threshold`` is
     that of the counts and of selectivity. Flips, splits and ``seed`` as in ``stats.count_heads``.
 
-    Raises
-    ------
-    InputError
-        The study lacks ``pose``, a set lacks subjects that pose has, or a threshold that is not positive.
+    Raises InputError: the study lacks ``pose``, a set lacks subjects that pose has, or a threshold that is not
+    positive.
     """
     if pose not in study.trained:
         raise InputError(

@@ -158,10 +158,7 @@ def stability(
     ``view`` is a ``View``, or "card" or "head"; its step and seed are set here. Estimators: ``stats.rank_stability``
     on signed t, its null from sign flips of the pairs (the same flips for all levels and seeds), ``stats.min_f_prime``.
 
-    Raises
-    ------
-    InputError
-        One level and one seed, so that there is nothing to compare; as ``summarise`` otherwise.
+    Raises InputError: one level and one seed, so that there is nothing to compare; as ``summarise`` otherwise.
     """
     view = View.of(view)
     levels, seeds = _levels(result), result.config.seeds

@@ -56,10 +56,8 @@ def axis_transfer(
     reads off the same products of pairs. p = (b + 1) / (m + 1), or of all exchanges where n_flips reaches 2**groups.
     The axis may be one of wording: it tells this contrast from that control, in new subjects.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also shapes that differ, fewer groups than folds, fewer than two folds, or no head that varies.
+    Raises InputError as ``paired_t``; also shapes that differ, fewer groups than folds, fewer than two folds, or no
+    head that varies.
     """
     pose, control = check_matched(pose, control, ("pose", "control"))
     n = len(pose)
@@ -120,10 +118,7 @@ def held_out_share(
     Axis and folds as in ``axis_transfer``, of these pairs alone. Null: signs of whole groups are flipped and every axis
     is learned anew; one-sided p = (b + 1) / (m + 1). An axis of wording carries over as one of pose does.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer groups than folds, or fewer than two folds.
+    Raises InputError as ``paired_t``; also fewer groups than folds, or fewer than two folds.
     """
     d = check_differences(d)
     n = len(d)
@@ -173,16 +168,12 @@ def axis_alignment(shift: ArrayLike, d: ArrayLike, n_flips: int = 1000, seed: in
 
     >>> plantain.stats.axis_alignment(shift, result.differences()).r
 
-    The shift, shape (n_heads,), is divided by each head's root mean square of ``d``, so that no
-    head counts for its scale alone. Null: the same correlation with the t maps of sign-flipped
-    reference pairs, that is, with directions that word-level variation of those pairs gives by
-    itself. p = (b + 1) / (m + 1) on |r|. Heads silent in ``d`` are left out. A high r says that
-    the shift resembles the reference contrast, whatever drives either of them.
+    The shift, shape (n_heads,), is divided by each head's root mean square of ``d``, so that no head counts for its
+    scale alone. Null: the same correlation with the t maps of sign-flipped reference pairs, that is, with directions
+    that word-level variation of those pairs gives by itself. p = (b + 1) / (m + 1) on |r|. Heads silent in ``d`` are
+    left out. A high r says that the shift resembles the reference contrast, whatever drives either of them.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also a shift of another length, or fewer than 3 heads that are not silent.
+    Raises InputError as ``paired_t``; also a shift of another length, or fewer than 3 heads that are not silent.
     """
     d = check_differences(d)
     shift = np.asarray(shift, dtype=float)

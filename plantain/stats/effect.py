@@ -32,10 +32,7 @@ def hedges_g(d: ArrayLike, confidence: float = 0.95) -> HedgesG:
     differences are normal, and so takes no J. It is one head's interval: heads chosen for a large g have one too high.
     Silent heads have g = 0 and the interval of t = 0; heads of infinite t are infinite throughout.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also a confidence not between 0 and 1.
+    Raises InputError as ``paired_t``; also a confidence not between 0 and 1.
     """
     from scipy.special import nctdtrinc
 
@@ -111,11 +108,8 @@ def cross_fitted_share(
     a threshold has no coverage at all. ``seed`` draws the halves. NaN where neither half chooses a head; where one
     does, its numbers alone.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 6 pairs (a half needs three), a threshold below 0, or a confidence not
-        between 0 and 1.
+    Raises InputError as ``paired_t``; also fewer than 6 pairs (a half needs three), a threshold below 0, or a
+    confidence not between 0 and 1.
     """
     d = check_differences(d)
     n = len(d)

@@ -27,15 +27,11 @@ def sign_flip_null(
     otherwise the signs are drawn at random and the identity is not added to them. The null says that d is
     symmetric about zero; it does not say that the difference is about the thing one asked.
 
-    All thresholds come from one matrix product. The sum of squares of a head's differences does not
-    change under flips, so with u = d / sqrt(sum d^2) and s the signs, s·u decides:
-    |t| > c  <=>  |s·u| > c sqrt(n / (n - 1 + c^2)).
+    All thresholds come from one matrix product. The sum of squares of a head's differences does not change under flips,
+    so with u = d / sqrt(sum d^2) and s the signs, s·u decides: |t| > c <=> |s·u| > c sqrt(n / (n - 1 + c^2)).
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than one flip, a threshold that is not positive, or more than
-        2**24 flips to enumerate.
+    Raises InputError as ``paired_t``; also fewer than one flip, a threshold that is not positive, or more than 2**24
+    flips to enumerate.
     """
     d = check_differences(d)
     n = len(d)

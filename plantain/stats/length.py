@@ -63,11 +63,8 @@ def length_adjusted(
     With Δlength = 0 in all pairs this is ``paired_t`` and its sign-flip null. A length that acts otherwise than in a
     straight line stays in b0.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 4 pairs with lengths that differ, or one and the same non-zero Δlength in every
-        pair, where length and contrast cannot be told apart.
+    Raises InputError as ``paired_t``; also fewer than 4 pairs with lengths that differ, or one and the same non-zero
+    Δlength in every pair, where length and contrast cannot be told apart.
     """
     d = check_differences(d)
     n = len(d)

@@ -77,10 +77,7 @@ class ResampledNull:
         for the best of several. Source: Hemerik & Goeman (2018), doi:10.1111/rssb.12238. "No chance" says that
         the differences of a head are not symmetric about zero, not why.
 
-        Raises
-        ------
-        InputError
-            ``alpha`` not between 0 and 1, or not one count a threshold.
+        Raises InputError: ``alpha`` not between 0 and 1, or not one count a threshold.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha must lie between 0 and 1; got {alpha!r}.")

@@ -28,10 +28,7 @@ def paired_t(d: ArrayLike) -> Array:
         Equal to ``scipy.stats.ttest_rel(b, a).statistic`` where that is finite; 0 for silent heads,
         ±inf where all differences are equal and not zero.
 
-    Raises
-    ------
-    InputError
-        Fewer than 3 pairs, not two dimensions, or NaN or infinity in ``d``.
+    Raises InputError: fewer than 3 pairs, not two dimensions, or NaN or infinity in ``d``.
     """
     d = check_differences(d)
     return cohens_dz(d) * np.sqrt(len(d))

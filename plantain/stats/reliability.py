@@ -18,14 +18,10 @@ def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
     >>> r = plantain.stats.split_half(d, n_splits=100, seed=0)   # (n_pairs, n_heads) -> (n_splits,)
     >>> median, (q1, q3) = np.median(r), np.quantile(r, [0.25, 0.75])
 
-    An odd number of pairs is split into n // 2 and n - n // 2 (25: 12 and 13). Heads whose t is
-    infinite in either half are left out of that split's r. A split whose r is undefined (t maps
-    without variance) is NaN.
+    An odd number of pairs is split into n // 2 and n - n // 2 (25: 12 and 13). Heads whose t is infinite in either half
+    are left out of that split's r. A split whose r is undefined (t maps without variance) is NaN.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 4 pairs (a half needs two) or fewer than 3 heads.
+    Raises InputError as ``paired_t``; also fewer than 4 pairs (a half needs two) or fewer than 3 heads.
     """
     d = check_differences(d)
     n, n_heads = d.shape
@@ -54,10 +50,7 @@ def spearman_brown(r: ArrayLike, factor: float = 2.0) -> Array:
     Any shape is kept. A negative r has no reliability behind it, and its corrected value means nothing; -1 gives -inf.
     Source: Brown (1910), Spearman (1910).
 
-    Raises
-    ------
-    InputError
-        r outside -1 to 1 (NaN passes), or a factor that is not positive.
+    Raises InputError: r outside -1 to 1 (NaN passes), or a factor that is not positive.
     """
     r = np.asarray(r, dtype=float)
     if (np.abs(r) > 1).any() or not factor > 0:
@@ -84,10 +77,7 @@ def split_half_null(d: ArrayLike, n_flips: int = 200, n_splits: int = 20, seed: 
     the 5th to the 95th percentile), so r says little by itself. Flips are drawn at random; p = (b + 1) / (m + 1), for
     large r. ``r`` is the median over this function's own ``n_splits``.
 
-    Raises
-    ------
-    InputError
-        As ``split_half``; also fewer than one flip or split, or r that is not defined.
+    Raises InputError as ``split_half``; also fewer than one flip or split, or r that is not defined.
     """
     d = check_differences(d)
     n, n_heads = d.shape
@@ -122,10 +112,7 @@ def rank_stability(ts: Sequence[ArrayLike] | ArrayLike) -> Array:
     Ranks of signed t, so infinities have theirs. NaN beside a map without variance. Maps of the same pairs share
     their pairs' noise; a null for such an agreement needs pairs flipped, not heads shuffled.
 
-    Raises
-    ------
-    InputError
-        Fewer than two maps, fewer than 3 heads, or NaN.
+    Raises InputError: fewer than two maps, fewer than 3 heads, or NaN.
     """
     from scipy.stats import rankdata
 
@@ -164,10 +151,7 @@ def min_f_prime(d: ArrayLike) -> MinFPrime:
     A lower bound of quasi-F; simulated with 20 pairs and 5 seeds, p <= 0.05 came in 0.9 to 5.5 %. Source: Clark (1973),
     doi:10.1016/S0022-5371(73)80014-3. Where one F is infinite, minF' and its df are the other's.
 
-    Raises
-    ------
-    InputError
-        Not three dimensions, fewer than 3 pairs or 3 seeds, NaN or infinity.
+    Raises InputError: not three dimensions, fewer than 3 pairs or 3 seeds, NaN or infinity.
     """
     from scipy.special import fdtrc
 

@@ -53,10 +53,7 @@ def selectivity(pose: ArrayLike, control: ArrayLike, threshold: float = 3.0) -> 
     Two different wordings also differ in size from head to head, so ``n_larger`` alone shows nothing: hold it against
     ``n_smaller``, and pose against several controls with ``placed_among``.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also shapes that differ, or a threshold that is not positive.
+    Raises InputError as ``paired_t``; also shapes that differ, or a threshold that is not positive.
     """
     pose, control = check_matched(pose, control, ("pose", "control"))
     if not (threshold > 0 and np.isfinite(threshold)):
@@ -100,10 +97,7 @@ def selectivity_null(
     differ; only pose among several controls (``placed_among``) says that pose stands out.
     All flips are enumerated where n_flips >= 2**n_subjects; otherwise p = (b + 1) / (m + 1).
 
-    Raises
-    ------
-    InputError
-        As ``selectivity``; also fewer than one flip.
+    Raises InputError as ``selectivity``; also fewer than one flip.
     """
     found = selectivity(pose, control, threshold)
     pose, control = check_matched(pose, control, ("pose", "control"))
@@ -162,10 +156,7 @@ def placed_among(value: float, others: ArrayLike) -> Placement:
     The contrast is the unit here: if pose were one more wording, every rank would be as likely, so
     p = (b + 1) / (k + 1) with b of k controls at least as large; with eight controls it is never below 1/9.
 
-    Raises
-    ------
-    InputError
-        No control, or NaN.
+    Raises InputError: no control, or NaN.
     """
     others = np.atleast_1d(np.asarray(others, dtype=float))
     if others.ndim != 1 or others.size == 0 or np.isnan(others).any() or np.isnan(value):

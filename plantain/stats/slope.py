@@ -70,11 +70,8 @@ def dose_response(
     d = b0 + b1·distance. Left-one-out errors come from the leverages, e / (1 - h) (Allen's PRESS), so "both"
     has no advantage from its second number. One head's ``best`` is a noisy choice; read the counts over heads.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 4 pairs, distances that are all equal or where one pair alone decides the
-        slope, or fewer than one permutation.
+    Raises InputError as ``paired_t``; also fewer than 4 pairs, distances that are all equal or where one pair alone
+    decides the slope, or fewer than one permutation.
     """
     d = check_differences(d)
     n = len(d)
