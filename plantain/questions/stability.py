@@ -175,7 +175,7 @@ def stability(
 
     # Ranking heads needs no more than s·u: t is a rising function of it (``stats.sign_flip_null``). A fifth of the
     # flips is enough for a 95th percentile, and ranks are slow.
-    signs = random_signs(np.random.default_rng(seed), slice(0, max(20, n_flips // 5)), averaged.shape[1]).astype(float)
+    signs = random_signs(np.random.default_rng(seed), max(20, n_flips // 5), averaged.shape[1]).astype(float)
     between_levels, levels_p95 = _agreement(np.stack([count.t for count in at_level]), _unit(averaged), signs)
     of_seeds = [_between_seeds(t, d, signs) for t, d in zip(t_by_seed, single, strict=True)]
     return Stability(

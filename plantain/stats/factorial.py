@@ -13,12 +13,9 @@ from plantain.stats.paired import Array, check_differences
 class TwoByTwo:
     """Contrasts of a 2 × 2 within-subject design, each (n_subjects, n_heads), for ``paired_t`` and its null."""
 
-    canonical: Array
-    """Expressive minus canonical, averaged over few and many bent joints."""
-    articulation: Array
-    """Many minus few bent joints, averaged over canonical and expressive."""
-    interaction: Array
-    """The canonical effect among many bent joints minus that among few."""
+    canonical: Array  # expressive minus canonical, averaged over few and many bent joints
+    articulation: Array  # many minus few bent joints, averaged over canonical and expressive
+    interaction: Array  # the canonical effect among many bent joints minus that among few
 
 
 def canonical_effect(e_few: ArrayLike, c_few: ArrayLike, e_many: ArrayLike, c_many: ArrayLike) -> TwoByTwo:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from plantain.errors import InputError
 from plantain.stats.flips import random_signs
-from plantain.stats.null import check_count
+from plantain.stats.null import check_count, resampled_p
 from plantain.stats.paired import MIN_PAIRS, Array, check_differences, paired_t, pearson, t_of_sums
 
 
@@ -23,10 +23,8 @@ def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
 
     Raises InputError as ``paired_t``; also fewer than 4 pairs (a half needs two) or fewer than 3 heads.
     """
-    d = check_differences(d)
-    n, n_heads = d.shape
-    if n < 4 or n_heads < 3:
-        raise InputError(f"Split-half r needs at least 4 pairs and 3 heads; got {n} pairs and {n_heads} heads.")
+    d = _check_halves(d)
+    n = len(d)
     if n_splits < 1:
         raise InputError(f"n_splits must be at least 1; got {n_splits}.")
     rng = np.random.default_rng(seed)
@@ -37,9 +35,15 @@ def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
         in_first = np.zeros(n)
         in_first[order[: n // 2]] = 1
         halves = np.stack([in_first, 1 - in_first])  # (2, P)
-        first, second = t_of_sums(halves @ d, halves @ squared, halves.sum(axis=1))
-        r[split] = pearson(first, second)
+        r[split] = pearson(*t_of_sums(halves @ d, halves @ squared, halves.sum(axis=1)))
     return r
+
+
+def _check_halves(d: ArrayLike) -> Array:
+    d = check_differences(d)
+    if len(d) < 4 or d.shape[1] < 3:
+        raise InputError(f"Split-half r needs at least 4 pairs and 3 heads; got {len(d)} pairs and {d.shape[1]} heads.")
+    return d
 
 
 def spearman_brown(r: ArrayLike, factor: float = 2.0) -> Array:
@@ -79,10 +83,8 @@ def split_half_null(d: ArrayLike, n_flips: int = 200, n_splits: int = 20, seed: 
 
     Raises InputError as ``split_half``; also fewer than one flip or split, or r that is not defined.
     """
-    d = check_differences(d)
-    n, n_heads = d.shape
-    if n < 4 or n_heads < 3:
-        raise InputError(f"Split-half r needs at least 4 pairs and 3 heads; got {n} pairs and {n_heads} heads.")
+    d = _check_halves(d)
+    n = len(d)
     n_flips, n_splits = check_count("n_flips", n_flips), check_count("n_splits", n_splits)
     rng = np.random.default_rng(seed)
     first = np.zeros((n_splits, n))
@@ -98,9 +100,9 @@ def split_half_null(d: ArrayLike, n_flips: int = 200, n_splits: int = 20, seed: 
     observed = median(np.ones(n))
     if np.isnan(observed):
         raise InputError("Split-half r is not defined for these differences: too few heads vary within both halves.")
-    null = np.array([median(signs) for signs in random_signs(rng, slice(0, n_flips), n).astype(float)])
+    null = np.array([median(signs) for signs in random_signs(rng, n_flips, n).astype(float)])
     # A flip without a defined r counts against us.
-    return SplitHalfNull(observed, null, (int((~(null < observed)).sum()) + 1) / (n_flips + 1))
+    return SplitHalfNull(observed, null, float(resampled_p((~(null < observed)).sum(), n_flips)))
 
 
 def rank_stability(ts: Sequence[ArrayLike] | ArrayLike) -> Array:
@@ -135,8 +137,7 @@ class MinFPrime:
     f1: Array
     f2: Array
     min_f: Array
-    df: Array
-    """Degrees of freedom of the denominator; the numerator has 1."""
+    df: Array  # degrees of freedom of the denominator; the numerator has 1
     p: Array
 
 
