@@ -211,10 +211,8 @@ def _fetch(
     """Fetch one run into ``staging / name``: why it cannot be used (None: it can), and the bytes fetched."""
 
     def download(file: str) -> Path:
-        path = api.hf_hub_download(
-            repo_id, f"{name}/{file}", repo_type="dataset", revision=commit, local_dir=str(staging)
-        )
-        return Path(path)
+        where = {"repo_type": "dataset", "revision": commit, "local_dir": str(staging)}
+        return Path(api.hf_hub_download(repo_id, f"{name}/{file}", **where))
 
     if "run.json" not in sizes:
         return "it has no run.json.", 0
@@ -301,9 +299,8 @@ def _sentence(error: BaseException, repo_id: str, doing: str) -> str:
         }
         if status >= 500:
             return f"The Hub has a fault of its own (status {status}); try again later."
-        return known.get(
-            status, f"The Hub refused to {doing} the dataset {repo_id}: {why} Check its name and the token."
-        )
+        refused = f"The Hub refused to {doing} the dataset {repo_id}: {why} Check its name and the token."
+        return known.get(status, refused)
     if isinstance(error, (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError)):
         return f"Cannot reach the Hub to {doing} the dataset {repo_id} ({why}); check the network and try again."
     return f"Cannot {doing} the dataset {repo_id} ({why}); try again."

@@ -79,11 +79,12 @@ def read_description(folder: str | Path) -> dict[str, Any]:
 def read_tensors(folder: str | Path, name: Any, digest: Any) -> tuple[Path, dict[str, np.ndarray]]:
     """The tensor file that a description names, held against its digest, and where it lies."""
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
+    folder = Path(folder)
     if not isinstance(name, str) or not TENSOR_NAME.fullmatch(name):
         raise InputError(
-            f"{Path(folder) / 'run.json'} names no valid tensor file; restore the folder or run the probe again."
+            f"{folder / 'run.json'} names no valid tensor file; restore the folder or run the probe again."
         )
-    path = Path(folder) / name
+    path = folder / name
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -110,9 +111,9 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path.parent} holds no run (no run.json); point to a folder written by a run.") from error
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path} is not valid JSON; restore the folder or run the probe again.") from error
 
 
