@@ -112,6 +112,11 @@ class HeadMap:
     def n_heads(self, grouping: View | str = "card", part: str = "all") -> int:
         return len(self.table(grouping, part)["block"])
 
+    def block_masks(self, view: View | str = "card") -> dict[str, np.ndarray]:
+        """Which heads of a view lie in each block, (n_heads,) by the block's name, in the model's order."""
+        index = self.table(view)["block_index"]
+        return {self.block_names[block]: index == block for block in np.unique(index)}
+
     def group(self, mean_square: np.ndarray, grouping: View | str = "card", part: str = "all") -> np.ndarray:
         """Reduce stored runs to heads: (..., n_runs) -> (..., n_heads). Mean squares average; RMS would not."""
         view = View.of(grouping, part)

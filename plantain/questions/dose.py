@@ -224,13 +224,11 @@ def _gain(response: stats.DoseResponse) -> float:
 
 
 def _blocks(result: ProbeResult, view: View, response: stats.DoseResponse) -> tuple[BlockDose, ...]:
-    index = result.head_map.table(view)["block_index"]
     blocks = []
-    for block in np.unique(index):
-        heads = index == block
+    for name, heads in result.head_map.block_masks(view).items():
         abs_t, best = np.abs(response.t[heads]), response.best[heads]
         above, highest = int((abs_t > stats.THRESHOLDS[0]).sum()), float(abs_t.max())
-        blocks.append(BlockDose(result.head_map.block_names[block], len(abs_t), above, highest, count_best(best)))
+        blocks.append(BlockDose(name, len(abs_t), above, highest, count_best(best)))
     return tuple(blocks)
 
 

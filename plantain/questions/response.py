@@ -216,7 +216,7 @@ def summarise(
     d = result.differences(view)
     count = stats.count_heads(d, n_flips, n_splits, seed, thresholds)
     dz = stats.cohens_dz(d)
-    p99, block_index = count.null_p99, result.head_map.table(view)["block_index"]
+    p99 = count.null_p99
     return Summary(
         n_pairs=len(d),
         n_heads=count.n_heads,
@@ -226,7 +226,7 @@ def summarise(
         large_d=int((np.abs(dz) > LARGE_D).sum()),
         split_half=count.split_half,
         max_abs_t=float(np.abs(count.t).max()),
-        blocks=_blocks(block_index, result.head_map.block_names, count.t, dz, count.thresholds[0]),
+        blocks=_blocks(result.head_map.block_masks(view), count.t, dz, count.thresholds[0]),
         thresholds=count.thresholds,
         count=count,
         dz=dz,
@@ -259,14 +259,12 @@ def load_published(path: str | Path = ASSETS / "published.json") -> CardTable:
         raise InputError(f"{path} does not hold a card's published figures ({error}).") from error
 
 
-def _blocks(
-    block_index: np.ndarray, names: Sequence[str], t: np.ndarray, dz: np.ndarray, threshold: float
-) -> tuple[Block, ...]:
+def _blocks(masks: dict[str, np.ndarray], t: np.ndarray, dz: np.ndarray, threshold: float) -> tuple[Block, ...]:
     blocks = []
-    for index in np.unique(block_index):
-        abs_t, abs_d = np.abs(t[block_index == index]), np.abs(dz[block_index == index])
+    for name, heads in masks.items():
+        abs_t, abs_d = np.abs(t[heads]), np.abs(dz[heads])
         n_above = int((abs_t > threshold).sum())
-        blocks.append(Block(names[index], float(abs_t.max()), n_above, len(abs_t), float(np.median(abs_d)), threshold))
+        blocks.append(Block(name, float(abs_t.max()), n_above, len(abs_t), float(np.median(abs_d)), threshold))
     return tuple(sorted(blocks, key=lambda block: -block.max_abs_t))
 
 

@@ -241,8 +241,7 @@ def _matched(
 
 
 def _by_block(head_map: HeadMap, scope: str, found: stats.Selectivity) -> tuple[tuple[str, int, int, int], ...]:
-    block, names = head_map.table(scope_view(scope))["block_index"], head_map.block_names
     return tuple(
-        (names[i], int(found.larger[block == i].sum()), int(found.smaller[block == i].sum()), int((block == i).sum()))
-        for i in np.unique(block)
+        (name, int(found.larger[heads].sum()), int(found.smaller[heads].sum()), int(heads.sum()))
+        for name, heads in head_map.block_masks(scope_view(scope)).items()
     )
