@@ -74,9 +74,9 @@ def axis_transfer(
         wins += (difference > 0).sum(axis=(1, 2)) + 0.5 * (difference == 0).sum(axis=(1, 2))
         length = np.sqrt(max(float(called[0] @ products[learned] @ called[0]), 0.0))
         scores[held] = np.stack([p[0], c[0]], axis=1) / (length or 1.0)
-    observed, *null = wins / (np.bincount(fold, minlength=folds) ** 2).sum()
-    p_value = resampled_p((np.array(null) >= observed - 1e-12).sum(), len(null), exhaustive)
-    return AxisTransfer(float(observed), np.array(null), float(p_value), scores, fold)
+    auc = wins / (np.bincount(fold, minlength=folds) ** 2).sum()
+    p_value = resampled_p((auc[1:] >= auc[0] - 1e-12).sum(), len(signs), exhaustive)
+    return AxisTransfer(float(auc[0]), auc[1:], float(p_value), scores, fold)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def sign_flip_null(
     ((1000, 2), (1000,))
 
     With ``n_flips >= 2**n_pairs`` all flips are enumerated (``counts`` has 2**n_pairs rows); otherwise signs are drawn
-    at random, the identity not added. That d is symmetric about zero says nothing of what the difference is about.
+    at random, the identity not added. The null says that d is symmetric about zero, not what the difference is about.
 
     All thresholds come from one matrix product. The sum of squares of a head's differences does not change under flips,
     so with u = d / sqrt(sum d^2) and s the signs, s·u decides: |t| > c <=> |s·u| > c sqrt(n / (n - 1 + c^2)).
@@ -72,7 +72,7 @@ def sign_flip_null(
 
 
 def all_or_random_signs(n_flips: int, n: int, most: int, rng: np.random.Generator) -> tuple[NDArray[np.int8], bool]:
-    """Signs of n pairs, (F, P), and whether these are all: up to ``most`` pairs, where ``n_flips`` is as many."""
+    """Signs of n pairs, (F, P), and whether they are all 2**n: where n <= ``most`` and ``n_flips`` asks for as many."""
     if n <= most and n_flips >= 2**n:
         return enumerated_signs(slice(0, 2**n), n), True
     return random_signs(rng, n_flips, n), False
