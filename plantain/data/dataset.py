@@ -77,13 +77,9 @@ def check_push(repo_id: str, private: bool = False) -> None:
 
     >>> check_push("OWNER/plantain-results")
 
-    A dataset that exists stays as public or private as it is. A new one is public, as a Space is,
-    unless ``private``.
+    A dataset that exists stays as public or private as it is. A new one is public, as a Space is, unless ``private``.
 
-    Raises
-    ------
-    InputError
-        No valid id, no token, a token that is wrong or may not write there, or a Hub out of reach.
+    Raises InputError: no valid id, no token, a token that is wrong or may not write there, or a Hub out of reach.
     """
     _check_id(repo_id)
     if not _has_token(repo_id):
@@ -110,10 +106,7 @@ def push_run(run: ProbeResult | str | Path, repo_id: str, private: bool = False)
     earlier push of the same run left; everything else in the dataset stays. ``private`` matters only
     where the dataset is made, see ``check_push``.
 
-    Raises
-    ------
-    InputError
-        A partial or damaged run, and all that ``check_push`` refuses; the local run stays as it is.
+    Raises InputError: a partial or damaged run, and all that ``check_push`` refuses; the local run stays as it is.
     """
     result = run if isinstance(run, ProbeResult) else load_result(run)
     if not result.complete:
@@ -143,10 +136,7 @@ def keep(result: ProbeResult, repo_id: str | None = None) -> str | None:
     default settings, and only if the dataset (None: ``default_repo()``) has none of them yet. Without
     a dataset or without a token nothing is asked of the Hub.
 
-    Raises
-    ------
-    InputError
-        As ``push_run``.
+    Raises InputError as ``push_run``.
     """
     repo_id = repo_id or default_repo()
     if repo_id is None or not _has_token(repo_id) or not worth_keeping(result):
@@ -173,11 +163,8 @@ def fetch_runs(repo_id: str, into: str | Path) -> list[Path]:
     as ``load_result`` checks them, and written as ``ProbeResult.save`` writes: a reader of the folder
     sees whole runs only. What is left out, and why, is logged. A public dataset needs no token.
 
-    Raises
-    ------
-    InputError
-        No valid id, no such dataset, a token that is wrong, a Hub out of reach, or a full disk; runs
-        fetched before that stay.
+    Raises InputError: no valid id, no such dataset, a token that is wrong, a Hub out of reach, or a full disk; runs
+    fetched before that stay.
     """
     _check_id(repo_id)
     into, api, total = Path(into), HfApi(), 0
@@ -224,10 +211,8 @@ def _fetch(
     """Fetch one run into ``staging / name``: why it cannot be used (None: it can), and the bytes fetched."""
 
     def download(file: str) -> Path:
-        path = api.hf_hub_download(
-            repo_id, f"{name}/{file}", repo_type="dataset", revision=commit, local_dir=str(staging)
-        )
-        return Path(path)
+        where = {"repo_type": "dataset", "revision": commit, "local_dir": str(staging)}
+        return Path(api.hf_hub_download(repo_id, f"{name}/{file}", **where))
 
     if "run.json" not in sizes:
         return "it has no run.json.", 0
@@ -314,9 +299,8 @@ def _sentence(error: BaseException, repo_id: str, doing: str) -> str:
         }
         if status >= 500:
             return f"The Hub has a fault of its own (status {status}); try again later."
-        return known.get(
-            status, f"The Hub refused to {doing} the dataset {repo_id}: {why} Check its name and the token."
-        )
+        refused = f"The Hub refused to {doing} the dataset {repo_id}: {why} Check its name and the token."
+        return known.get(status, refused)
     if isinstance(error, (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError)):
         return f"Cannot reach the Hub to {doing} the dataset {repo_id} ({why}); check the network and try again."
     return f"Cannot {doing} the dataset {repo_id} ({why}); try again."

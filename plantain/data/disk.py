@@ -65,10 +65,7 @@ def write_run(
     The tensor file goes first, then ``run.json`` (or what its kind has), each under a temporary name and put in place
     by ``os.replace``; tensor files that it no longer names, and what a killed save left, go last.
 
-    Raises
-    ------
-    InputError
-        The description holds what JSON cannot.
+    Raises InputError: the description holds what JSON cannot.
     """
     folder = Path(folder)
     content = save_safetensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
@@ -113,11 +110,12 @@ def read_description(folder: str | Path, kind: Kind = PROBE) -> dict[str, Any]:
 def read_tensors(folder: str | Path, name: Any, digest: Any, kind: Kind = PROBE) -> tuple[Path, dict[str, np.ndarray]]:
     """The tensor file that a description names, held against its digest, and where it lies."""
     # The name comes from a file that may be a stranger's: only our own pattern is ever opened.
+    folder = Path(folder)
     if not isinstance(name, str) or not kind.tensor_name.fullmatch(name):
         raise InputError(
-            f"{Path(folder) / kind.description} names no valid tensor file; restore the folder or run the probe again."
+            f"{folder / kind.description} names no valid tensor file; restore the folder or run the probe again."
         )
-    path = Path(folder) / name
+    path = folder / name
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -146,9 +144,9 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path.parent} holds no run (no {path.name}); point to a folder written by a run.") from error
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path} is not valid JSON; restore the folder or run the probe again.") from error
 
 

@@ -27,10 +27,7 @@ class HeadMap:
 
     Runs are ordered joint[0] …, single[0] …, attention before MLP within a block.
 
-    Raises
-    ------
-    InputError
-        ``channels_per_head`` does not divide both the head width and the MLP width.
+    Raises InputError: ``channels_per_head`` does not divide both the head width and the MLP width.
     """
 
     n_joint: int
@@ -46,21 +43,24 @@ class HeadMap:
                 raise InputError(f"{name} of a head map must be a whole number; got {value!r}.")
         c = self.channels_per_head
         if c < 1 or self.head_width % c or self.mlp_width % c:
+            # Head widths are a few hundred channels at most; the bound is for numbers out of a damaged file.
+            common = int(np.gcd(self.head_width, self.mlp_width))
+            allowed = ", ".join(str(n) for n in range(1, min(common, 1024) + 1) if common % n == 0)
             raise InputError(
                 f"channels_per_head={c} must divide both the head width ({self.head_width}) and the MLP width "
-                f"({self.mlp_width}) of this model; {_common_divisors(self.head_width, self.mlp_width)} do."
+                f"({self.mlp_width}) of this model; {allowed} do."
             )
 
     @classmethod
     def from_transformer(cls, transformer: Any, channels_per_head: int = 16) -> HeadMap:
         """Read the sizes off a ``Flux2Transformer2DModel`` (also one on the meta device)."""
-        blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
-        singles = transformer.single_transformer_blocks
+        joint, singles = transformer.transformer_blocks, transformer.single_transformer_blocks
+        first = [*joint, *singles][0].attn
         return cls(
-            n_joint=len(transformer.transformer_blocks),
+            n_joint=len(joint),
             n_single=len(singles),
-            n_attention_heads=blocks[0].attn.heads,
-            head_width=blocks[0].attn.head_dim,
+            n_attention_heads=first.heads,
+            head_width=first.head_dim,
             mlp_width=singles[0].attn.mlp_hidden_dim if len(singles) else 0,
             channels_per_head=channels_per_head,
         )
@@ -77,7 +77,7 @@ class HeadMap:
 
     @property
     def n_runs(self) -> int:
-        return self.n_joint * self.attention_runs + self.n_single * (self.attention_runs + self.mlp_runs)
+        return self.n_joint_runs + self.n_single * (self.attention_runs + self.mlp_runs)
 
     @property
     def n_joint_runs(self) -> int:
@@ -102,18 +102,20 @@ class HeadMap:
 
         >>> result.head_map.table("head")["block"]                 # or of a View
 
-        Returns
-        -------
-        dict of arrays, shape (n_heads,)
-            ``block`` (name), ``block_index``, ``kind`` ("joint" or "single"), ``part`` ("attention"
-            or "mlp"), ``index`` (within its block and part), ``first_channel`` (of the projection's
-            input), ``n_channels``, ``first_run`` (of the stored runs).
+        Arrays of shape (n_heads,): ``block`` (name), ``block_index``, ``kind`` ("joint" or "single"), ``part``
+        ("attention" or "mlp"), ``index`` (within its block and part), ``first_channel`` (of the projection's input),
+        ``n_channels``, ``first_run`` (of the stored runs).
         """
         view = View.of(grouping, part)
         return dict(_head_table(self, view.grouping, view.part, view.kind))
 
     def n_heads(self, grouping: View | str = "card", part: str = "all") -> int:
         return len(self.table(grouping, part)["block"])
+
+    def block_masks(self, view: View | str = "card") -> dict[str, np.ndarray]:
+        """Which heads of a view lie in each block, (n_heads,) by the block's name, in the model's order."""
+        index = self.table(view)["block_index"]
+        return {self.block_names[block]: index == block for block in np.unique(index)}
 
     def group(self, mean_square: np.ndarray, grouping: View | str = "card", part: str = "all") -> np.ndarray:
         """Reduce stored runs to heads: (..., n_runs) -> (..., n_heads). Mean squares average; RMS would not."""
@@ -157,9 +159,3 @@ def _head_table(head_map: HeadMap, grouping: str, part: str, blocks: str) -> dic
     for column in table.values():
         column.setflags(write=False)
     return table
-
-
-def _common_divisors(a: int, b: int) -> str:
-    common = int(np.gcd(a, b))
-    # Head widths are a few hundred channels at most; the bound is for numbers out of a damaged file.
-    return ", ".join(str(d) for d in range(1, min(common, 1024) + 1) if common % d == 0)

@@ -80,11 +80,8 @@ class PromptSet:
     def __post_init__(self) -> None:
         if not self.pairs:
             raise InputError(f"Prompt set {self.name!r} holds no pairs; give at least one pair of prompts.")
-        said = [
-            ("role", self.role, ROLES),
-            ("design", self.design, DESIGNS),
-            *(("rule", r, _RULES) for r in self.rules),
-        ]
+        rules = (("rule", rule, _RULES) for rule in self.rules)
+        said = [("role", self.role, ROLES), ("design", self.design, DESIGNS), *rules]
         for key, value, known in said:
             if value not in ("", *known) or (key == "rule" and not value):
                 raise InputError(f"Unknown {key} {value!r} in prompt set {self.name!r}; known: {', '.join(known)}.")
@@ -116,15 +113,10 @@ class PromptSet:
         return [text for pair in self.pairs for text in (pair.a, pair.b)]
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "title": self.title,
-            "question": self.question,
-            "conditions": list(self.conditions),
-            "rules": list(self.rules),
-            **{key: getattr(self, key) for key in SAID if getattr(self, key)},
-            "pairs": [pair.to_dict() for pair in self.pairs],
-        }
+        texts = {key: getattr(self, key) for key in ("name", "title", "question")}
+        lists = {"conditions": list(self.conditions), "rules": list(self.rules)}
+        said = {key: getattr(self, key) for key in SAID if getattr(self, key)}
+        return texts | lists | said | {"pairs": [pair.to_dict() for pair in self.pairs]}
 
     @classmethod
     def from_dict(cls, data: Any, name: str = "prompts") -> PromptSet:
@@ -160,23 +152,18 @@ def load_prompts(source: str | Path) -> PromptSet:
     >>> plantain.load_prompts("dense_pose")
     >>> plantain.load_prompts("my_pairs.csv")
 
-    A CSV file needs the columns ``a`` and ``b``; ``id`` is used where given, and every other
-    column becomes a tag.
+    A CSV file needs the columns ``a`` and ``b``; ``id`` is used where given, and every other column becomes a tag.
 
-    Raises
-    ------
-    InputError
-        The name is not shipped, the file is missing, unreadable, or not a valid set.
+    Raises InputError: the name is not shipped, the file is missing, unreadable, or not a valid set.
     """
     path = Path(source)
     if path.suffix.lower() not in (".json", ".csv"):
-        if str(source) in shipped_prompts():
-            path = PROMPTS / f"{source}.json"
-        else:
+        if str(source) not in shipped_prompts():
             raise InputError(
                 f"No prompt set called {str(source)!r}; shipped sets: {', '.join(shipped_prompts())}. "
                 "Or give the path of a .json or .csv file."
             )
+        path = PROMPTS / f"{source}.json"
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
@@ -257,10 +244,7 @@ def match_rows(first: PromptSet, second: PromptSet, by: str = "subject") -> list
 
     In the order of ``first``. A subject that a set has twice ("articulation") gives two rows.
 
-    Raises
-    ------
-    InputError
-        A pair lacks the tag, or one set has a value that the other lacks.
+    Raises InputError: a pair lacks the tag, or one set has a value that the other lacks.
     """
     columns = []
     for prompts in (first, second):
@@ -270,9 +254,8 @@ def match_rows(first: PromptSet, second: PromptSet, by: str = "subject") -> list
         columns.append([str(pair.tags[by]) for pair in prompts.pairs])
     alone = sorted(set(columns[0]) ^ set(columns[1]))
     if alone:
-        raise InputError(
-            f"Only one of {first.name!r} and {second.name!r} has the {by} {alone[0]!r}; both must have it."
-        )
+        names = f"{first.name!r} and {second.name!r}"
+        raise InputError(f"Only one of {names} has the {by} {alone[0]!r}; both must have it.")
     return [(i, j) for i, value in enumerate(columns[0]) for j, other in enumerate(columns[1]) if other == value]
 
 
@@ -292,10 +275,9 @@ def check_text(text: str, name: str) -> None:
         raise InputError(f"{name} is empty; write a prompt.")
     if _CONTROL.search(text):
         raise InputError(f"{name} holds a control character; remove it.")
-    if word_count(text) > MAX_WORDS:
-        raise InputError(
-            f"{name} has {word_count(text):,} words; a pipeline reads at most {MAX_WORDS} tokens, so shorten it."
-        )
+    words = word_count(text)
+    if words > MAX_WORDS:
+        raise InputError(f"{name} has {words:,} words; a pipeline reads at most {MAX_WORDS} tokens, so shorten it.")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"{name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read, so shorten it.")
 

@@ -27,25 +27,14 @@ class ProbeResult:
     >>> result = plantain.load_result("assets/runs/posebox-random")
     >>> result.differences(grouping="head").shape                 # (n_pairs, n_attention_heads)
 
-    Attributes
-    ----------
-    mean_square : float32 array, shape (n_pairs, 2, n_seeds, n_steps, 3, n_runs)
-        Sides [a, b]; streams [image, text, padding]; runs in the order of ``head_map``. Mean squares
-        over tokens and channels: every view averages these and takes the root last.
-    token_counts : int array, shape (n_pairs, 2, 3)
-        Tokens of each stream: image, real text (the chat template's among them), padding.
-    prompts : PromptSet
-        The full set; the first ``n_pairs`` of it are done.
-    config : ProbeConfig
-    head_map : HeadMap
-    provenance : dict
-        Model, revision or weights fingerprint, device, dtype, resolved sizes, realised noise levels,
-        library versions, start, duration.
+    Mean squares are over tokens and channels: every view averages these and takes the root last. ``provenance`` has
+    model, revision or weights fingerprint, device, dtype, resolved sizes, realised noise levels, library versions,
+    start, and duration. Sides are [a, b], streams [image, real text with the chat template's, padding].
     """
 
-    mean_square: np.ndarray
-    token_counts: np.ndarray
-    prompts: PromptSet
+    mean_square: np.ndarray  # float32, (n_pairs, 2 sides, n_seeds, n_steps, 3 streams, n_runs in ``head_map``'s order)
+    token_counts: np.ndarray  # int, (n_pairs, 2 sides, 3 streams)
+    prompts: PromptSet  # the full set; the first ``n_pairs`` of it are done
     config: ProbeConfig
     head_map: HeadMap
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -103,14 +92,9 @@ class ProbeResult:
         """RMS of the projection's input, a value for each pair, side and head.
 
         >>> result.rms(grouping="head", stream="image").shape      # (n_pairs, 2, n_heads)
-        >>> result.rms(View("head", stream="image")).shape         # the same
+        >>> result.rms(View("head", stream="image")).shape         # the same: a view says all of it
 
-        A ``View`` has the words of all arguments.
-
-        Raises
-        ------
-        InputError
-            An unknown view, a seed or step the run does not have, or a stream without tokens.
+        Raises InputError: an unknown view, a seed or step the run does not have, or a stream without tokens.
         """
         view = View.of(grouping, part, stream, seed, step)
         if view.seed is not None and view.seed not in self.config.seeds:
@@ -130,13 +114,15 @@ class ProbeResult:
         """(P, 2, S, R) mean squares -> (P, 2, R) of one stream."""
         if stream != "card":
             index = _STREAMS.index(stream)
-            if (self.token_counts[:, :, index] == 0).any():
-                pair = self.pair_ids[int(np.argwhere(self.token_counts[:, :, index] == 0)[0, 0])]
+            lacking = (self.token_counts[:, :, index] == 0).any(axis=1)
+            if lacking.any():
+                pair = self.pair_ids[int(lacking.argmax())]
                 raise InputError(f"Pair {pair!r} has no {stream} tokens, so this stream has no values; use another.")
             return values[:, :, index]
         weights = self.token_counts / self.token_counts.sum(axis=2, keepdims=True)  # (P, 2, S)
         every = np.einsum("pas,pasr->par", weights, values)
-        every[..., : self.head_map.n_joint_runs] = values[:, :, 0, : self.head_map.n_joint_runs]
+        joint = slice(self.head_map.n_joint_runs)
+        every[..., joint] = values[:, :, 0, joint]
         return every
 
     def save(self, folder: str | Path) -> Path:
@@ -161,11 +147,8 @@ def load_result(folder: str | Path) -> ProbeResult:
 
     >>> plantain.load_result("assets/runs/posebox-random")
 
-    Raises
-    ------
-    InputError
-        Not a run folder, another schema, a missing or altered tensor file, shapes that do not fit,
-        or values that are not finite and non-negative; the file is named.
+    Raises InputError: not a run folder, another schema, a missing or altered tensor file, shapes that do not fit, or
+    values that are not finite and non-negative; the file is named.
     """
     path = Path(folder) / "run.json"
     description = disk.read_description(folder)
@@ -183,8 +166,8 @@ def load_result(folder: str | Path) -> ProbeResult:
         result = ProbeResult(mean_square, token_counts, prompts, config, head_map, provenance)
     except InputError as error:
         raise InputError(f"{file} does not fit {path}: {error}") from error
-    if result.n_pairs != description.get("pairs_done"):
-        said = description.get("pairs_done")
+    said = description.get("pairs_done")
+    if result.n_pairs != said:
         raise InputError(f"{path} says {said!r} pairs, {name} holds {result.n_pairs}; run the probe again.")
     if not ((token_counts >= 0).all() and token_counts.any(axis=2).all()):
         raise InputError(f"{file} holds token counts that cannot be; run the probe again.")
@@ -195,12 +178,7 @@ def load_result(folder: str | Path) -> ProbeResult:
 
 def _check_provenance(provenance: Any) -> None:
     """What reports read from it must have the type they expect; everything else is passed on as it is."""
-    wanted: dict[str, type | tuple[type, ...]] = {
-        "versions": dict,
-        "realised_sigmas": list,
-        "seconds": (int, float),
-        "resumed": list,
-    }
+    wanted = {"versions": dict, "realised_sigmas": list, "seconds": int | float, "resumed": list}
     if not isinstance(provenance, dict):
         raise TypeError("provenance is no object")
     for key, kind in wanted.items():

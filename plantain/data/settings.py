@@ -9,8 +9,6 @@ from typing import Any
 
 from plantain.errors import InputError, is_number
 
-_MAX_SEED = 2**63 - 1
-
 
 @dataclass(frozen=True)
 class ProbeConfig:
@@ -18,32 +16,21 @@ class ProbeConfig:
 
     >>> plantain.ProbeConfig(seed=0, n_seeds=3)
 
-    Raises
-    ------
-    InputError
-        Naming the field, the value, and what is allowed.
+    Raises InputError, naming the field, the value, and what is allowed.
     """
 
-    seed: int = 0
-    """First noise seed; a CPU generator, the same noise for every prompt."""
-    n_seeds: int = 1
-    """Noise seeds ``seed … seed + n_seeds - 1``."""
-    num_inference_steps: int = 1
-    """Denoising steps captured; the card's protocol takes one, at pure noise."""
+    seed: int = 0  # first noise seed; a CPU generator, the same noise for every prompt
+    n_seeds: int = 1  # noise seeds ``seed … seed + n_seeds - 1``
+    num_inference_steps: int = 1  # denoising steps captured; the card's protocol takes one, at pure noise
+    # Noise levels handed to the scheduler, one a step; it may shift them. None: the pipeline's own.
     sigmas: tuple[float, ...] | None = None
-    """Noise levels handed to the scheduler, one a step; it may shift them. None: the pipeline's own."""
-    guidance_scale: float = 1.0
-    """Above 1 the transformer also runs on the empty prompt, and only the prompt's pass is kept."""
-    height: int | None = None
-    """Pixels; None: the autoencoder's sample size, at most 512."""
-    width: int | None = None
-    """Pixels; None: as ``height``."""
-    batch_size: int | None = None
-    """Prompts a forward, even, since a pair is never split; None: chosen by the size of the model."""
-    channels_per_head: int = 16
-    """Channels of a card head."""
+    guidance_scale: float = 1.0  # above 1 the empty prompt runs as well, and only the prompt's pass is kept
+    height: int | None = None  # pixels; None: the autoencoder's sample size, at most 512
+    width: int | None = None  # pixels; None: as ``height``
+    batch_size: int | None = None  # prompts a forward, even, as no pair is split; None: by the size of the model
+    channels_per_head: int = 16  # of a card head
+    # Noise levels as the scheduler realises them, one a step, in place of ``sigmas``: its shift is inverted.
     noise_levels: tuple[float, ...] | None = None
-    """Noise levels as the scheduler realises them, one a step, in place of ``sigmas``: its shift is inverted."""
 
     def __post_init__(self) -> None:
         def check(name: str, allowed: str, ok: bool) -> None:
@@ -53,7 +40,7 @@ class ProbeConfig:
         def is_int(value: object, low: int, high: int) -> bool:
             return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
-        check("seed", "a whole number from 0 to 2**63 - 1", is_int(self.seed, 0, _MAX_SEED))
+        check("seed", "a whole number from 0 to 2**63 - 1", is_int(self.seed, 0, 2**63 - 1))
         check("n_seeds", "a whole number from 1 to 1,000", is_int(self.n_seeds, 1, 1000))
         check("num_inference_steps", "a whole number from 1 to 1,000", is_int(self.num_inference_steps, 1, 1000))
         check("channels_per_head", "a whole number of at least 1", is_int(self.channels_per_head, 1, 2**31))
@@ -71,9 +58,8 @@ class ProbeConfig:
             ok = isinstance(given, Sequence) and all(is_number(s) and 0 < s <= 1 for s in given)
             check(name, "None or noise levels above 0 and at most 1", ok)
             object.__setattr__(self, name, tuple(float(s) for s in given))
-            expected = f"one level for each of the {self.num_inference_steps} steps, falling"
-            falling = all(a > b for a, b in pairwise(given))
-            check(name, expected, len(given) == self.num_inference_steps and falling)
+            one_a_step = len(given) == self.num_inference_steps and all(a > b for a, b in pairwise(given))
+            check(name, f"one level for each of the {self.num_inference_steps} steps, falling", one_a_step)
         check("noise_levels", "None where sigmas are given", self.noise_levels is None or self.sigmas is None)
 
     @property
@@ -92,7 +78,8 @@ class ProbeConfig:
         """Settings from plain JSON values; what is left out has its default."""
         if not isinstance(data, dict):
             raise InputError(f"Settings are an object of names and values; got {data!r}.")
-        unknown = sorted(map(str, set(data) - {f.name for f in fields(cls)}))
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(map(str, set(data) - set(known)))
         if unknown:
-            raise InputError(f"Unknown settings {', '.join(unknown)}; known: {', '.join(f.name for f in fields(cls))}.")
+            raise InputError(f"Unknown settings {', '.join(unknown)}; known: {', '.join(known)}.")
         return cls(**data)

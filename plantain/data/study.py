@@ -1,9 +1,5 @@
 """Runs of pose and its controls on one model and its untrained twins: which there are, and reading them.
 
->>> study = load_controls("assets/runs/controls")
->>> study.weights
-['trained', 'untrained 0', 'untrained 1']
-
 Runs lie in ``OUT/MODEL/SET``, those of untrained twins in ``OUT/MODEL-untrained-SEED/SET``.
 """
 
@@ -23,35 +19,20 @@ OF_POSE = ("pose", "variant")
 """Roles of the contrasts of pose, beside which pose cannot be told apart from itself."""
 LEXICAL = tuple(f"lexical_{i}" for i in range(1, 9))
 # As the picture shows them: pose and its variants, then what is not pose.
-DEFAULT = (
-    POSE,
-    "dense_pose_fixed",
-    "articulation",
-    "body_clothing",
-    "canonical",
-    "setting",
-    "remarks",
-    *LEXICAL,
-    "length",
-    "paraphrase",
-)
+_VARIANTS = ("dense_pose_fixed", "articulation", "body_clothing", "canonical")
+DEFAULT = (POSE, *_VARIANTS, "setting", "remarks", *LEXICAL, "length", "paraphrase")
 
 
 @dataclass(frozen=True)
 class ControlStudy:
     """Runs of pose and its controls with the same settings on the same architecture.
 
-    Attributes
-    ----------
-    model : name of the trained model
-    runs : {weights: {set: ProbeResult}}
-        "trained" first, then "untrained 0", …, each with the same sets in the order of ``DEFAULT``.
-    left_out : folders of runs that are not whole, or of sets that not every model was run on
+    ``runs`` are looked up by weights ("trained" first, then "untrained 0", …) and set, in the order of ``DEFAULT``.
     """
 
-    model: str
+    model: str  # name of the trained one
     runs: Mapping[str, Mapping[str, ProbeResult]]
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()  # folders of runs that are not whole, or of sets that not every model was run on
 
     @property
     def trained(self) -> Mapping[str, ProbeResult]:
@@ -59,7 +40,6 @@ class ControlStudy:
 
     @property
     def weights(self) -> list[str]:
-        """ "trained", "untrained 0", …"""
         return list(self.runs)
 
     @property
@@ -90,10 +70,7 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
     Runs belong together when settings and head map are equal; those of one weights fingerprint are one model,
     told by name: ``MODEL-untrained`` beside ``MODEL``. Partial runs are left out, and named.
 
-    Raises
-    ------
-    InputError
-        No runs, runs of several models or settings, or two runs of one set with the same weights.
+    Raises InputError: no runs, runs of several models or settings, or two runs of one set with the same weights.
     """
     given = [folders] if isinstance(folders, (str, Path)) else list(folders)
     paths = sorted({path.parent for folder in given for path in Path(folder).rglob("run.json")})
@@ -125,7 +102,7 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
         raise InputError(f"No set was run on every model in {', '.join(map(str, given))}; run the missing ones.")
     order = [name for name in DEFAULT if name in shared] + sorted(shared - set(DEFAULT))
     runs = {"trained": {name: groups[trained[0]][name] for name in order}}
-    by_seed = sorted(twins, key=lambda group: _weights_seed(group))
+    by_seed = sorted(twins, key=_weights_seed)
     runs |= {f"untrained {_weights_seed(group)}": {name: group[name] for name in order} for group in by_seed}
     return ControlStudy(model, runs, tuple(left_out))
 

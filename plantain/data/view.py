@@ -21,24 +21,16 @@ class View:
 
     >>> result.rms(View("head", stream="image")).shape                # (n_pairs, 2, n_heads)
 
-    Raises
-    ------
-    InputError
-        An unknown word, naming the allowed ones, or attention heads of the MLP.
+    Raises InputError: an unknown word, naming the allowed ones, or attention heads of the MLP.
     """
 
-    grouping: str = "card"
-    """"card" (runs of 16 channels) or "head" (attention heads at the model's own width)."""
-    part: str = "all"
-    """"all", "attention" or "mlp"; an attention head has no MLP part."""
+    grouping: str = "card"  # "card" (runs of 16 channels) or "head" (attention heads at the model's own width)
+    part: str = "all"  # "all", "attention" or "mlp"; an attention head has no MLP part
+    # "card" (image tokens in joint blocks, all in single blocks), "image", "text" (real tokens) or "padding"
     stream: str = "card"
-    """"card" (image tokens in joint blocks, all in single blocks), "image", "text" (real tokens) or "padding"."""
-    seed: int | None = None
-    """One noise seed of the run, or None for the average of mean squares over seeds."""
-    step: int = 0
-    """Index of the denoising step."""
-    kind: str = "all"
-    """Blocks: "all", "joint" or "single"."""
+    seed: int | None = None  # one noise seed of the run, or None for the average of mean squares over seeds
+    step: int = 0  # index of the denoising step
+    kind: str = "all"  # blocks: "all", "joint" or "single"
 
     def __post_init__(self) -> None:
         for name, known in _KNOWN.items():

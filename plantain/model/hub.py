@@ -5,14 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import errors
 
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED, EMBEDDED_MODELS, KLEIN
@@ -63,15 +56,15 @@ def _download(name: str, wanted: str | None = None, only: Sequence[str] | None =
 def _sentence(error: Exception, name: str, wanted: str | None) -> str:
     log_in = "log in with `hf auth login`"
     said = {  # a kind before those that it is a kind of
-        GatedRepoError: f"{name} is gated: accept its terms on https://huggingface.co/{name}, then {log_in} or set "
-        "HF_TOKEN.",
-        RevisionNotFoundError: f"{name} has no revision {wanted!r}; give a branch, a tag or a commit of it.",
-        RepositoryNotFoundError: f"The Hub has no model {name!r} that you may read; check the spelling, or {log_in} if "
-        "it is private.",
-        HFValidationError: f"{name!r} is no valid Hub id; one looks like {KLEIN}.",
-        LocalEntryNotFoundError: f"Cannot reach the Hub for {name!r} and it is not in the local cache; check the "
-        f"network, or use --model {EMBEDDED}, which needs none.",
-        EntryNotFoundError: f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.",
+        errors.GatedRepoError: f"{name} is gated: accept its terms on https://huggingface.co/{name}, then {log_in} "
+        "or set HF_TOKEN.",
+        errors.RevisionNotFoundError: f"{name} has no revision {wanted!r}; give a branch, a tag or a commit of it.",
+        errors.RepositoryNotFoundError: f"The Hub has no model {name!r} that you may read; check the spelling, or "
+        f"{log_in} if it is private.",
+        errors.HFValidationError: f"{name!r} is no valid Hub id; one looks like {KLEIN}.",
+        errors.LocalEntryNotFoundError: f"Cannot reach the Hub for {name!r} and it is not in the local cache; check "
+        f"the network, or use --model {EMBEDDED}, which needs none.",
+        errors.EntryNotFoundError: f"{name} has no model_index.json, so it is no diffusers pipeline; use {KLEIN}.",
         Exception: f"Fetching {name!r} failed: {shorten(str(error))} Try again, or use --model {EMBEDDED}.",
     }
     return next(sentence for kind, sentence in said.items() if isinstance(error, kind))

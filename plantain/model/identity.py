@@ -8,9 +8,7 @@ from accelerate.utils import align_module_device
 
 from plantain.errors import InputError
 
-# Values of a tensor that enter the fingerprint: all of a small one, an even sample of a large one,
-# so that a 16 GB model takes a second.
-FINGERPRINT_VALUES = 65_536
+FINGERPRINT_VALUES = 65_536  # of a tensor, so that a 16 GB model takes a second
 
 
 def describe(pipe: Any) -> dict[str, Any]:

@@ -33,27 +33,25 @@ def load_pipeline(
     Parameters
     ----------
     name : str, optional
-        An embedded model, a Hugging Face Hub id, or a folder written by ``save_pretrained``. None:
-        ``default_model()``. ``OWNER/NAME@REVISION`` takes a branch, a tag or a commit of the Hub. Embedded are
-        "posebox" (Klein's shape, trained on a toy world), "posebox-untrained" (the same with a re-initialised
-        transformer) and "posebox-random" (with every weight random).
+        A Hugging Face Hub id, or ``OWNER/NAME@REVISION`` for a branch, a tag or a commit; a folder written by
+        ``save_pretrained``; or an embedded model: "posebox" (Klein's shape, trained on a toy world),
+        "posebox-untrained" (its transformer drawn anew), "posebox-random" (every weight random). None:
+        ``default_model()``.
     device : str, optional
         "cuda", "cpu", …; None: a GPU where there is one.
     dtype : torch.dtype or its name, optional
         None: float32 on a CPU and for embedded models, bfloat16 otherwise.
     untrained : bool
-        Load the untrained twin: the same pipeline with the weights of its transformer drawn anew, as
-        ``reinitialise`` draws them, and ``-untrained`` at the end of its name. They are drawn in main memory in
-        float32, and the trained ones are not read: Klein 4B needs about 16 GB of it there, 9B about 36 GB.
+        Load the untrained twin: its transformer drawn anew by ``reinitialise``, its name with ``-untrained``. The
+        weights are drawn in main memory in float32: about 16 GB of it for Klein 4B, 36 GB for 9B.
     weights_seed : int
         Seed of that draw, from 0; the provenance of a run names it.
 
     Raises
     ------
     InputError
-        Unknown or unreachable name, gated model, folder that is no such pipeline, unknown device or
-        dtype, too little memory, or the untrained twin of a model without trained weights; each in one
-        sentence that says what to do.
+        Unknown or unreachable name, gated model, folder that is no such pipeline, unknown device or dtype, too
+        little memory, or the untrained twin of a model without trained weights; the sentence says what to do.
     """
     name = name or default_model()
     check_untrained(name, untrained, weights_seed)
@@ -90,9 +88,7 @@ def load_tokenizer(name: str | None = None) -> Any:
 
     >>> text_mask(load_tokenizer("posebox"), ["a dancer"]).sum()
 
-    Parameters
-    ----------
-    name : as for ``load_pipeline``; None: ``default_model()``
+    ``name`` is as for ``load_pipeline``.
 
     Raises
     ------

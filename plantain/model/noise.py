@@ -8,8 +8,7 @@ import numpy as np
 
 from plantain.errors import InputError
 
-TOLERANCE = 1e-3
-"""How far a realised noise level may lie from the one asked for."""
+TOLERANCE = 1e-3  # how far a realised noise level may lie from the one asked for
 
 
 def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> tuple[float, ...]:
@@ -22,15 +21,18 @@ def sigmas_for(pipe: Any, levels: Sequence[float], height: int, width: int) -> t
     shifting k = exp(mu), and the Flux2 Klein pipeline takes mu from the number of image tokens and of steps
     (``compute_empirical_mu`` of diffusers); otherwise k is the scheduler's ``shift``.
 
-    The levels are those of the scheduler, which ``realised_sigmas`` of a run's provenance holds. The pipeline hands
-    them to the transformer in its own dtype: bfloat16 keeps eight bits, and 0.75 arrives there as 0.754.
+    The levels are the scheduler's, ``realised_sigmas`` of a run's provenance. The transformer gets them in its own
+    dtype: bfloat16 keeps eight bits, and 0.75 arrives there as 0.754.
 
     Raises
     ------
     InputError
         The scheduler changes levels in a way that is not this shift (Karras, a terminal value, …).
     """
-    mu = _mu(math.prod(latent_grid(pipe, height, width)), len(levels))
+    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu  # takes seconds
+
+    n_image_tokens = math.prod(latent_grid(pipe, height, width))
+    mu = float(compute_empirical_mu(image_seq_len=n_image_tokens, num_steps=len(levels)))
     k = _shift(pipe.scheduler.config, mu)
     sigmas = tuple(float(level / (k - (k - 1) * level)) for level in levels)
     # What its many options make of them is the scheduler's to say; a copy, since the pipeline's own holds a state.
@@ -53,12 +55,6 @@ def check_realised(levels: Sequence[float], realised: Sequence[float]) -> None:
             f"This model's scheduler makes the noise levels {_listed(realised)} where {_listed(levels)} were asked "
             "for; leave noise_levels out and give sigmas, which are handed over as they are."
         )
-
-
-def _mu(n_image_tokens: int, n_steps: int) -> float:
-    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
-
-    return float(compute_empirical_mu(image_seq_len=n_image_tokens, num_steps=n_steps))
 
 
 def _shift(config: Any, mu: float) -> float:

@@ -13,8 +13,7 @@ from plantain.wording import shorten
 if TYPE_CHECKING:
     import torch
 
-# Klein pads prompts to 512 tokens.
-MAX_TEXT_TOKENS = 512
+MAX_TEXT_TOKENS = 512  # Klein's
 
 
 def call_arguments(pipe: Any) -> dict[str, Any]:
@@ -22,9 +21,8 @@ def call_arguments(pipe: Any) -> dict[str, Any]:
 
     >>> pipe(prompt=prompt, **plantain.call_arguments(pipe))
 
-    Text features at a quarter, half and three quarters of the text encoder's depth (9, 18, 27 of
-    Qwen3-4B's 36), as many text tokens as the tokenizer allows (at most 512), and the autoencoder's
-    sample size in pixels.
+    Text features at a quarter, half and three quarters of the text encoder's depth (9, 18, 27 of Qwen3-4B's 36), as
+    many text tokens as the tokenizer allows (at most 512), and the autoencoder's sample size in pixels.
     """
     depth = pipe.text_encoder.config.num_hidden_layers
     size = pipe.vae.config.sample_size
@@ -74,9 +72,8 @@ def text_mask(pipe: Any, prompts: Sequence[str]) -> np.ndarray:
 def encode(pipe: Any, prompts: Sequence[str]) -> torch.Tensor:
     """Text features, (n_prompts, n_text_tokens, width), one prompt at a time.
 
-    One at a time, because the text encoder also makes logits over its whole vocabulary: 155 MB a
-    prompt for Klein, and a batch would hold all of them. It also keeps a prompt's features the same
-    whatever batch it is in.
+    A batch would hold the logits over the whole vocabulary, 155 MB a prompt for Klein; and a prompt's features would
+    depend on the others.
     """
     import torch
 

@@ -17,9 +17,8 @@ def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: 
 
     >>> twin = reinitialise(pipe, seed=1)     # an untrained twin: the text features stay
 
-    The other components are shared with ``pipe``, which keeps its own. Weights are drawn on the CPU in
-    float32 by the classes' own initialisation, so a seed means the same on every device and in every
-    dtype; the process's random state is left as it was.
+    The other components are shared with ``pipe``. Weights are drawn on the CPU in float32 by the classes' own
+    initialisation, so a seed means the same on every device and in every dtype; the process's random state stays.
     """
     drawn = {}
     with torch.random.fork_rng(devices=[]):

@@ -7,19 +7,9 @@ import numpy as np
 Angles = tuple[float, float]
 Limb = tuple[Angles, Angles]
 
-JOINTS = (
-    "left shoulder",
-    "right shoulder",
-    "left elbow",
-    "right elbow",
-    "left hip",
-    "right hip",
-    "left knee",
-    "right knee",
-    "spine",
-)
-# A joint that turns by less than this is still where the T-pose has it: "straight" and "level" are
-# said of bodies, not of rulers.
+_LIMB_JOINTS = ("shoulder", "elbow", "hip", "knee")
+JOINTS = (*(f"{side} {joint}" for joint in _LIMB_JOINTS for side in ("left", "right")), "spine")
+# A joint that turns by less is where the T-pose has it: "straight" and "level" are said of bodies, not of rulers.
 TOLERANCE = 15.0
 
 # Lengths in units of the standing height.

@@ -5,12 +5,16 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from plantain.errors import InputError
 from plantain.paths import POSEBOX
+from plantain.posebox.training import Training
+
+_say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from plantain.posebox.training.train import Training, train
+    from plantain.posebox.training.train import train
 
     chosen = {field.name: getattr(options, field.name) for field in fields(Training)}
     settings = Training(**{name: value for name, value in chosen.items() if value is not None})
@@ -90,23 +94,19 @@ def _read(options: argparse.Namespace) -> int:
 
     reading = read(options.prompt)
     skeleton = reading.scene.skeleton
-    for name, value in vars(reading.scene).items():
+    told = vars(reading.scene) | {
+        "canonical": skeleton.canonical,
+        "bent joints": ", ".join(skeleton.bent_joints()) or "none",
+        "not said": ", ".join(reading.unsaid) or "nothing",
+        "unknown": ", ".join(reading.unknown) or "nothing",
+        "contradicting": ", ".join(reading.conflicts) or "nothing",
+    }
+    for name, value in told.items():
         print(f"{name:14} {value}")
-    print(f"{'canonical':14} {skeleton.canonical}")
-    print(f"{'bent joints':14} {', '.join(skeleton.bent_joints()) or 'none'}")
-    print(f"{'not said':14} {', '.join(reading.unsaid) or 'nothing'}")
-    print(f"{'unknown':14} {', '.join(reading.unknown) or 'nothing'}")
-    print(f"{'contradicting':14} {', '.join(reading.conflicts) or 'nothing'}")
     return 0
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 def _parser() -> argparse.ArgumentParser:
-    from plantain.posebox.training.train import Training
-
     parser = argparse.ArgumentParser(prog="python -m plantain.posebox", description=__doc__)
     commands = parser.add_subparsers(required=True)
 

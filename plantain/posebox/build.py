@@ -3,16 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from diffusers import (
+    AutoencoderKLFlux2,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
+)
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
 from plantain.posebox.tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Widths and depths of a pipeline; the defaults are Posebox's.
-
-    5 joint and 20 single blocks, so that block names line up with Klein's; 3 attention heads of 32
-    channels, which make 510 card heads and 75 attention heads.
-    """
+    """Widths and depths of a pipeline; the defaults are Posebox's: Klein's blocks, so that their names line up."""
 
     joint_blocks: int = 5
     single_blocks: int = 20
@@ -41,12 +46,8 @@ def build(sizes: Sizes = POSEBOX, seed: int = 0) -> Any:
 
     >>> pipe = build(seed=1)
 
-    The same seed gives the same weights; the process's own random state is left as it was. Its
-    pictures are noise: it has learned nothing.
+    The same seed gives the same weights; the process's own random state is left as it was.
     """
-    import torch
-    from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
-
     tokenizer = load_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the CPU's alone
@@ -85,8 +86,6 @@ def build(sizes: Sizes = POSEBOX, seed: int = 0) -> Any:
 
 
 def _text_encoder(sizes: Sizes, tokenizer: Any) -> Any:
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
     return Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer),
@@ -107,8 +106,6 @@ def _text_encoder(sizes: Sizes, tokenizer: Any) -> Any:
 
 def build_transformer(sizes: Sizes = POSEBOX) -> Any:
     """The transformer alone, with weights from torch's random state as it stands."""
-    from diffusers import Flux2Transformer2DModel
-
     return Flux2Transformer2DModel(
         in_channels=4 * sizes.latent_channels,
         num_layers=sizes.joint_blocks,

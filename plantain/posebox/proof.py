@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from plantain.data.prompts import load_prompts
 from plantain.errors import InputError
+from plantain.model.identity import describe
 from plantain.model.text import call_arguments
 from plantain.pose.poses import POSES
 from plantain.posebox.training.corpus import random_prompt, random_scene
@@ -62,10 +64,9 @@ class Verdict:
 def judge(picture: np.ndarray, prompt: str, scene: Scene) -> Verdict:
     """Read pose, setting and colours off a picture, uint8 (128, 128, 3).
 
-    Pose: of all poses of the same scene, the one whose render has the least mean absolute pixel
-    difference, the minimum over shifts of up to 4 pixels. Setting: of all empty settings, the nearest
-    on pixels where the scene's figure is not. Colour of a garment: the named colour nearest to the
-    median of the pixels that the garment fills in the render, moved by the best shift.
+    Pose: of all poses of the same scene, the one whose render has the least mean absolute pixel difference, over
+    shifts of up to 4 pixels. Setting: of all empty settings, the nearest where the scene's figure is not. Colour of a
+    garment: the nearest to the median of the pixels that it fills in the render, moved by the best shift.
     """
     renders = np.stack([render(replace(scene, pose=pose)) for pose in POSES])
     distances, shifts = _nearest(picture, renders)
@@ -109,8 +110,6 @@ def draw_pictures(
     pipe: Any, prompts: Sequence[str], seed: int = 0, report: Callable[[int, int], None] | None = None
 ) -> np.ndarray:
     """Posebox's pictures of prompts, each from a noise of its own: uint8, (n, 128, 128, 3)."""
-    import torch
-
     drawn: list[np.ndarray] = []
     for start in range(0, len(prompts), 16):
         some = list(prompts[start : start + 16])
@@ -135,17 +134,14 @@ def prove(
 
     >>> found, verdicts, pictures = prove(plantain.load_pipeline("posebox"))
 
-    ``found`` holds the shares that are right in each group, for each pose, what is required, whether
-    it holds, and the mistakes. Not measured: subject, height, build, kinds of garment, and a hat where none
-    is said.
+    ``found`` holds the shares that are right in each group, for each pose, what is required, whether it holds, and the
+    mistakes. Not measured: subject, height, build, kinds of garment, and a hat where none is said.
 
     Raises
     ------
     InputError
         The pipeline draws at another size, ``per_pose`` is below 1, or the seed is negative.
     """
-    from plantain.model.identity import describe
-
     size = pipe.vae.config.sample_size
     if size != SIZE:
         raise InputError(f"Posebox's world is drawn at {SIZE} pixels a side, and this pipeline draws at {size}.")
@@ -153,15 +149,11 @@ def prove(
         raise InputError(f"At least one held-out prompt of each pose is needed; got {per_pose}.")
     if seed < 0:
         raise InputError(f"The seed must be 0 or more; got {seed}.")
-    groups = {
-        "dense_pose": load_prompts("dense_pose").prompts,
-        "held_out": held_out_prompts(np.random.default_rng(seed), per_pose),
-    }
-    prompts = [prompt for group in groups.values() for prompt in group]
+    dense_pose = load_prompts("dense_pose").prompts
+    prompts = [*dense_pose, *held_out_prompts(np.random.default_rng(seed), per_pose)]
     pictures = draw_pictures(pipe, prompts, seed, report)
     verdicts = [judge(picture, prompt, read(prompt).scene) for picture, prompt in zip(pictures, prompts, strict=True)]
-    split = len(groups["dense_pose"])
-    parts = {"dense_pose": verdicts[:split], "held_out": verdicts[split:]}
+    parts = {"dense_pose": verdicts[: len(dense_pose)], "held_out": verdicts[len(dense_pose) :]}
     by_pose = {pose: float(np.mean([v.right["pose"] for v in verdicts if v.scene.pose == pose])) for pose in POSES}
     shares = {
         name: {"n": len(some)} | {what: float(np.mean([v.right[what] for v in some])) for what in verdicts[0].right}

@@ -28,14 +28,14 @@ def _text(title: str, question: str, conditions: tuple[str, str], role: str, lab
     return said | {"role": role, "label": label, "caveat": caveat} | more
 
 
+# Title, question, conditions, role, label, caveat and design of every set, in the order they are made.
+# fmt: off
 TEXTS = {
     "dense_pose_fixed": _text(
         "T-pose, always in the same words, against expressive pose",
         "What does it add to dense_pose that one phrase is repeated 25 times? The B side is that of dense_pose; the "
         "T-pose is always said in its first wording.",
-        ("T-pose in one wording", "expressive pose"),
-        "variant",
-        "T-pose in one wording",
+        ("T-pose in one wording", "expressive pose"), "variant", "T-pose in one wording",
         not_that="they differ because of the pose: words, length and articulation differ too, one phrase is "
         "repeated on side A while side B varies",
     ),
@@ -43,9 +43,7 @@ TEXTS = {
         "T-pose against expressive pose, five bodies by five outfits",
         "Does the response to pose depend on the body or on the clothes? Each of five bodies wears each of five "
         "outfits once.",
-        ("T-pose", "expressive pose"),
-        "variant",
-        "5 bodies × 5 outfits",
+        ("T-pose", "expressive pose"), "variant", "5 bodies × 5 outfits",
         not_that="they differ because of the pose, nor that body and clothes do not matter: words, length and "
         "articulation differ too",
         design="factorial",
@@ -55,9 +53,7 @@ TEXTS = {
         "Which heads tell canonical from expressive poses where both bend as many joints? Half of the pairs bend two "
         "on either side, half eight; the canonical effect is the mean of the two halves, and their difference says "
         "whether it depends on articulation.",
-        ("canonical pose", "expressive pose"),
-        "variant",
-        "as many joints bent",
+        ("canonical pose", "expressive pose"), "variant", "as many joints bent",
         not_that="they differ because one pose is canonical and the other expressive: as many joints are bent on "
         "either side, but which ones, and the words for them, differ too",
         design="few and many",
@@ -66,18 +62,14 @@ TEXTS = {
         "T-pose against A-pose",
         "Which heads tell two canonical poses apart, each in ten wordings? What they share with T-pose against "
         "expressive pose is not canonical against expressive.",
-        ("T-pose", "A-pose"),
-        "near",
-        "T-pose → A-pose",
+        ("T-pose", "A-pose"), "near", "T-pose → A-pose",
         not_that="they differ because of where the arms are: words differ too",
     ),
     "setting": _text(
         "One setting against varied settings",
         "Which heads tell one setting, the same in all 25 pairs, from varied settings, where body, clothes and pose "
         "stay? It has the shape of one canonical pose against many expressive ones, in something the picture shows.",
-        ("one setting", "varied settings"),
-        "control",
-        "one place → others",
+        ("one setting", "varied settings"), "control", "one place → others",
         not_that="they differ because of the place: words differ too, one phrase is repeated on side A while side B "
         "varies",
     ),
@@ -85,27 +77,21 @@ TEXTS = {
         "Few words against more words",
         "Which heads respond to length alone? Both sides say the same; B takes 0 to 9 words more, all of them filler, "
         "and 0 in seven pairs.",
-        ("plain", "filled"),
-        "control",
-        "fewer → more words",
+        ("plain", "filled"), "control", "fewer → more words",
         not_that="they differ because of length alone: which words fill side B, and their order, differ too",
     ),
     "paraphrase": _text(
         "One pose in other words",
         "How many heads pass the test where nothing differs but the wording, and a coin has chosen which wording is A? "
         "As many as under sign flips, if the test keeps its size.",
-        ("one wording", "another wording"),
-        "nothing",
-        "same pose, reworded",
+        ("one wording", "another wording"), "nothing", "same pose, reworded",
         not_that="anything that is meant differs: both sides say one pose, a coin chose which wording is A",
     ),
     "remarks": _text(
         "One remark against remarks on other things",
         "Which heads tell one remark, repeated 25 times, from remarks on seven other things? As in dense_pose, and "
         "unlike in the lexical sets, nearly every word of the phrase changes.",
-        ("fixed remark", "remarks on other things"),
-        "control",
-        "one remark → any",
+        ("fixed remark", "remarks on other things"), "control", "one remark → any",
         not_that="they differ because of what the remarks are about: one is repeated on side A while every pair has "
         "another on side B, nearly every word of it differs",
     ),
@@ -114,15 +100,13 @@ TEXTS = {
         f"One remark on {slot} against varied ones",
         f"Which heads tell one remark on {slot}, repeated 25 times, from 25 varied remarks of the same length? It has "
         "the shape of one canonical pose against many expressive ones, in words that are not about pose.",
-        ("fixed remark", "varied remarks"),
-        "lexical",
-        "one remark → its like",
+        ("fixed remark", "varied remarks"), "lexical", "one remark → its like",
         not_that=f"they differ because of what is said on {slot}: one remark is repeated on side A while every pair "
         "has another on side B",
     )
     for number, slot in enumerate(ASIDES, 1)
 }
-"""Title, question, conditions, role, label, caveat and design of every set, in the order they are made."""
+# fmt: on
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,6 @@ def write_sets(out: Path) -> list[Path]:
     return paths
 
 
-# -- the pairs of each set -------------------------------------------------------------------------
-
-
 def paraphrase(draw: Draw, subjects: list[Row]) -> Iterator[PromptPair]:
     for row in subjects:
         order = (0, 1) if draw.coin() else (1, 0)

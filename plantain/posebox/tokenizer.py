@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from transformers import Qwen2TokenizerFast
+
 from plantain.paths import POSEBOX
 
 FOLDER = POSEBOX / "tokenizer"
-# The chat template takes 13 tokens and the longest shipped prompt about 50; the rest is room for a
-# remark beside the pose, and for a visitor's words, which fall apart into bytes where Posebox does
-# not know them.
+# The chat template takes 13 tokens and the longest shipped prompt about 50; the rest is room for a remark beside
+# the pose, and for a visitor's words, which fall apart into bytes where Posebox does not know them.
 MAX_LENGTH = 96
 PAD = "<|endoftext|>"
 SPECIAL_TOKENS = (PAD, "<|im_start|>", "<|im_end|>")
@@ -28,13 +29,11 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str], out: str | Path) -> None:
-    """Learn a byte-level BPE from texts and save it as a ``Qwen2TokenizerFast`` folder.
+    """Learn a byte-level BPE from texts and save it as a ``Qwen2TokenizerFast`` folder; the same texts, the same files.
 
-    Every byte is a token of its own, so any text can be read; a word the texts use becomes one
-    token, with its leading space. The same texts give the same files.
+    Every byte is a token of its own, so any text can be read; a word the texts use becomes one, with its leading space.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import Qwen2TokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     # Qwen2TokenizerFast puts its own pre-tokenizer in place when it loads; learn with that one.
@@ -70,6 +69,4 @@ def train_tokenizer(texts: Iterable[str], out: str | Path) -> None:
 
 def load_tokenizer() -> Any:
     """The shipped tokenizer, a ``Qwen2TokenizerFast``."""
-    from transformers import Qwen2TokenizerFast
-
     return Qwen2TokenizerFast.from_pretrained(str(FOLDER), local_files_only=True)

@@ -16,7 +16,6 @@ import torch
 from plantain.data.heads import HeadMap
 from plantain.errors import InputError
 
-STREAMS = ("image", "text", "padding")
 # Float32 values squared at a time: 1 MB stays in a core's second-level cache; a GPU wants long rows.
 _SCRATCH_VALUES = {"cpu": 2**18, "gpu": 2**24}
 
@@ -28,30 +27,14 @@ class HeadCapture:
     ...     pipe(prompt=prompt, **plantain.call_arguments(pipe))
     >>> capture.mean_square.shape            # one forward a step: (n_forwards, batch, 2, n_runs)
 
-    Parameters
-    ----------
-    transformer : Flux2Transformer2DModel
-        Hooked are ``attn.to_out[0]`` (image tokens) and ``attn.to_add_out`` (text tokens) of every
-        joint block, and ``attn.to_out`` (text and image tokens, attention and MLP channels) of every
-        single block.
-    channels_per_head : int
-        Channels of a run; must divide the head width and the MLP width.
-    text_mask : bool array, shape (batch, n_text_tokens), optional
-        True at real tokens, False at padding (``plantain.model.text.text_mask`` gives it). The streams
-        are then [image, text, padding]; without it they are [image, text], padding within the text.
+    Hooked are ``attn.to_out[0]`` (image tokens) and ``attn.to_add_out`` (text tokens) of every joint block, and
+    ``attn.to_out`` (text and image tokens, attention and MLP channels) of every single block. ``channels_per_head``
+    must divide the head width and the MLP width. ``text_mask``, bool of shape (batch, n_text_tokens), is True at real
+    tokens (``plantain.model.text.text_mask`` gives it): the streams are then [image, text, padding]; without it they
+    are [image, text], padding within the text.
 
-    Attributes
-    ----------
-    mean_square : float32 array, shape (n_forwards, batch, n_streams, n_runs)
-        In the order of ``head_map``. A stream without tokens is 0. With guidance above 1 a step
-        makes two forwards, the prompt's and the empty prompt's.
-
-    Raises
-    ------
-    InputError
-        A transformer without these projections, or a mask of another shape than the text tokens.
-    RuntimeError
-        On reading ``mean_square`` when a hook fired more or less than once in a forward.
+    Raises InputError: a transformer without these projections, or a mask of another shape than the text tokens. Raises
+    RuntimeError on reading ``mean_square`` when a hook fired more or less than once in a forward.
     """
 
     def __init__(self, transformer: Any, channels_per_head: int = 16, text_mask: Any = None) -> None:
@@ -87,11 +70,16 @@ class HeadCapture:
 
     @property
     def mean_square(self) -> np.ndarray:
-        if self._cached is None or len(self._cached) != len(self._forwards):
-            self._cached = self._assemble()
-        return self._cached
+        """Float32, (n_forwards, batch, n_streams, n_runs), in the order of ``head_map``.
 
-    # -- hooks ---------------------------------------------------------------------------------
+        A stream without tokens is 0. With guidance above 1 a step makes two forwards, the prompt's and the empty
+        prompt's.
+        """
+        if self._cached is None or len(self._cached) != len(self._forwards):
+            if not self._forwards:
+                raise RuntimeError("Nothing was captured: call the pipeline inside the with block.")
+            self._cached = np.stack([self._assemble_forward(forward) for forward in self._forwards])
+        return self._cached
 
     def _add_hooks(self) -> None:
         def hook(module: torch.nn.Module, function: Callable[..., None], **options: bool) -> None:
@@ -135,13 +123,6 @@ class HeadCapture:
                     self._scratch = torch.empty(n_values, dtype=torch.float32, device=args[0].device)
             channels = self.head_map.channels_per_head
             forward[name] = _weighted_mean_square(args[0], self._weights[tokens], channels, self._scratch)
-
-    # -- results -------------------------------------------------------------------------------
-
-    def _assemble(self) -> np.ndarray:
-        if not self._forwards:
-            raise RuntimeError("Nothing was captured: call the pipeline inside the with block.")
-        return np.stack([self._assemble_forward(forward) for forward in self._forwards])
 
     def _assemble_forward(self, forward: dict[str, torch.Tensor]) -> np.ndarray:
         joint = [(f"joint[{i}].to_out", f"joint[{i}].to_add_out") for i in range(self.head_map.n_joint)]

@@ -57,10 +57,7 @@ def before(pipe: Any, n_pairs: int, config: ProbeConfig | None = None) -> Estima
     two matrices of the pipeline's dtype now, and a least time a layer. Within a factor of about two on a
     CPU; on a GPU not yet held against a run. ``Estimate.after`` replaces it by what is measured.
 
-    Raises
-    ------
-    InputError
-        A picture size or head width that the model does not allow.
+    Raises InputError: a picture size or head width that the model does not allow.
     """
     config = config or ProbeConfig()
     n_image, n_text = math.prod(latent_grid(pipe, *picture_size(pipe, config))), max_text_tokens(pipe)

@@ -70,11 +70,8 @@ def iter_probe(
     decoded. With ``resume``, a partial result of the same settings, prompts and weights, only the
     missing pairs run. A pipeline serves one caller at a time: hooks see the forwards of every thread.
 
-    Raises
-    ------
-    InputError
-        Before anything runs: a prompt too long for the model, a size, head width or noise level it
-        does not allow, or a ``resume`` that belongs to another run.
+    Raises InputError before anything runs: a prompt too long for the model, a size, head width or noise level it does
+    not allow, or a ``resume`` that belongs to another run.
     """
     config = config or ProbeConfig()
     plan = make_plan(pipe, prompts, config, resume)
@@ -136,7 +133,8 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
         "n_text_tokens": n_text,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
-        "versions": _versions(),
+        "versions": {"python": platform.python_version(), "plantain": __version__}
+        | {package: version(package) for package in ("torch", "diffusers", "transformers", "numpy")},
         "threads": torch.get_num_threads(),
     }
     if resume is not None:
@@ -226,9 +224,8 @@ def noise_of(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:
 
 
 def picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
-    arguments = call_arguments(pipe)
-    multiple = pipe.vae_scale_factor * 2
-    size = []
+    """Height and width in pixels, as set or as the model has them."""
+    arguments, multiple, size = call_arguments(pipe), pipe.vae_scale_factor * 2, []
     for name in ("height", "width"):
         value = getattr(config, name) or min(arguments[name], _MAX_PIXELS)
         if value % multiple:
@@ -267,9 +264,3 @@ def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, 
     for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype"):
         if resume.provenance.get(key) != provenance[key]:
             refuse(key, resume.provenance.get(key), provenance[key])
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "diffusers", "transformers", "numpy")
-    here = {"python": platform.python_version(), "plantain": __version__}
-    return here | {package: version(package) for package in packages}

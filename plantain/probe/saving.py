@@ -25,10 +25,7 @@ def iter_saved(
 
     Close it, as here, where the caller may stop half-way: the last pairs are saved then, and an error is heard.
 
-    Raises
-    ------
-    InputError
-        As ``iter_probe``, or the folder cannot be written to; what was saved in it before stays.
+    Raises InputError as ``iter_probe``, or the folder cannot be written to; what was saved in it before stays.
     """
     result, saved, saved_at = resume, resume, time.monotonic()
     try:

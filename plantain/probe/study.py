@@ -1,8 +1,4 @@
-"""Pose and its controls on one pipeline, then on transformers whose weights are drawn anew: run and save.
-
->>> for progress in run_controls(plantain.load_pipeline("posebox"), n_untrained=2, out="runs/controls"):
-...     print(progress.model, progress.prompts, progress.done, "of", progress.total)
-"""
+"""Pose and its controls on one pipeline, then on transformers whose weights are drawn anew: run and save."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -35,8 +31,7 @@ class ControlProgress:
     prompts: str
     done: int
     total: int
-    seconds_left: float
-    """Of all runs together; infinite before the first pair."""
+    seconds_left: float  # of all runs together; infinite before the first pair
     folder: Path
 
 
@@ -50,18 +45,16 @@ def run_controls(
 ) -> Iterator[ControlProgress]:
     """Probe every set on a pipeline and on ``n_untrained`` re-initialised transformers, saving each run.
 
-    >>> for progress in run_controls(pipe, n_untrained=2): pass
+    >>> for progress in run_controls(plantain.load_pipeline("posebox"), n_untrained=2, out="runs/controls"):
+    ...     print(progress.model, progress.prompts, progress.done, "of", progress.total)
 
     Same noise seeds and settings throughout; the text encoder stays, so each transformer reads the same text
     features. Weight seeds are 0, 1, …; one twin is in memory at a time, beside ``pipe``. Interrupted, the same
     call goes on where it stopped: finished runs are kept, a partial one is completed.
 
-    Raises
-    ------
-    InputError
-        Before anything runs: two sets of one name or folder, ``n_untrained`` below 0 or for a model without trained
-        weights, runs in ``out`` that are of other settings or prompts, or any run there with ``resume=False``.
-        While it runs: a folder that cannot be written to; what was saved before stays.
+    Raises InputError before anything runs: two sets of one name or folder, ``n_untrained`` below 0 or for a model
+    without trained weights, runs in ``out`` that are of other settings or prompts, or any run there with
+    ``resume=False``. While it runs: a folder that cannot be written to; what was saved before stays.
     """
     config = config or ProbeConfig()
     sets = [load_prompts(given) if not isinstance(given, PromptSet) else given for given in prompt_sets]

@@ -21,37 +21,25 @@ SCOPE = "attention heads"
 class Transfers(Answer):
     """Whether each set's axis carries over to held-out subjects, and tells held-out pose pairs from control pairs.
 
-    Attributes
-    ----------
-    weights, controls : what there is; ``controls`` are those that pose is told from
-    shares : {(weights, set): stats.HeldOutShare}, of pose and of every control
-        Where nothing but wording changes an axis carries over as well; that of "paraphrase" should not.
-    found : {(weights, control): stats.AxisTransfer}
-        AUC of pose pairs against control pairs along the axis of pose. It is high too where the control lies on the
-        axis's other side, and its p says that the two contrasts differ, no more.
-    scope : which heads
+    Where nothing but wording changes an axis carries over as well; that of "paraphrase" should not. An AUC is high too
+    where the control lies on the axis's other side, and its p says that the two contrasts differ, no more.
     """
 
     weights: tuple[str, ...]
-    controls: tuple[str, ...]
-    shares: dict[tuple[str, str], stats.HeldOutShare]
-    found: dict[tuple[str, str], stats.AxisTransfer]
-    scope: str
+    controls: tuple[str, ...]  # the sets that pose is told from
+    shares: dict[tuple[str, str], stats.HeldOutShare]  # by weights and set: of pose and of every control
+    found: dict[tuple[str, str], stats.AxisTransfer]  # by weights and control: pose pairs along the axis of pose
+    scope: str  # which heads
 
     @property
     def tables(self) -> list[Table]:
         """One, with a row a set: held-out share along its own axis (p), and AUC of pose against it."""
-        header = ["Set"]
-        header += [f"{weights}: own axis (p)" for weights in self.weights]
-        header += [f"{weights}: AUC of pose against it" for weights in self.weights]
-        rows = [tuple(header)]
+        own_axis = [f"{weights}: own axis (p)" for weights in self.weights]
+        rows = [("Set", *own_axis, *(f"{weights}: AUC of pose against it" for weights in self.weights))]
         for name in (POSE, *self.controls):
             own = [self.shares[weights, name] for weights in self.weights]
             cells = [f"{100 * share.share:.0f} % ({share.p:.3f})" for share in own]
-            if name == POSE:
-                cells += ["—"] * len(self.weights)
-            else:
-                cells += [f"{self.found[weights, name].auc:.2f}" for weights in self.weights]
+            cells += ["—" if name == POSE else f"{self.found[weights, name].auc:.2f}" for weights in self.weights]
             rows.append((name, *cells))
         return [Table(f"Held-out pairs, over {self.scope}", "", tuple(rows))]
 
@@ -64,16 +52,14 @@ class Transfers(Answer):
             f"(50 % by chance): {own}."
         ]
         if self.controls:
-            ranges = []
-            for weights in self.weights:
-                aucs = [self.found[weights, control].auc for control in self.controls]
-                ranges.append(f"{weights} {min(aucs):.2f} to {max(aucs):.2f}")
-            each = {w: [100 * self.shares[w, control].share for control in self.controls] for w in self.weights}
-            others = "; ".join(f"{weights} {min(found):.0f} to {max(found):.0f} %" for weights, found in each.items())
+            aucs = {w: [self.found[w, control].auc for control in self.controls] for w in self.weights}
+            shares = {w: [100 * self.shares[w, control].share for control in self.controls] for w in self.weights}
+            others = "; ".join(f"{w} {min(each):.0f} to {max(each):.0f} %" for w, each in shares.items())
+            ranges = "; ".join(f"{w} {min(each):.2f} to {max(each):.2f}" for w, each in aucs.items())
             lines += [
                 f"The same of each control on its own axis, without any pose in it: {others}.",
-                f"Pose pairs told from those of {len(self.controls)} controls along the axis of pose, AUC: "
-                f"{'; '.join(ranges)}. An AUC is high too where a control lies on the other side of the axis.",
+                f"Pose pairs told from those of {len(self.controls)} controls along the axis of pose, AUC: {ranges}. "
+                "An AUC is high too where a control lies on the other side of the axis.",
             ]
         return lines
 
@@ -95,10 +81,7 @@ def transfers(
     ``stats.axis_transfer`` and ``stats.held_out_share`` have the method and the nulls. ``controls``: names of
     sets, those that the study lacks left out; None: all that are not about pose's own contrast.
 
-    Raises
-    ------
-    InputError
-        A study without ``dense_pose``, or with fewer than two subjects.
+    Raises InputError: a study without ``dense_pose``, or with fewer than two subjects.
     """
     if POSE not in study.sets:
         raise InputError(
@@ -137,13 +120,9 @@ def along_axis(
 
 def _matched(pose: ProbeResult, control: ProbeResult, scope: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Rows of both of the same subject, and the subject of each."""
-    rows = np.array(match_rows(pose.prompts, control.prompts))  # (P, 2)
-    subjects = _subjects(pose)
-    return (
-        pose.differences(scope_view(scope))[rows[:, 0]],
-        control.differences(scope_view(scope))[rows[:, 1]],
-        [subjects[i] for i in rows[:, 0]],
-    )
+    first, second = np.array(match_rows(pose.prompts, control.prompts)).T
+    view, subjects = scope_view(scope), _subjects(pose)
+    return pose.differences(view)[first], control.differences(view)[second], [subjects[i] for i in first]
 
 
 def _subjects(run: ProbeResult) -> list[str]:

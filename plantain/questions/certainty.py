@@ -22,36 +22,20 @@ MEANING = (
 
 @dataclass(frozen=True)
 class Inference:
-    """What can be said of the heads of one summary, beyond the card's table.
-
-    Attributes
-    ----------
-    set_p, true_discoveries : a value for each threshold
-        The set-level p, and how many of the heads above are true discoveries at least, with 95 % confidence.
-    smallest_p : float
-        The smallest p that these flips can give.
-    n_fwer, n_bh, n_by : int
-        Heads that pass max-|t| FWER 5 %, Benjamini-Hochberg and Benjamini-Yekutieli FDR 5 %.
-    mean_squared_effect : float or None (fewer than 4 pairs)
-        Mean d_z² over heads, less what chance alone gives.
-    cross_fitted : stats.CrossFittedShare or None (fewer than 6 pairs)
-    split_half : stats.SplitHalfNull or None (not defined)
-    spearman_brown : float or None
-        Split-half r stepped up to all pairs.
-    """
+    """What can be said of the heads of one summary, beyond the card's table; None where it is not defined."""
 
     thresholds: tuple[float, ...]
-    set_p: tuple[float, ...]
-    smallest_p: float
-    true_discoveries: tuple[int, ...]
+    set_p: tuple[float, ...]  # the set-level p at each threshold
+    smallest_p: float  # that these flips can give
+    true_discoveries: tuple[int, ...]  # among the heads above each threshold, at least, with 95 % confidence
     n_heads: int
-    n_fwer: int
-    n_bh: int
-    n_by: int
-    mean_squared_effect: float | None
-    cross_fitted: stats.CrossFittedShare | None
+    n_fwer: int  # heads that pass max-|t| FWER 5 %
+    n_bh: int  # Benjamini-Hochberg FDR 5 %
+    n_by: int  # Benjamini-Yekutieli FDR 5 %
+    mean_squared_effect: float | None  # d_z², mean over heads, less what chance alone gives; from 4 pairs
+    cross_fitted: stats.CrossFittedShare | None  # from 6 pairs
     split_half: stats.SplitHalfNull | None
-    spearman_brown: float | None
+    spearman_brown: float | None  # split-half r stepped up to all pairs
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the nulls stay out."""

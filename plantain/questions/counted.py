@@ -34,10 +34,7 @@ class Counted:
 
     Everything is worked out when it is first asked for, and kept.
 
-    Raises
-    ------
-    InputError
-        A counting that is not offered; when asked, fewer than 3 pairs or a step the run does not have.
+    Raises InputError: a counting that is not offered; when asked, fewer than 3 pairs or a step the run does not have.
     """
 
     result: ProbeResult

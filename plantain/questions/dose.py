@@ -19,6 +19,8 @@ from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.pose.distance import distance_from_t_pose, pair_distances
 from plantain.questions.answer import Answer
+from plantain.stats.null import resampled_p
+from plantain.stats.slope import count_best
 from plantain.wording import Table, signed
 
 MEASURES = {"rotation": "mean joint rotation in degrees", "joints": "number of bent joints"}
@@ -44,29 +46,18 @@ class BlockDose:
 class Dose(Answer):
     """The shift of every head against the distance of the pair.
 
-    Attributes
-    ----------
-    measure : "rotation" or "joints" (``MEASURES``)
-    distance : float64 array, shape (n_pairs,)
-        B's distance from the T-pose minus A's; A's is 0 where it is a T-pose.
-    step : stats.HeadCount of the ordinary paired t: the shift as a step
-    response : stats.DoseResponse
-        Slope with intercept, its null of permuted distances, and the three models left one out.
-    blocks : in the model's order
-    distance_null, gain_null : arrays, shape (n,)
-        ``n_by_distance`` and ``gain`` with the distances permuted over pairs. The p is of the gain: where heads go
-        together, a chance slope leads in all of them at once, but not by much.
-    length_r : correlation of the distance with B − A in tokens; NaN where lengths are equal
+    The p is of the gain, not of the count: where heads go together, a chance slope leads in all of them at once, but
+    not by much.
     """
 
-    measure: str
-    distance: np.ndarray
-    step: stats.HeadCount
-    response: stats.DoseResponse
-    blocks: tuple[BlockDose, ...]
-    distance_null: np.ndarray
-    gain_null: np.ndarray
-    length_r: float
+    measure: str  # one of ``MEASURES``
+    distance: np.ndarray  # (n_pairs,): B's from the T-pose minus A's, which is 0 where A is a T-pose
+    step: stats.HeadCount  # of the ordinary paired t: the shift as a step
+    response: stats.DoseResponse  # slope with intercept, its null of permuted distances, the models left one out
+    blocks: tuple[BlockDose, ...]  # in the model's order
+    distance_null: np.ndarray  # ``n_by_distance`` with the distances permuted over pairs: (n,)
+    gain_null: np.ndarray  # ``gain`` with the same permutations
+    length_r: float  # correlation of the distance with B − A in tokens; NaN where lengths are equal
 
     @cached_property
     def slope(self) -> stats.HeadCount:
@@ -90,18 +81,17 @@ class Dose(Answer):
     @property
     def n_by_distance(self) -> int:
         """Heads that a model with the distance in it predicts better than a step."""
-        return self.n_best["slope"] + self.n_best["both"]
+        return _n_by_distance(self.response)
 
     @property
     def gain(self) -> float:
-        """What the distance adds to a step: left-one-out R² of the better model with it, minus the step's, averaged
-        over heads."""
+        """What the distance adds to a step: mean left-one-out R² of the better model with it, minus the step's."""
         return _gain(self.response)
 
     @property
     def gain_p(self) -> float:
-        """How often permuted distances add as much, the observed ones counted in: (b + 1) / (m + 1)."""
-        return float(((self.gain_null >= self.gain).sum() + 1) / (len(self.gain_null) + 1))
+        """How often permuted distances add as much, the observed ones counted in."""
+        return float(resampled_p((self.gain_null >= self.gain).sum(), len(self.gain_null)))
 
     @property
     def finding(self) -> str:
@@ -113,30 +103,19 @@ class Dose(Answer):
         """One row a block."""
         first = self.slope.thresholds[0]
         header = ("block", "heads", f"slope |t| > {first:g}", "max |t| of slope", *EXPLANATIONS)
-        rows = [
-            (
-                b.name,
-                f"{b.n_heads:,}",
-                f"{b.n_above:,}",
-                f"{b.max_abs_t:.2f}",
-                *(f"{b.n_best[e]:,}" for e in EXPLANATIONS),
-            )
-            for b in self.blocks
-        ]
+        rows = []
+        for block in self.blocks:
+            best = (f"{block.n_best[name]:,}" for name in EXPLANATIONS)
+            rows.append((block.name, f"{block.n_heads:,}", f"{block.n_above:,}", f"{block.max_abs_t:.2f}", *best))
         return [Table("By block", "", (header, *rows))]
 
     @property
     def columns(self) -> dict[str, Any]:
         """Slope and intercept, t of the slope with its family-wise p, t of the step, and what predicts best."""
-        response = self.response
-        return {
-            "slope": response.slope,
-            "intercept": response.intercept,
-            "t_slope": response.t,
-            "p_fwer": response.max_p,
-            "t_step": self.step.t,
-            "best": [EXPLANATIONS[k] for k in response.best],  # -1 is "none", the last
-        }
+        found = self.response
+        columns = {"slope": found.slope, "intercept": found.intercept, "t_slope": found.t, "p_fwer": found.max_p}
+        # A best of -1 is "none", the last.
+        return columns | {"t_step": self.step.t, "best": [EXPLANATIONS[k] for k in found.best]}
 
     @property
     def sentences(self) -> list[str]:
@@ -183,10 +162,7 @@ def distances(result: ProbeResult, measure: str = "rotation") -> np.ndarray:
     is how many of the nine are bent, from the tag ``bent_joints`` where there is one. Poses are looked up by the
     tag ``pose`` ([a, b], names of Posebox's poses).
 
-    Raises
-    ------
-    InputError
-        Another measure, or a pair whose tags tell no distance.
+    Raises InputError: another measure, or a pair whose tags tell no distance.
     """
     if measure not in MEASURES:
         raise InputError(f"measure must be one of {', '.join(MEASURES)}; got {measure!r}.")
@@ -210,10 +186,7 @@ def dose(
     it is exact when pairs could be exchanged without a slope. A pose's words go with its distance: a slope says that
     the shift grows with it, not that the model measures joints.
 
-    Raises
-    ------
-    InputError
-        As ``distances`` and ``stats.dose_response``: poses that are all as far, or fewer than 4 pairs.
+    Raises InputError as ``distances`` and ``stats.dose_response``: poses that are all as far, or fewer than 4 pairs.
     """
     view = View.of(view)
     x = distances(result, measure)
@@ -237,7 +210,11 @@ def _model_nulls(d: np.ndarray, x: np.ndarray, n_permutations: int, seed: int) -
     """``n_by_distance`` and ``gain`` with permuted distances: (n_permutations,) each."""
     rng = np.random.default_rng(seed)
     found = [stats.dose_response(d, rng.permutation(x), 1) for _ in range(n_permutations)]
-    return np.array([f.n_best["slope"] + f.n_best["both"] for f in found]), np.array([_gain(f) for f in found])
+    return np.array([_n_by_distance(f) for f in found]), np.array([_gain(f) for f in found])
+
+
+def _n_by_distance(response: stats.DoseResponse) -> int:
+    return response.n_best["slope"] + response.n_best["both"]
 
 
 def _gain(response: stats.DoseResponse) -> float:
@@ -247,14 +224,11 @@ def _gain(response: stats.DoseResponse) -> float:
 
 
 def _blocks(result: ProbeResult, view: View, response: stats.DoseResponse) -> tuple[BlockDose, ...]:
-    index = result.head_map.table(view)["block_index"]
     blocks = []
-    for block in np.unique(index):
-        heads = index == block
+    for name, heads in result.head_map.block_masks(view).items():
         abs_t, best = np.abs(response.t[heads]), response.best[heads]
-        n_best = {name: int((best == k).sum()) for k, name in enumerate(stats.MODELS)} | {"none": int((best < 0).sum())}
-        above = int((abs_t > stats.THRESHOLDS[0]).sum())
-        blocks.append(BlockDose(result.head_map.block_names[block], len(abs_t), above, float(abs_t.max()), n_best))
+        above, highest = int((abs_t > stats.THRESHOLDS[0]).sum()), float(abs_t.max())
+        blocks.append(BlockDose(name, len(abs_t), above, highest, count_best(best)))
     return tuple(blocks)
 
 

@@ -8,27 +8,20 @@ import numpy as np
 
 from plantain import stats
 from plantain.errors import InputError
+from plantain.stats.null import resampled_p
 
 EFFECTS = ("body", "clothing", "pose × body", "pose × clothing")
 
 
 @dataclass(frozen=True)
 class FactorCount:
-    """Heads whose F passes, beside what shuffles of the cells give.
+    """Heads whose F passes, beside what shuffles of the cells give."""
 
-    Attributes
-    ----------
-    effect : one of ``EFFECTS``; the effect of pose itself is the paired t
-    count : heads with p of F below the two-sided p of the threshold of |t|, so that chance gives the same share
-    null_p99 : the 99th percentile of that count with the pairs shuffled over the cells
-    p : how often a shuffle gives as many, the observed order counted in
-    """
-
-    effect: str
+    effect: str  # one of ``EFFECTS``; the effect of pose itself is the paired t
     n_heads: int
-    count: int
-    null_p99: float
-    p: float
+    count: int  # heads with p of F below the two-sided p of the threshold of |t|, so that chance gives the same share
+    null_p99: float  # the 99th percentile of that count with the pairs shuffled over the cells
+    p: float  # how often a shuffle gives as many, the observed order counted in
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -51,10 +44,7 @@ def count_factors(
     The null shuffles the pairs over the cells, all heads at once. Subjects, settings and the expressive poses
     vary over the cells as well, and are part of the rest that F divides by.
 
-    Raises
-    ------
-    InputError
-        The pairs are not every body in every outfit once.
+    Raises InputError: the pairs are not every body in every outfit once.
     """
     from scipy.special import stdtr
 
@@ -72,8 +62,8 @@ def count_factors(
         observed = counts(order)
         null = np.array([counts(shuffle) for shuffle in shuffles])  # (n_shuffles, 2)
         for i, effect in enumerate(effects):
-            p = (1 + int((null[:, i] >= observed[i]).sum())) / (1 + n_shuffles)
-            found.append(FactorCount(effect, rms.shape[2], observed[i], float(np.quantile(null[:, i], 0.99)), p))
+            p, p99 = resampled_p((null[:, i] >= observed[i]).sum(), n_shuffles), np.quantile(null[:, i], 0.99)
+            found.append(FactorCount(effect, rms.shape[2], observed[i], float(p99), float(p)))
     return tuple(found)
 
 

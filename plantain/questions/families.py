@@ -32,19 +32,11 @@ def scope_view(scope: str, stream: str = "card", grouping: str = "head", step: i
 
     >>> result.differences(scope_view("single attention")).shape         # (25, 600 - 120) for Klein
 
-    Parameters
-    ----------
-    scope : "card heads" are always runs of 16 channels, "attention heads" always the model's own
-    stream : "card" (joint blocks at image tokens and, apart, at text tokens; single blocks at all tokens),
-        "image" or "text" (real tokens); joint image exists only at image tokens, joint text at text tokens
-    grouping : of a family of attention, "head" (the model's own) or "card" (runs of 16 channels); MLP channels
-        belong to no attention head and are runs in either
-    step : index of the denoising step
+    ``stream``: "card" (joint blocks at image tokens and, apart, at text tokens; single blocks at all tokens), "image"
+    or "text" (real tokens); joint image exists only at image tokens, joint text at text tokens. ``grouping``, of a
+    family of attention: "head" (the model's own) or "card" (runs of 16 channels, as MLP channels are in either).
 
-    Raises
-    ------
-    InputError
-        An unknown scope, stream or grouping, or joint image at text tokens and the reverse.
+    Raises InputError: an unknown scope, stream or grouping, or joint image at text tokens and the reverse.
     """
     if scope not in SCOPES:
         raise InputError(f"Heads are counted as {', '.join(SCOPES)}; got {scope!r}.")
@@ -98,16 +90,10 @@ def count_dict(scope: str, unit: str, count: stats.HeadCount) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FamilyTable(Answer):
-    """The published count, what remains of it with attention only, and each family alone.
+    """The published count, what remains of it with attention only, and each family alone."""
 
-    Attributes
-    ----------
-    counts : {scope: stats.HeadCount}, the published count and the attention-only one first
-    units : {scope: what is counted}
-    """
-
-    counts: dict[str, stats.HeadCount]
-    units: dict[str, str]
+    counts: dict[str, stats.HeadCount]  # by scope, the published count and the attention-only one first
+    units: dict[str, str]  # by scope: what is counted
     stream: str
 
     @property
@@ -118,11 +104,9 @@ class FamilyTable(Answer):
         rows = []
         for scope, c in self.counts.items():
             r = "—" if c.split_half is None else f"{c.split_half[0]:.2f}"
-            others = (f"{n:,}" for n in c.counts[1:])
+            counts = share(c.counts[0], c.n_heads), *(f"{n:,}" for n in c.counts[1:])
             of = f"{c.n_heads:,} {self.units[scope]}"
-            rows.append(
-                (scope, of, share(c.counts[0], c.n_heads), *others, f"{c.null_p99[0]:,.0f}", f"{c.set_p[0]:.3f}", r)
-            )
+            rows.append((scope, of, *counts, f"{c.null_p99[0]:,.0f}", f"{c.set_p[0]:.3f}", r))
         return [Table("The published count, and what remains of it by family", "", (header, *rows))]
 
     @property

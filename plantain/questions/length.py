@@ -24,19 +24,12 @@ _SHOWN = 12  # pairs listed in a text; a table holds all
 
 @dataclass(frozen=True)
 class LengthAudit:
-    """Real tokens of every pair, the chat template's among them, in A and in B.
-
-    Attributes
-    ----------
-    counts : int array, shape (n_pairs, 2)
-    verdict : "equal" (in every pair), "balanced" (pairs differ, neither side is longer on the whole) or
-        "unbalanced" (a paired t at p < 0.05, or fewer than 3 pairs that differ)
-    """
+    """Real tokens of every pair, the chat template's among them, in A and in B."""
 
     name: str
     conditions: tuple[str, str]
     pair_ids: tuple[str, ...]
-    counts: np.ndarray
+    counts: np.ndarray  # (n_pairs, 2)
 
     @property
     def delta(self) -> np.ndarray:
@@ -52,6 +45,7 @@ class LengthAudit:
 
     @property
     def verdict(self) -> str:
+        """ "equal" in every pair; "balanced" on the whole; "unbalanced": p < 0.05 of a paired t, or no t to be had."""
         if not self.delta.any():
             return "equal"
         if np.isfinite(self.t) and stats.t_pvalues(self.t, len(self.delta)) >= ALPHA:
@@ -65,8 +59,8 @@ class LengthAudit:
         if self.verdict == "equal":
             low, high = self.counts.min(), self.counts.max()
             return f"{self.name}: both sides have equally many tokens in each of {n} pairs ({low} to {high})."
-        t = f"t = {signed(self.t, 2)}" if np.isfinite(self.t) else "t not finite"
-        t = "too few pairs for a t" if np.isnan(self.t) else t
+        few = "too few pairs for a t" if np.isnan(self.t) else "t not finite"
+        t = f"t = {signed(self.t, 2)}" if np.isfinite(self.t) else few
         found = (
             f"{n_unequal} of {n} pairs differ in tokens; B − A is {signed(float(self.delta.mean()), 2)} on average "
             f"({signed(int(self.delta.min()))} to {signed(int(self.delta.max()))}; {t})"
@@ -96,10 +90,7 @@ def audit_prompts(pipe: Any, prompts: PromptSet) -> LengthAudit:
 
     ``pipe`` is a pipeline, or what ``model.load.load_tokenizer`` gives: no weights are needed.
 
-    Raises
-    ------
-    InputError
-        A prompt longer than the model reads.
+    Raises InputError: a prompt longer than the model reads.
     """
     counts = text_mask(pipe, prompts.prompts).sum(axis=1).reshape(-1, 2)
     return LengthAudit(prompts.name, prompts.conditions, tuple(pair.id for pair in prompts.pairs), counts)
@@ -111,25 +102,17 @@ def audit_run(result: ProbeResult) -> LengthAudit:
     >>> audit_run(plantain.load_result("assets/runs/posebox")).verdict
     'equal'
     """
-    return LengthAudit(
-        result.prompts.name, result.prompts.conditions, tuple(result.pair_ids), result.token_counts[:, :, 1]
-    )
+    prompts, counts = result.prompts, result.token_counts[:, :, 1]
+    return LengthAudit(prompts.name, prompts.conditions, tuple(result.pair_ids), counts)
 
 
 @dataclass(frozen=True)
 class EqualLength(Answer):
-    """The effect at equal length beside the plain one.
-
-    Attributes
-    ----------
-    audit : LengthAudit
-    plain : stats.HeadCount, lengths as they are
-    fit : stats.LengthAdjusted, or None where every pair has the same, non-zero difference in length
-    """
+    """The effect at equal length beside the plain one."""
 
     audit: LengthAudit
-    plain: stats.HeadCount
-    fit: stats.LengthAdjusted | None
+    plain: stats.HeadCount  # lengths as they are
+    fit: stats.LengthAdjusted | None  # None where every pair has the same, non-zero difference in length
 
     @property
     def adjusted(self) -> stats.HeadCount | None:
@@ -146,15 +129,11 @@ class EqualLength(Answer):
             ]
         if self.audit.verdict == "equal":
             return ["Lengths are equal in every pair, so the paired t is the effect at equal length already."]
-        counts = zip(
-            self.plain.thresholds,
-            *(getattr(count, name) for count in (self.plain, self.adjusted) for name in ("counts", "null_p99")),
-            strict=True,
-        )
+        plain, equal = self.plain, self.adjusted
         measured = "; ".join(
-            f"{count:,} heads at |t| > {c:g} as they are (null p99 {p99:,.0f}), {adjusted:,} at equal length "
-            f"(null p99 {adjusted_p99:,.0f})"
-            for c, count, p99, adjusted, adjusted_p99 in counts
+            f"{plain.counts[i]:,} heads at |t| > {c:g} as they are (null p99 {plain.null_p99[i]:,.0f}), "
+            f"{equal.counts[i]:,} at equal length (null p99 {equal.null_p99[i]:,.0f})"
+            for i, c in enumerate(plain.thresholds)
         )
         wider = f"its standard error is {self.fit.inflation:.2f} times that of a mean with the same residuals"
         if self.fit.extrapolated:
@@ -165,7 +144,7 @@ class EqualLength(Answer):
             )
         else:
             how = f"The effect at equal length lies within the lengths that were measured; {wider}."
-        return [f"Of {self.plain.n_heads:,} heads: {measured}.", how]
+        return [f"Of {plain.n_heads:,} heads: {measured}.", how]
 
     @property
     def text(self) -> str:
@@ -185,14 +164,10 @@ def equal_length(result: ProbeResult, view: View | str = "card", n_flips: int = 
 
     ``view`` is a ``View``, or "card" or "head"; Δlength is in real tokens, B − A.
 
-    Raises
-    ------
-    InputError
-        As ``summarise``; also fewer than 4 pairs that differ in length.
+    Raises InputError as ``summarise``; also fewer than 4 pairs that differ in length.
     """
     found = audit_run(result)
     d = result.differences(view)
-    fit = None
-    if not found.delta.any() or np.ptp(found.delta) > 0:
-        fit = stats.length_adjusted(d, found.delta, n_flips, seed)
+    can_be_told_apart = not found.delta.any() or np.ptp(found.delta) > 0
+    fit = stats.length_adjusted(d, found.delta, n_flips, seed) if can_be_told_apart else None
     return EqualLength(found, stats.count_heads(d, n_flips, 0, seed), fit)

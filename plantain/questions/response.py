@@ -28,8 +28,7 @@ class Block:
 
     name: str
     max_abs_t: float
-    n_above: int
-    """Heads with |t| above the first threshold."""
+    n_above: int  # heads with |t| above the first threshold
     n_heads: int
     median_abs_d: float
     threshold: float = THRESHOLDS[0]
@@ -45,27 +44,17 @@ class Block:
 
 @dataclass(frozen=True)
 class CardTable:
-    """The figures of a model card, of our own run or of a published one, in the card's layout.
-
-    Attributes
-    ----------
-    counts, null_p99, ratios : a value for each of ``thresholds``
-        Heads above, the 99th percentile of that count under sign flips, and their quotient (None
-        where the p99 is 0).
-    large_d : heads with |d_z| > 0.8
-    split_half : (median, first quartile, third quartile) of r, or None where it is not defined
-    blocks : by falling max |t|
-    """
+    """The figures of a model card, of our own run or of a published one, in the card's layout."""
 
     n_pairs: int
     n_heads: int
-    counts: tuple[int, ...]
-    null_p99: tuple[float, ...]
-    ratios: tuple[float | None, ...]
-    large_d: int
-    split_half: tuple[float, float, float] | None
+    counts: tuple[int, ...]  # heads above each of ``thresholds``
+    null_p99: tuple[float, ...]  # the 99th percentile of each count under sign flips
+    ratios: tuple[float | None, ...]  # their quotient; None where the p99 is 0
+    large_d: int  # heads with |d_z| > 0.8
+    split_half: tuple[float, float, float] | None  # median and quartiles of r, or None where it is not defined
     max_abs_t: float
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...]  # by falling max |t|
     thresholds: tuple[float, ...] = THRESHOLDS
 
     @property
@@ -96,12 +85,12 @@ class CardTable:
 
     def table(self, twin: CardTable | None = None) -> Table:
         """The card's table, the untrained twin's values in a column of their own where there is one."""
-        if twin is None:
-            return Table("The card’s table", "", (("Metric", "Value", "Significance"), *self.rows))
-        beside = [row[1] for row in twin.rows]
-        # Before the last column, so that a phone shows it without scrolling.
-        rows = [(metric, value, other, said) for (metric, value, said), other in zip(self.rows, beside, strict=True)]
-        return Table("The card’s table", "", (("Metric", "Value", "Untrained twin", "Significance"), *rows))
+        rows: list[tuple[str, ...]] = [("Metric", "Value", "Significance"), *self.rows]
+        if twin is not None:
+            beside = ["Untrained twin", *(value for _, value, _ in twin.rows)]
+            # Before the last column, so that a phone shows it without scrolling.
+            rows = [(*row[:2], other, row[2]) for row, other in zip(rows, beside, strict=True)]
+        return Table("The card’s table", "", tuple(rows))
 
     @property
     def text(self) -> str:
@@ -111,27 +100,10 @@ class CardTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; infinities become the text "inf"."""
-        return {
-            "n_pairs": self.n_pairs,
-            "n_heads": self.n_heads,
-            "thresholds": list(self.thresholds),
-            "counts": list(self.counts),
-            "shares": list(self.shares),
-            "null_p99": list(self.null_p99),
-            "ratios": list(self.ratios),
-            "large_d": self.large_d,
-            "split_half": None if self.split_half is None else list(self.split_half),
-            "max_abs_t": _json_number(self.max_abs_t),
-            "blocks": [
-                {
-                    "name": block.name,
-                    "max_abs_t": _json_number(block.max_abs_t),
-                    "n_above": block.n_above,
-                    "n_heads": block.n_heads,
-                    "median_abs_d": _json_number(block.median_abs_d),
-                }
-                for block in self.blocks
-            ],
+        card = ("n_pairs", "n_heads", "thresholds", "counts", "shares", "null_p99", "ratios", "large_d", "split_half")
+        in_block = ("name", "max_abs_t", "n_above", "n_heads", "median_abs_d")
+        return {name: _json_value(getattr(self, name)) for name in (*card, "max_abs_t")} | {
+            "blocks": [{name: _json_value(getattr(block, name)) for name in in_block} for block in self.blocks]
         }
 
     def _card_share(self, count: int) -> str:
@@ -149,21 +121,13 @@ class Draws:
 
 @dataclass(frozen=True)
 class Summary(CardTable):
-    """``CardTable`` of a run of ours, with what the card leaves out.
+    """``CardTable`` of a run of ours, with what the card leaves out."""
 
-    Attributes
-    ----------
-    count : stats.HeadCount, with t of every head and its sign-flip null
-    dz : float64 array, shape (n_heads,)
-    n_silent : heads whose differences are all zero
-    view, draws : which heads of the run are counted, and how the null was drawn
-    """
-
-    count: stats.HeadCount = field(kw_only=True)
-    dz: np.ndarray = field(kw_only=True)
-    n_silent: int = 0
-    view: View = field(default_factory=View)
-    draws: Draws = field(default_factory=Draws)
+    count: stats.HeadCount = field(kw_only=True)  # with t of every head and its sign-flip null
+    dz: np.ndarray = field(kw_only=True)  # (n_heads,)
+    n_silent: int = 0  # heads whose differences are all zero
+    view: View = field(default_factory=View)  # which heads of the run are counted
+    draws: Draws = field(default_factory=Draws)  # how the null was drawn
 
     @property
     def t(self) -> np.ndarray:
@@ -199,14 +163,11 @@ class Summary(CardTable):
         n_flips = len(self.null.max_abs_t)
         how = "all" if self.null.exhaustive else "random"
         above = int((np.abs(self.t) > self.max_t_p95).sum())
-        by_chance = ", ".join(
-            f"{expected:,.3g} at |t| > {c:g}"
-            for expected, c in zip(self.expected_by_chance, self.thresholds, strict=True)
-        )
-        passing = f"{above:,} of {self.n_heads:,} heads pass it"
+        expected = zip(self.expected_by_chance, self.thresholds, strict=True)
+        by_chance = ", ".join(f"{n:,.3g} at |t| > {c:g}" for n, c in expected)
         lines = [
-            f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; "
-            f"95 % of flips stay below max |t| {number(self.max_t_p95, 2)}, and {passing}.",
+            f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; 95 % of flips stay below max |t| "
+            f"{number(self.max_t_p95, 2)}, and {above:,} of {self.n_heads:,} heads pass it.",
             f"Expected by chance, from the t distribution with {self.n_pairs - 1} degrees of freedom: {by_chance}.",
         ]
         if self.null.exhaustive:
@@ -223,7 +184,7 @@ class Summary(CardTable):
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {
             "set_p": list(self.set_p),
-            "max_t_p95": _json_number(self.max_t_p95),
+            "max_t_p95": _json_value(self.max_t_p95),
             "expected_by_chance": list(self.expected_by_chance),
             "n_silent": self.n_silent,
             "view": self.view.to_dict() | asdict(self.draws),
@@ -249,16 +210,13 @@ def summarise(
     ``grouping``, ``part``, ``stream`` and ``step`` choose the view as in ``ProbeResult.rms``, or ``grouping`` is a
     ``View``; noise seeds are averaged. ``seed`` drives flips and splits. Formulas: ``stats.count_heads``.
 
-    Raises
-    ------
-    InputError
-        Fewer than 3 pairs done, or a view the run does not have.
+    Raises InputError: fewer than 3 pairs done, or a view the run does not have.
     """
     view = View.of(grouping, part, stream, step=step)
     d = result.differences(view)
     count = stats.count_heads(d, n_flips, n_splits, seed, thresholds)
     dz = stats.cohens_dz(d)
-    p99, block_index = count.null_p99, result.head_map.table(view)["block_index"]
+    p99 = count.null_p99
     return Summary(
         n_pairs=len(d),
         n_heads=count.n_heads,
@@ -268,7 +226,7 @@ def summarise(
         large_d=int((np.abs(dz) > LARGE_D).sum()),
         split_half=count.split_half,
         max_abs_t=float(np.abs(count.t).max()),
-        blocks=_blocks(block_index, result.head_map.block_names, count.t, dz, count.thresholds[0]),
+        blocks=_blocks(result.head_map.block_masks(view), count.t, dz, count.thresholds[0]),
         thresholds=count.thresholds,
         count=count,
         dz=dz,
@@ -301,14 +259,12 @@ def load_published(path: str | Path = ASSETS / "published.json") -> CardTable:
         raise InputError(f"{path} does not hold a card's published figures ({error}).") from error
 
 
-def _blocks(
-    block_index: np.ndarray, names: Sequence[str], t: np.ndarray, dz: np.ndarray, threshold: float
-) -> tuple[Block, ...]:
+def _blocks(masks: dict[str, np.ndarray], t: np.ndarray, dz: np.ndarray, threshold: float) -> tuple[Block, ...]:
     blocks = []
-    for index in np.unique(block_index):
-        abs_t, abs_d = np.abs(t[block_index == index]), np.abs(dz[block_index == index])
+    for name, heads in masks.items():
+        abs_t, abs_d = np.abs(t[heads]), np.abs(dz[heads])
         n_above = int((abs_t > threshold).sum())
-        blocks.append(Block(names[index], float(abs_t.max()), n_above, len(abs_t), float(np.median(abs_d)), threshold))
+        blocks.append(Block(name, float(abs_t.max()), n_above, len(abs_t), float(np.median(abs_d)), threshold))
     return tuple(sorted(blocks, key=lambda block: -block.max_abs_t))
 
 
@@ -317,5 +273,8 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 99.95 else f"{ratio:,.0f}"
 
 
-def _json_number(value: float) -> float | str:
-    return float(value) if np.isfinite(value) else str(float(value))
+def _json_value(value: Any) -> Any:
+    """A tuple as a list, a number beyond JSON as text."""
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

@@ -23,25 +23,19 @@ from plantain.questions.families import scope_view, scopes_of
 # Roles of controls that a head need not respond less to.
 _SPARED = ("near", "nothing")
 _Key = tuple[str, str, str]  # weights, set, scope
+_Settings = tuple[int, int, int, Sequence[float]]  # n_flips, n_splits, seed, thresholds
 
 
 @dataclass(frozen=True)
 class SelectivityCount:
-    """Heads that respond more to pose than to a control, and the other way round.
-
-    Attributes
-    ----------
-    found : stats.Selectivity, with a mask of the heads of either kind
-    p_excess : of larger - smaller, when the two are of equal size in every head (``stats.selectivity_null``)
-    blocks : (block, larger, smaller, n_heads) of every block
-    """
+    """Heads that respond more to pose than to a control, and the other way round."""
 
     weights: str
     control: str
     scope: str
-    found: stats.Selectivity
-    p_excess: float
-    blocks: tuple[tuple[str, int, int, int], ...] = ()
+    found: stats.Selectivity  # with a mask of the heads of either kind
+    p_excess: float  # of larger - smaller, when the two are of equal size in every head (``stats.selectivity_null``)
+    blocks: tuple[tuple[str, int, int, int], ...] = ()  # block, larger, smaller, n_heads of every block
 
     @property
     def n_heads(self) -> int:
@@ -67,39 +61,27 @@ class SelectivityCount:
 class ControlReport:
     """``compare``: every figure is looked up by weights ("trained", "untrained 0", …), set and scope.
 
-    Attributes
-    ----------
-    model, pose : names of the trained model and of the set that is held against the others
-    weights, sets, scopes : what there is
-    roles, labels, designs : {set: word}, from the sets' own files; a set without a role is a control
-    counts : {(weights, set, scope): stats.HeadCount}
-        Of a set of the design "few and many" the canonical effect is counted, ½[(E_few - C_few) + (E_many - C_many)]
-        by subject.
-    selectivities : {(weights, control, scope): SelectivityCount}
-    survivors : {(weights, scope): (more, less)}
-        Heads that respond more to pose than to every control that is not spared, and less than to each of them.
-    bent : {(weights, scope): {"articulation": stats.HeadCount, "interaction": stats.HeadCount}}
-        Of ½[(E_many - E_few) + (C_many - C_few)], many bent joints against few, and of (E_many - C_many) -
-        (E_few - C_few), where the canonical effect depends on them (``stats.canonical_effect``).
-    factors : {(weights, scope): FactorCount of each effect}
+    Of a set of the design "few and many" ``counts`` has the canonical effect, and ``bent`` the "articulation" and the
+    "interaction" (``stats.canonical_effect``). ``survivors`` are the heads that respond more to pose than to every
+    control that is not spared, and those that respond less than to each of them.
     """
 
     model: str
-    pose: str
+    pose: str  # the set that is held against the others
     weights: tuple[str, ...]
     sets: tuple[str, ...]
     scopes: tuple[str, ...]
     threshold: float
     config: ProbeConfig
     head_map: HeadMap
-    roles: Mapping[str, str]
+    roles: Mapping[str, str]  # by set, from the sets' own files, as labels and designs; without one it is a control
     labels: Mapping[str, str]
     designs: Mapping[str, str]
     titles: Mapping[str, str]
     left_out: tuple[str, ...] = ()
     counts: dict[_Key, stats.HeadCount] = field(default_factory=dict)
     selectivities: dict[_Key, SelectivityCount] = field(default_factory=dict)
-    survivors: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    survivors: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # by weights and scope
     bent: dict[tuple[str, str], dict[str, stats.HeadCount]] = field(default_factory=dict)
     factors: dict[tuple[str, str], tuple[FactorCount, ...]] = field(default_factory=dict)
 
@@ -172,15 +154,12 @@ def compare(
     Noise seeds are averaged and the first step is read. Rows of two sets are matched by subject. ``threshold`` is
     that of the counts and of selectivity. Flips, splits and ``seed`` as in ``stats.count_heads``.
 
-    Raises
-    ------
-    InputError
-        The study lacks ``pose``, a set lacks subjects that pose has, or a threshold that is not positive.
+    Raises InputError: the study lacks ``pose``, a set lacks subjects that pose has, or a threshold that is not
+    positive.
     """
     if pose not in study.trained:
-        raise InputError(
-            f"These runs have no {pose!r} to hold the controls against; they have {', '.join(study.sets)}."
-        )
+        there = ", ".join(study.sets)
+        raise InputError(f"These runs have no {pose!r} to hold the controls against; they have {there}.")
     known = {name: described(run.prompts, by_name=True) for name, run in study.trained.items()}
     report = ControlReport(
         model=study.model,
@@ -206,11 +185,7 @@ def compare(
 
 
 def _count_scope(
-    report: ControlReport,
-    runs: Mapping[str, ProbeResult],
-    weights: str,
-    scope: str,
-    settings: tuple[int, int, int, Sequence[float]],
+    report: ControlReport, runs: Mapping[str, ProbeResult], weights: str, scope: str, settings: _Settings
 ) -> None:
     """Every figure of one scope under one set of weights, into the report."""
     n_flips, _, seed, _ = settings
@@ -223,7 +198,9 @@ def _count_scope(
             name: stats.count_heads(getattr(bent, name), *settings) for name in ("articulation", "interaction")
         }
     if factorial is not None:
-        report.factors[weights, scope] = _factorial(runs[factorial], scope, report.threshold, seed)
+        rms, pairs = runs[factorial].rms(scope_view(scope)), runs[factorial].prompts.pairs
+        bodies, clothes = ([str(pair.tags.get(name)) for pair in pairs] for name in ("body", "clothing"))
+        report.factors[weights, scope] = count_factors(rms, bodies, clothes, report.threshold, seed=seed)
     report.counts.update({(weights, name, scope): stats.count_heads(d[name], *settings) for name in runs})
     beaten = []
     for name in report.controls:
@@ -235,8 +212,8 @@ def _count_scope(
         if report.roles[name] not in _SPARED:
             beaten.append((found.larger, found.smaller))
     if beaten:
-        more, less = (int(np.all(masks, axis=0).sum()) for masks in zip(*beaten, strict=True))
-        report.survivors[weights, scope] = (more, less)
+        more, less = np.all(beaten, axis=0).sum(axis=1)
+        report.survivors[weights, scope] = (int(more), int(less))
 
 
 def _two_by_two(run: ProbeResult, scope: str) -> stats.TwoByTwo:
@@ -264,13 +241,7 @@ def _matched(
 
 
 def _by_block(head_map: HeadMap, scope: str, found: stats.Selectivity) -> tuple[tuple[str, int, int, int], ...]:
-    block, names = head_map.table(scope_view(scope))["block_index"], head_map.block_names
     return tuple(
-        (names[i], int(found.larger[block == i].sum()), int(found.smaller[block == i].sum()), int((block == i).sum()))
-        for i in np.unique(block)
+        (name, int(found.larger[heads].sum()), int(found.smaller[heads].sum()), int(heads.sum()))
+        for name, heads in head_map.block_masks(scope_view(scope)).items()
     )
-
-
-def _factorial(run: ProbeResult, scope: str, threshold: float, seed: int) -> tuple[FactorCount, ...]:
-    tags = [[str(pair.tags.get(name)) for pair in run.prompts.pairs] for name in ("body", "clothing")]
-    return count_factors(run.rms(scope_view(scope)), tags[0], tags[1], threshold, seed=seed)

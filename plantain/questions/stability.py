@@ -16,6 +16,7 @@ from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.questions.answer import Answer
 from plantain.stats.flips import random_signs
+from plantain.stats.paired import unit_columns
 from plantain.wording import Table
 
 FDR = 0.05
@@ -26,32 +27,21 @@ MIN_SEEDS = 3  # minF' takes a variance over seeds
 class Stability(Answer):
     """A run at several noise levels, over several noise seeds.
 
-    Attributes
-    ----------
-    levels : realised noise levels, falling
-    t_by_seed : float64 array, shape (n_levels, n_seeds, n_heads)
-        Paired t under the noise of one seed.
-    at_level : stats.HeadCount of each level, with mean squares averaged over seeds
-    counts_by_seed : (n_levels, n_seeds), heads with |t| above ``threshold`` under the noise of one seed
-    between_levels, between_levels_p95 : float64 array, shape (n_levels, n_levels)
-        Spearman correlation over heads of two levels' t, and the 95th percentile of the same under sign flips, each
-        flip the same at both levels: two levels share their pairs, so chance alone makes them alike.
-    between_seeds, between_seeds_p95 : float64 array, shape (n_levels,)
-        Median Spearman correlation of two seeds' t at one level; NaN with one seed.
-    min_f : stats.MinFPrime of each level, over pairs and seeds; empty with fewer than three seeds
+    Beside every agreement stands its 95th percentile under sign flips, each flip the same in both maps: two levels or
+    seeds share their pairs, so chance alone makes them alike.
     """
 
-    levels: tuple[float, ...]
+    levels: tuple[float, ...]  # as realised, falling
     seeds: tuple[int, ...]
     threshold: float
-    t_by_seed: np.ndarray
-    at_level: tuple[stats.HeadCount, ...]
-    counts_by_seed: np.ndarray
-    between_levels: np.ndarray
+    t_by_seed: np.ndarray  # (L, N, H): paired t under the noise of one seed
+    at_level: tuple[stats.HeadCount, ...]  # with mean squares averaged over seeds
+    counts_by_seed: np.ndarray  # (L, N): heads with |t| above ``threshold`` under the noise of one seed
+    between_levels: np.ndarray  # (L, L): Spearman correlation over heads of two levels' t
     between_levels_p95: np.ndarray
-    between_seeds: np.ndarray
+    between_seeds: np.ndarray  # (L,): median Spearman correlation of two seeds' t at one level; NaN with one seed
     between_seeds_p95: np.ndarray
-    min_f: tuple[stats.MinFPrime, ...]
+    min_f: tuple[stats.MinFPrime, ...]  # of each level, over pairs and seeds; empty with fewer than three seeds
     n_pairs: int
 
     @property
@@ -85,8 +75,7 @@ class Stability(Answer):
 
     @property
     def same_way(self) -> tuple[int, int]:
-        """Heads beyond the threshold at the first level: how many, and how many of them are so, and with the same
-        sign, at every other level."""
+        """Heads beyond the threshold at the first level, and those of them that are so, with one sign, at every one."""
         first = np.abs(self.t[0]) > self.threshold
         kept = ((np.abs(self.t) > self.threshold) & (np.sign(self.t) == np.sign(self.t[0]))).all(axis=0)
         return int(first.sum()), int(kept.sum())
@@ -126,10 +115,11 @@ class Stability(Answer):
             ]
         if len(self.seeds) > 1:
             ahead = bool((self.between_seeds > self.between_seeds_p95).all())
-            line = f"Two seeds' maps are {'' if ahead else 'not '}more alike at every level than 95 % of those of "
-            line += "sign-flipped pairs under the same two seeds"
             meaning = ": the agreement says that noise matters little here, not that an effect is there."
-            lines.append(line + ("." if ahead else meaning))
+            lines.append(
+                f"Two seeds' maps are {'' if ahead else 'not '}more alike at every level than 95 % of those of "
+                f"sign-flipped pairs under the same two seeds{'.' if ahead else meaning}"
+            )
         if len(self.seeds) < MIN_SEEDS:
             lines.append(f"minF' over pairs and seeds needs {MIN_SEEDS} noise seeds; this run has {len(self.seeds)}.")
         return lines
@@ -158,10 +148,7 @@ def stability(
     ``view`` is a ``View``, or "card" or "head"; its step and seed are set here. Estimators: ``stats.rank_stability``
     on signed t, its null from sign flips of the pairs (the same flips for all levels and seeds), ``stats.min_f_prime``.
 
-    Raises
-    ------
-    InputError
-        One level and one seed, so that there is nothing to compare; as ``summarise`` otherwise.
+    Raises InputError: one level and one seed, so that there is nothing to compare; as ``summarise`` otherwise.
     """
     view = View.of(view)
     levels, seeds = _levels(result), result.config.seeds
@@ -178,8 +165,8 @@ def stability(
 
     # Ranking heads needs no more than s·u: t is a rising function of it (``stats.sign_flip_null``). A fifth of the
     # flips is enough for a 95th percentile, and ranks are slow.
-    signs = random_signs(np.random.default_rng(seed), slice(0, max(20, n_flips // 5)), averaged.shape[1]).astype(float)
-    between_levels, levels_p95 = _agreement(np.stack([count.t for count in at_level]), _unit(averaged), signs)
+    signs = random_signs(np.random.default_rng(seed), max(20, n_flips // 5), averaged.shape[1]).astype(float)
+    between_levels, levels_p95 = _agreement(np.stack([count.t for count in at_level]), unit_columns(averaged), signs)
     of_seeds = [_between_seeds(t, d, signs) for t, d in zip(t_by_seed, single, strict=True)]
     return Stability(
         levels=levels,
@@ -202,7 +189,7 @@ def _between_seeds(t: np.ndarray, d: np.ndarray, signs: np.ndarray) -> tuple[flo
     off = ~np.eye(len(t), dtype=bool)
     if not off.any():
         return float("nan"), float("nan")
-    r, p95 = _agreement(t, _unit(d), signs)
+    r, p95 = _agreement(t, unit_columns(d), signs)
     return float(np.median(r[off])), float(np.median(p95[off]))
 
 
@@ -210,12 +197,6 @@ def _levels(result: ProbeResult) -> tuple[float, ...]:
     """Realised noise levels; runs of old that do not tell them have numbered steps instead."""
     n = result.config.num_inference_steps
     return result.levels or tuple(float(n - i) for i in range(n))
-
-
-def _unit(d: np.ndarray) -> np.ndarray:
-    """Each head's differences over their root sum of squares, which flips leave as they are: (M, P, H)."""
-    norm = np.sqrt((d * d).sum(axis=1, keepdims=True))
-    return np.divide(d, norm, out=np.zeros_like(d), where=norm > 0)
 
 
 def _agreement(t: np.ndarray, u: np.ndarray, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,26 +23,16 @@ COLUMNS = ["Block", "Max |t|", "Heads at |t| > 3", "Heads", "Same block, cached 
 
 @dataclass(frozen=True)
 class PairReading:
-    """What a typed pair's run says.
+    """What a typed pair's run says."""
 
-    Attributes
-    ----------
-    over : what t is taken over, in words
-    t : float64 array, shape (n_card_heads,); over noise seeds for one pair, over subjects for a template
-    reference : |t| of the cached ``dense_pose`` run, same shape, or None
-    names, block_index : block names, and the block of every head
-    which, caveat : which t this is and how many heads it moves, and what that does not say; plain text
-    sentences : these two as the first, then lengths and the pose axis; plain text
-    """
-
-    over: str
-    t: np.ndarray
-    reference: np.ndarray | None
-    names: tuple[str, ...]
-    block_index: np.ndarray
-    which: str
-    caveat: str
-    sentences: tuple[str, ...]
+    over: str  # what t is taken over, in words
+    t: np.ndarray  # (n_card_heads,): over noise seeds for one pair, over subjects for a template
+    reference: np.ndarray | None  # |t| of the cached ``dense_pose`` run, same shape
+    names: tuple[str, ...]  # of the blocks
+    block_index: np.ndarray  # the block of every head
+    which: str  # which t this is, and how many heads it moves
+    caveat: str  # what that does not say
+    sentences: tuple[str, ...]  # these two as the first, then lengths and the pose axis
 
     @property
     def abs_t(self) -> np.ndarray:
@@ -60,16 +50,12 @@ class PairReading:
     @property
     def rows(self) -> list[list[str]]:
         """A row a block, in the order of ``COLUMNS``."""
-        cached = None if self.reference is None else self.by_block(self.reference)
+        cached = ["—"] * len(self.names)
+        if self.reference is not None:
+            cached = [f"{t.max():.2f}" for t in self.by_block(self.reference)]
         return [
-            [
-                name,
-                f"{t.max():.2f}",
-                str(int((t > THRESHOLDS[0]).sum())),
-                str(len(t)),
-                "—" if cached is None else f"{cached[i].max():.2f}",
-            ]
-            for i, (name, t) in enumerate(zip(self.names, self.by_block(self.abs_t), strict=True))
+            [name, f"{t.max():.2f}", str(int((t > THRESHOLDS[0]).sum())), str(len(t)), other]
+            for name, t, other in zip(self.names, self.by_block(self.abs_t), cached, strict=True)
         ]
 
     @property
@@ -115,10 +101,7 @@ def job(a: str, b: str, n_seeds: int, seed: int = 0) -> tuple[PromptSet, ProbeCo
 
 
 def read_pair(
-    result: ProbeResult,
-    tokens: np.ndarray,
-    reference: ProbeResult | None,
-    control: ProbeResult | None = None,
+    result: ProbeResult, tokens: np.ndarray, reference: ProbeResult | None, control: ProbeResult | None = None
 ) -> PairReading:
     """Take t over what the run has several of, and lay it beside a cached ``dense_pose`` run.
 

@@ -6,34 +6,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plantain.errors import InputError
-from plantain.stats.flips import enumerated_signs, random_signs, t_of_u
-from plantain.stats.null import check_count
-from plantain.stats.paired import Array, check_differences, check_matched, pearson
+from plantain.stats.flips import all_or_random_signs, random_signs, t_of_u
+from plantain.stats.null import check_count, resampled_p
+from plantain.stats.paired import Array, check_differences, check_matched, pearson, unit_columns
 
 
 @dataclass(frozen=True)
 class AxisTransfer:
-    """How well held-out pose pairs are told from held-out control pairs.
+    """How well held-out pose pairs are told from held-out control pairs."""
 
-    Attributes
-    ----------
-    auc : float
-        How often a pose pair lies further along the axis than a control pair of the same fold; 0.5 by chance.
-    null : float64 array, shape (n_flips,)
-        The same with pose and control exchanged in random groups, axes learned anew.
-    p : float
-        One-sided.
-    scores : float64 array, shape (n_pairs, 2)
-        Position of each held-out pose and control pair along its fold's axis, which has length 1.
-    folds : int array, shape (n_pairs,)
-        The fold that held each row out.
-    """
-
-    auc: float
-    null: Array
-    p: float
-    scores: Array
-    folds: NDArray[np.int64]
+    auc: float  # how often a pose pair lies further along the axis than a control pair of its fold; 0.5 by chance
+    null: Array  # (n_flips,): the same with pose and control exchanged in random groups, axes learned anew
+    p: float  # one-sided
+    scores: Array  # (n_pairs, 2): held-out pose and control pairs along their fold's axis, which has length 1
+    folds: NDArray[np.int64]  # (n_pairs,): the fold that held each row out
 
 
 def axis_transfer(
@@ -56,34 +42,29 @@ def axis_transfer(
     reads off the same products of pairs. p = (b + 1) / (m + 1), or of all exchanges where n_flips reaches 2**groups.
     The axis may be one of wording: it tells this contrast from that control, in new subjects.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also shapes that differ, fewer groups than folds, fewer than two folds, or no head that varies.
+    Raises InputError as ``paired_t``; also shapes that differ, fewer groups than folds, fewer than two folds, or no
+    head that varies.
     """
     pose, control = check_matched(pose, control, ("pose", "control"))
     n = len(pose)
     folds, n_flips = check_count("folds", folds), check_count("n_flips", n_flips)
     rng = np.random.default_rng(seed)
     group, fold = _folds(n, folds, groups, rng)
-    n_groups = int(group.max()) + 1
-    exhaustive = n_groups <= 16 and n_flips >= 2**n_groups
-    every = slice(0, 2**n_groups if exhaustive else n_flips)
-    signs = enumerated_signs(every, n_groups) if exhaustive else random_signs(rng, every, n_groups)
+    signs, exhaustive = all_or_random_signs(n_flips, int(group.max()) + 1, 16, rng)
     # (F, P): True where a row's pose and control change places; first the observed labelling.
     swapped = np.concatenate([np.zeros((1, n), dtype=bool), signs[:, group] < 0])
 
     both = np.concatenate([pose, control])  # (2P, H)
     wins, scores = np.zeros(len(swapped)), np.empty((n, 2))
     for k in range(folds):
-        held = np.flatnonzero(fold == k)
-        trained = np.flatnonzero(fold != k)
-        scale = np.sqrt((both[np.r_[trained, trained + n]] ** 2).mean(axis=0))
+        held, trained = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        learned = np.r_[trained, trained + n]
+        scale = np.sqrt((both[learned] ** 2).mean(axis=0))
         heads = scale > 0
         if not heads.any():
             raise InputError("No head varies in the training pairs, so there is no axis to learn.")
         scaled = both[:, heads] / scale[heads]
-        products = scaled @ scaled[np.r_[trained, trained + n]].T  # (2P, 2 trained)
+        products = scaled @ scaled[learned].T  # (2P, 2 trained)
         # Positions along the mean of the rows that are called pose: (F, 2P)
         called = np.concatenate([~swapped[:, trained], swapped[:, trained]], axis=1) / len(trained)
         position = called @ products.T
@@ -91,14 +72,11 @@ def axis_transfer(
         p, c = np.where(swapped[:, held], c, p), np.where(swapped[:, held], p, c)  # (F, held)
         difference = p[:, :, None] - c[:, None, :]
         wins += (difference > 0).sum(axis=(1, 2)) + 0.5 * (difference == 0).sum(axis=(1, 2))
-        length = np.sqrt(max(float(called[0] @ products[np.r_[trained, trained + n]] @ called[0]), 0.0))
+        length = np.sqrt(max(float(called[0] @ products[learned] @ called[0]), 0.0))
         scores[held] = np.stack([p[0], c[0]], axis=1) / (length or 1.0)
-    sizes = np.bincount(fold, minlength=folds)
-    auc = wins / (sizes**2).sum()
-    null = auc[1:]
-    reached = int((null >= auc[0] - 1e-12).sum())
-    p_value = reached / len(null) if exhaustive else (reached + 1) / (len(null) + 1)
-    return AxisTransfer(float(auc[0]), null, p_value, scores, fold)
+    auc = wins / (np.bincount(fold, minlength=folds) ** 2).sum()
+    p_value = resampled_p((auc[1:] >= auc[0] - 1e-12).sum(), len(signs), exhaustive)
+    return AxisTransfer(float(auc[0]), auc[1:], float(p_value), scores, fold)
 
 
 @dataclass(frozen=True)
@@ -120,17 +98,14 @@ def held_out_share(
     Axis and folds as in ``axis_transfer``, of these pairs alone. Null: signs of whole groups are flipped and every axis
     is learned anew; one-sided p = (b + 1) / (m + 1). An axis of wording carries over as one of pose does.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer groups than folds, or fewer than two folds.
+    Raises InputError as ``paired_t``; also fewer groups than folds, or fewer than two folds.
     """
     d = check_differences(d)
     n = len(d)
     folds, n_flips = check_count("folds", folds), check_count("n_flips", n_flips)
     rng = np.random.default_rng(seed)
     group, fold = _folds(n, folds, groups, rng)
-    flips = random_signs(rng, slice(0, n_flips), int(group.max()) + 1)[:, group]
+    flips = random_signs(rng, n_flips, int(group.max()) + 1)[:, group]
     signs = np.concatenate([np.ones((1, n)), flips]).astype(np.float64)  # (F, P)
     positive = np.zeros(len(signs))
     for k in range(folds):
@@ -140,8 +115,8 @@ def held_out_share(
         position = (signs[:, trained] @ (scaled[trained] @ scaled[held].T)) * signs[:, held]  # (F, held)
         positive += (position > 0).sum(axis=1) + 0.5 * (position == 0).sum(axis=1)
     share = positive / n
-    p = float(((share[1:] >= share[0] - 1e-12).sum() + 1) / len(share))
-    return HeldOutShare(float(share[0]), share[1:], p)
+    p = resampled_p((share[1:] >= share[0] - 1e-12).sum(), n_flips)
+    return HeldOutShare(float(share[0]), share[1:], float(p))
 
 
 def _folds(
@@ -173,16 +148,12 @@ def axis_alignment(shift: ArrayLike, d: ArrayLike, n_flips: int = 1000, seed: in
 
     >>> plantain.stats.axis_alignment(shift, result.differences()).r
 
-    The shift, shape (n_heads,), is divided by each head's root mean square of ``d``, so that no
-    head counts for its scale alone. Null: the same correlation with the t maps of sign-flipped
-    reference pairs, that is, with directions that word-level variation of those pairs gives by
-    itself. p = (b + 1) / (m + 1) on |r|. Heads silent in ``d`` are left out. A high r says that
-    the shift resembles the reference contrast, whatever drives either of them.
+    The shift, shape (n_heads,), is divided by each head's root mean square of ``d``, so that no head counts for its
+    scale alone. Null: the same correlation with the t maps of sign-flipped reference pairs, that is, with directions
+    that word-level variation of those pairs gives by itself. p = (b + 1) / (m + 1) on |r|. Heads silent in ``d`` are
+    left out. A high r says that the shift resembles the reference contrast, whatever drives either of them.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also a shift of another length, or fewer than 3 heads that are not silent.
+    Raises InputError as ``paired_t``; also a shift of another length, or fewer than 3 heads that are not silent.
     """
     d = check_differences(d)
     shift = np.asarray(shift, dtype=float)
@@ -199,9 +170,9 @@ def axis_alignment(shift: ArrayLike, d: ArrayLike, n_flips: int = 1000, seed: in
     if np.ptp(scaled) == 0:
         raise InputError("The shift is the same in every head, so it correlates with nothing; give another prompt.")
     rng = np.random.default_rng(seed)
-    signs = np.concatenate([np.ones((1, n)), random_signs(rng, slice(0, n_flips), n)])
-    u = d / np.sqrt((d * d).sum(axis=0))
+    signs = np.concatenate([np.ones((1, n)), random_signs(rng, n_flips, n)])
+    u = unit_columns(d)
     limit = np.sqrt(n * (1 - 1e-9))  # keeps heads whose t would be infinite finite, and largest
     rs = np.array([pearson(scaled, t_of_u(np.clip(row @ u, -limit, limit), n)) for row in signs])
-    null = rs[1:]
-    return AxisAlignment(float(rs[0]), null, float(((np.abs(null) >= abs(rs[0])).sum() + 1) / (n_flips + 1)))
+    p = resampled_p((np.abs(rs[1:]) >= abs(rs[0])).sum(), n_flips)
+    return AxisAlignment(float(rs[0]), rs[1:], float(p))

@@ -23,23 +23,13 @@ class HeadCount:
 
     >>> count = stats.count_heads(d)                              # (n_pairs, n_heads)
     >>> count.counts, count.null_p99, count.set_p                 # a value for each of count.thresholds
-
-    Attributes
-    ----------
-    t : float64 array, shape (n_heads,)
-    null : ResampledNull
-        Counts and maxima of |t| with the pairs relabelled.
-    split_half_r : float64 array, shape (n_splits,)
-        Pearson r between the t maps of two random halves of the pairs; empty where it is not defined.
-    mean_d2 : float
-        Mean squared effect over the heads, 0 on average without any effect; NaN for fewer than 4 pairs.
     """
 
-    t: Array
+    t: Array  # (n_heads,)
     null: ResampledNull
     n_pairs: int
-    split_half_r: Array = field(default_factory=lambda: np.empty(0))
-    mean_d2: float = float("nan")
+    split_half_r: Array = field(default_factory=lambda: np.empty(0))  # ``split_half``; empty where it is not defined
+    mean_d2: float = float("nan")  # ``mean_squared_effect``; NaN for fewer than 4 pairs
 
     @property
     def n_heads(self) -> int:

@@ -26,10 +26,7 @@ def t_pvalues(t: ArrayLike, n_pairs: int) -> Array:
 
     Any shape of ``t`` is kept; 0 where t is ±inf, 1 where it is 0. Exact for normal differences.
 
-    Raises
-    ------
-    InputError
-        NaN in ``t``, or fewer than 3 pairs.
+    Raises InputError: NaN in ``t``, or fewer than 3 pairs.
     """
     from scipy.special import stdtr  # here, as elsewhere: reading a run needs no distribution
 
@@ -52,10 +49,7 @@ def exact_p(d: ArrayLike) -> Array:
     doi:10.1145/321812.321823). Sums equal within 1e-12 of their size are ties, and count. The smallest p is
     2 / 2**n (6e-8 for 25 pairs), low enough for ``fdr`` over 16,320 heads, which takes seconds.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also more than 30 pairs.
+    Raises InputError as ``paired_t``; also more than 30 pairs.
     """
     d = check_differences(d)
     n, n_heads = d.shape
@@ -88,10 +82,7 @@ def fdr(p: ArrayLike, method: Method = "bh") -> Array:
     ``t_pvalues`` or ``exact_p``: p from m random flips stops at 1 / (m + 1), which among 16,320 heads and
     1,000 flips reaches 5 % only where 326 heads share that floor.
 
-    Raises
-    ------
-    InputError
-        Another method, no p, or p outside 0 to 1.
+    Raises InputError: another method, no p, or p outside 0 to 1.
     """
     from scipy.stats import false_discovery_control
 

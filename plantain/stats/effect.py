@@ -17,8 +17,7 @@ class HedgesG:
     low: Array
     high: Array
     confidence: float
-    correction: float
-    """J, by which d_z is multiplied."""
+    correction: float  # J, by which d_z is multiplied
 
 
 def hedges_g(d: ArrayLike, confidence: float = 0.95) -> HedgesG:
@@ -32,25 +31,19 @@ def hedges_g(d: ArrayLike, confidence: float = 0.95) -> HedgesG:
     differences are normal, and so takes no J. It is one head's interval: heads chosen for a large g have one too high.
     Silent heads have g = 0 and the interval of t = 0; heads of infinite t are infinite throughout.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also a confidence not between 0 and 1.
+    Raises InputError as ``paired_t``; also a confidence not between 0 and 1.
     """
     from scipy.special import nctdtrinc
 
     check_confidence(confidence)
     dz = cohens_dz(d)
     n = len(np.asarray(d))
-    m = n - 1
-    correction = _correction(n)
-    low, high = dz.copy(), dz.copy()
-    finite = np.isfinite(dz)
-    tail = (1 - confidence) / 2
+    correction, tail = _correction(n), (1 - confidence) / 2
+    low, high, finite = dz.copy(), dz.copy(), np.isfinite(dz)
     # Good to 1e-4 in probability at worst, in a quarter of a second for 16,320 heads.
     t = dz[finite] * np.sqrt(n)
-    low[finite] = nctdtrinc(m, 1 - tail, t) / np.sqrt(n)
-    high[finite] = nctdtrinc(m, tail, t) / np.sqrt(n)
+    low[finite] = nctdtrinc(n - 1, 1 - tail, t) / np.sqrt(n)
+    high[finite] = nctdtrinc(n - 1, tail, t) / np.sqrt(n)
     return HedgesG(correction * dz, low, high, confidence, correction)
 
 
@@ -74,24 +67,14 @@ def mean_squared_effect(d: ArrayLike) -> float:
 class CrossFittedShare:
     """Heads chosen on one half of the pairs, seen in the other; both halves take both parts.
 
-    Attributes
-    ----------
-    n_chosen : int array, shape (2,)
-        Heads beyond the threshold in either half.
-    kept : float
-        Share of the chosen heads whose mean has the same sign in the other half.
-    share, low, high : float
-        Share of the chosen heads that move the chosen way in a pair that did not choose them (0.5 by chance), with
-        its interval over pairs.
-    effect : float
-        Mean Hedges' g the chosen way, over the chosen heads, in the half that did not choose them: unbiased, while
-        g in the half that chose is too high.
+    ``effect`` is the mean Hedges' g the chosen way, over the chosen heads, in the half that did not choose them:
+    unbiased, while g in the half that chose is too high.
     """
 
-    n_chosen: NDArray[np.int64]
-    kept: float
-    share: float
-    low: float
+    n_chosen: NDArray[np.int64]  # (2,): heads beyond the threshold in either half
+    kept: float  # share of the chosen heads whose mean has the same sign in the other half
+    share: float  # of the chosen heads that move the chosen way in a pair that did not choose them; 0.5 by chance
+    low: float  # the interval of this share over pairs
     high: float
     effect: float
 
@@ -111,11 +94,8 @@ def cross_fitted_share(
     a threshold has no coverage at all. ``seed`` draws the halves. NaN where neither half chooses a head; where one
     does, its numbers alone.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 6 pairs (a half needs three), a threshold below 0, or a confidence not
-        between 0 and 1.
+    Raises InputError as ``paired_t``; also fewer than 6 pairs (a half needs three), a threshold below 0, or a
+    confidence not between 0 and 1.
     """
     d = check_differences(d)
     n = len(d)
@@ -154,11 +134,9 @@ def _mean_interval(samples: list[Array], confidence: float) -> tuple[float, floa
 
     if not samples:
         return float("nan"), float("nan"), float("nan")
-    mean = float(np.mean([sample.mean() for sample in samples]))
-    reach = float(
-        np.mean([stdtrit(len(s) - 1, (1 + confidence) / 2) * s.std(ddof=1) / np.sqrt(len(s)) for s in samples])
-    )
-    return mean, mean - reach, mean + reach
+    mean = float(np.mean([s.mean() for s in samples]))
+    reaches = [stdtrit(len(s) - 1, (1 + confidence) / 2) * s.std(ddof=1) / np.sqrt(len(s)) for s in samples]
+    return mean, mean - float(np.mean(reaches)), mean + float(np.mean(reaches))
 
 
 def check_confidence(confidence: float) -> None:

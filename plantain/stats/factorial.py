@@ -13,12 +13,9 @@ from plantain.stats.paired import Array, check_differences
 class TwoByTwo:
     """Contrasts of a 2 × 2 within-subject design, each (n_subjects, n_heads), for ``paired_t`` and its null."""
 
-    canonical: Array
-    """Expressive minus canonical, averaged over few and many bent joints."""
-    articulation: Array
-    """Many minus few bent joints, averaged over canonical and expressive."""
-    interaction: Array
-    """The canonical effect among many bent joints minus that among few."""
+    canonical: Array  # expressive minus canonical, averaged over few and many bent joints
+    articulation: Array  # many minus few bent joints, averaged over canonical and expressive
+    interaction: Array  # the canonical effect among many bent joints minus that among few
 
 
 def canonical_effect(e_few: ArrayLike, c_few: ArrayLike, e_many: ArrayLike, c_many: ArrayLike) -> TwoByTwo:
@@ -31,10 +28,7 @@ def canonical_effect(e_few: ArrayLike, c_few: ArrayLike, e_many: ArrayLike, c_ma
     interaction = (E_many - C_many) - (E_few - C_few). The four hold the RMS of the same subjects, row by row.
     With one degree of freedom each, F of the within-subject analysis of variance is t².
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also shapes that differ.
+    Raises InputError as ``paired_t``; also shapes that differ.
     """
     cells = [check_differences(cell) for cell in (e_few, c_few, e_many, c_many)]
     if len({cell.shape for cell in cells}) > 1:
@@ -71,10 +65,7 @@ def two_way(shift: ArrayLike) -> TwoWay:
     One observation a cell cannot tell interaction from noise: interaction makes F smaller. p is of the F distribution,
     exact for normal residuals of equal variance. A silent head has F = 0; F is infinite where nothing is left over.
 
-    Raises
-    ------
-    InputError
-        Not three dimensions, fewer than two rows or columns, NaN or infinity.
+    Raises InputError: not three dimensions, fewer than two rows or columns, NaN or infinity.
     """
     from scipy.special import fdtrc
 

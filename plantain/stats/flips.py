@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plantain.errors import InputError
 from plantain.stats.null import SignFlipNull, check_count, check_thresholds, tally
-from plantain.stats.paired import Array, check_differences, paired_t
+from plantain.stats.paired import Array, check_differences, paired_t, unit_columns
 
 _BLOCK_FLIPS = 4096  # signs made at a time: all 2**24 of them would be 400 MB
 # 2**24 rows of two counts and a maximum are 400 MB; more would not fit a laptop.
@@ -23,19 +23,14 @@ def sign_flip_null(
     >>> null.counts.shape, null.max_abs_t.shape
     ((1000, 2), (1000,))
 
-    With ``n_flips >= 2**n_pairs`` all flips are enumerated (and ``counts`` has 2**n_pairs rows);
-    otherwise the signs are drawn at random and the identity is not added to them. The null says that d is
-    symmetric about zero; it does not say that the difference is about the thing one asked.
+    With ``n_flips >= 2**n_pairs`` all flips are enumerated (``counts`` has 2**n_pairs rows); otherwise signs are drawn
+    at random, the identity not added. The null says that d is symmetric about zero, not what the difference is about.
 
-    All thresholds come from one matrix product. The sum of squares of a head's differences does not
-    change under flips, so with u = d / sqrt(sum d^2) and s the signs, s·u decides:
-    |t| > c  <=>  |s·u| > c sqrt(n / (n - 1 + c^2)).
+    All thresholds come from one matrix product. The sum of squares of a head's differences does not change under flips,
+    so with u = d / sqrt(sum d^2) and s the signs, s·u decides: |t| > c <=> |s·u| > c sqrt(n / (n - 1 + c^2)).
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than one flip, a threshold that is not positive, or more than
-        2**24 flips to enumerate.
+    Raises InputError as ``paired_t``; also fewer than one flip, a threshold that is not positive, or more than 2**24
+    flips to enumerate.
     """
     d = check_differences(d)
     n = len(d)
@@ -46,23 +41,20 @@ def sign_flip_null(
 
     # Enumeration is exact, so that ties between flips stay ties; sampling needs no such care.
     dtype = np.float64 if exhaustive else np.float32
-    scale = np.sqrt((d * d).sum(axis=0))
-    u = np.divide(d, scale, out=np.zeros_like(d), where=scale > 0).astype(dtype)  # (P, H)
+    u = unit_columns(d).astype(dtype)  # (P, H)
     u_cuts = (cuts * np.sqrt(n / (n - 1 + cuts**2))).astype(dtype)
     # Flipping every sign leaves |t| as it was, so half of the enumeration is enough.
     n_rows = 2 ** (n - 1) if exhaustive else n_flips
     rng = np.random.default_rng(seed)
 
-    counts = np.zeros((n_rows, len(cuts)), dtype=np.int64)
-    max_u = np.zeros(n_rows)
-    all_same = np.zeros(n_rows, dtype=bool)
-    infinite = np.zeros(n_rows, dtype=bool)
+    counts, max_u = np.zeros((n_rows, len(cuts)), dtype=np.int64), np.zeros(n_rows)
+    all_same, infinite = np.zeros(n_rows, dtype=bool), np.zeros(n_rows, dtype=bool)
     # A head of differences ±x is infinite under the flips that give all of them one sign.
     even = (np.abs(d) == np.abs(d[0])).all(axis=0) & (d[0] != 0)
     patterns = np.unique(np.sign(d[:, even]), axis=1)  # (P, patterns)
     for row in range(0, n_rows, _BLOCK_FLIPS):
         rows = slice(row, min(row + _BLOCK_FLIPS, n_rows))
-        signs = enumerated_signs(rows, n) if exhaustive else random_signs(rng, rows, n)
+        signs = enumerated_signs(rows, n) if exhaustive else random_signs(rng, rows.stop - rows.start, n)
         all_same[rows] = np.abs(signs.sum(axis=1)) == n
         signs = signs.astype(dtype)  # (F, P)
         infinite[rows] = (np.abs(signs @ patterns) == n).any(axis=1)
@@ -79,8 +71,15 @@ def sign_flip_null(
     return SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)
 
 
-def random_signs(rng: np.random.Generator, rows: slice, n: int) -> NDArray[np.int8]:
-    return (1 - 2 * rng.integers(0, 2, size=(rows.stop - rows.start, n), dtype=np.int8)).astype(np.int8)
+def all_or_random_signs(n_flips: int, n: int, most: int, rng: np.random.Generator) -> tuple[NDArray[np.int8], bool]:
+    """Signs of n pairs, (F, P), and whether they are all 2**n: where n <= ``most`` and ``n_flips`` asks for as many."""
+    if n <= most and n_flips >= 2**n:
+        return enumerated_signs(slice(0, 2**n), n), True
+    return random_signs(rng, n_flips, n), False
+
+
+def random_signs(rng: np.random.Generator, n_flips: int, n: int) -> NDArray[np.int8]:
+    return (1 - 2 * rng.integers(0, 2, size=(n_flips, n), dtype=np.int8)).astype(np.int8)
 
 
 def enumerated_signs(rows: slice, n: int) -> NDArray[np.int8]:

@@ -6,41 +6,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from plantain.errors import InputError
-from plantain.stats.flips import enumerated_signs, random_signs, t_of_r
-from plantain.stats.null import SignFlipNull, check_count, check_thresholds, tally
-from plantain.stats.paired import Array, check_column, check_differences, cohens_dz
+from plantain.stats.flips import all_or_random_signs, t_of_r
+from plantain.stats.null import SignFlipNull, check_count, check_thresholds, resampled_p, tally
+from plantain.stats.paired import Array, check_column, check_differences, cohens_dz, unit_columns
 
 
 @dataclass(frozen=True)
 class LengthAdjusted:
-    """The difference where both sides are of equal length.
+    """The difference where both sides are of equal length; arrays of shape (n_heads,)."""
 
-    Attributes
-    ----------
-    b0, b1 : float64 array, shape (n_heads,)
-        Effect at equal length, and effect of one more token.
-    t : float64 array, shape (n_heads,)
-        b0 over its standard error.
-    p : float64 array, shape (n_heads,)
-        Two-sided sign-flip p of each head for itself; never below ``null.smallest_p``, so not for ``fdr``.
-    null : SignFlipNull
-        Counts and maxima of |t| over heads: ``null.set_p``, ``null.max_p``, ``null.true_discoveries``.
-    df : int
-        n_pairs - 2; n_pairs - 1 where no pair differs in length.
-    inflation : float
-        How much larger b0's standard error is than a mean's with the same residuals.
-    extrapolated : bool
-        No pair's length difference is 0 and all have one sign: b0 is outside what was measured.
-    """
-
-    b0: Array
-    b1: Array
-    t: Array
-    p: Array
-    null: SignFlipNull
-    df: int
-    inflation: float
-    extrapolated: bool
+    b0: Array  # effect at equal length
+    b1: Array  # effect of one more token
+    t: Array  # b0 over its standard error
+    p: Array  # two-sided sign-flip p of each head for itself; never below ``null.smallest_p``, so not for ``fdr``
+    null: SignFlipNull  # of |t| over heads
+    df: int  # n_pairs - 2; n_pairs - 1 where no pair differs in length
+    inflation: float  # how much larger b0's standard error is than a mean's with the same residuals
+    extrapolated: bool  # no pair's length difference is 0 and all have one sign: b0 is outside what was measured
 
 
 def length_adjusted(
@@ -63,11 +45,8 @@ def length_adjusted(
     With Δlength = 0 in all pairs this is ``paired_t`` and its sign-flip null. A length that acts otherwise than in a
     straight line stays in b0.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 4 pairs with lengths that differ, or one and the same non-zero Δlength in every
-        pair, where length and contrast cannot be told apart.
+    Raises InputError as ``paired_t``; also fewer than 4 pairs with lengths that differ, or one and the same non-zero
+    Δlength in every pair, where length and contrast cannot be told apart.
     """
     d = check_differences(d)
     n = len(d)
@@ -84,12 +63,9 @@ def length_adjusted(
     unit = x / np.sqrt(x @ x) if differs else x
     rest = d - np.outer(unit, unit @ d)  # d without what Δlength explains through 0
     rest[:, (np.abs(rest) <= 1e-12 * np.abs(d).max(axis=0)).all(axis=0)] = 0
-    scale = np.sqrt((rest * rest).sum(axis=0))
-    u = np.divide(rest, scale, out=np.zeros_like(d), where=scale > 0)  # (P, H)
+    u = unit_columns(rest)  # (P, H)
 
-    exhaustive = n <= 20 and n_flips >= 2**n
-    every = slice(0, 2**n if exhaustive else n_flips)
-    signs = enumerated_signs(every, n) if exhaustive else random_signs(np.random.default_rng(seed), every, n)
+    signs, exhaustive = all_or_random_signs(n_flips, n, 20, np.random.default_rng(seed))
     rows, defined = _project(signs.astype(float), unit)
     counts, max_r = tally(rows, u, cuts / np.sqrt(df + cuts**2))
     counts[~defined], max_r[~defined] = d.shape[1], 1
@@ -99,10 +75,10 @@ def length_adjusted(
     r = one[0] @ u
     t = t_of_r(r, df) if differs else cohens_dz(d) * np.sqrt(n)
     null = SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)
-    at_least = np.array([int((~defined).sum())] * d.shape[1])
+    at_least = np.full(d.shape[1], (~defined).sum())
     for row in range(0, len(rows), 64):
         at_least += (np.abs(rows[row : row + 64][defined[row : row + 64]] @ u) >= np.abs(r) * (1 - 1e-9)).sum(axis=0)
-    p = at_least / len(rows) if exhaustive else (at_least + 1) / (len(rows) + 1)
+    p = resampled_p(at_least, len(rows), exhaustive)
 
     share = n * x.mean() ** 2 / (x @ x) if differs else 0.0
     b0 = (1 - unit.sum() * unit) @ d / (n * (1 - share))

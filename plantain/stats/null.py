@@ -16,23 +16,12 @@ _TILE_ROWS, _TILE_HEADS = 64, 4096
 
 @dataclass(frozen=True)
 class ResampledNull:
-    """Counts and maxima of |t| over the heads under relabellings of the pairs.
+    """Counts and maxima of |t| over the heads under relabellings of the pairs, flips or permutations."""
 
-    Attributes
-    ----------
-    counts : int array, shape (n_flips, n_thresholds)
-        Heads with |t| above each threshold, for each flip (or permutation).
-    max_abs_t : float64 array, shape (n_flips,)
-        Largest |t| over the heads, for each flip.
-    thresholds : tuple of float
-    exhaustive : bool
-        True when all 2**n_pairs flips were made, the identity among them.
-    """
-
-    counts: NDArray[np.int64]
-    max_abs_t: Array
+    counts: NDArray[np.int64]  # (n_flips, n_thresholds): heads with |t| above each threshold
+    max_abs_t: Array  # (n_flips,): largest |t| over the heads
     thresholds: tuple[float, ...]
-    exhaustive: bool
+    exhaustive: bool  # all 2**n_pairs flips were made, the identity among them
 
     @property
     def smallest_p(self) -> float:
@@ -50,10 +39,9 @@ class ResampledNull:
     def set_p(self, observed: ArrayLike) -> Array:
         """How often a flip gives at least the observed count, the observed labelling counted in.
 
-        #(count >= observed) / 2**n when all flips were made, else (b + 1) / (m + 1)
-        (Phipson & Smyth 2010, doi:10.2202/1544-6115.1585), so that p is never 0.
+        >>> null.set_p(count.counts)                              # (n_thresholds,); ``resampled_p`` of the counts
         """
-        return self._p((self.counts >= np.asarray(observed)).sum(axis=0))
+        return resampled_p((self.counts >= np.asarray(observed)).sum(axis=0), len(self.counts), self.exhaustive)
 
     def max_p(self, abs_t: ArrayLike) -> Array:
         """Family-wise adjusted p of |t|: how often the largest |t| of a flip reaches it.
@@ -65,7 +53,8 @@ class ResampledNull:
         ordered = np.sort(self.max_abs_t)
         # Products over flips are float32: an observed maximum may come back a hair smaller.
         reach = np.asarray(abs_t, dtype=float) * (1 - 1e-5)
-        return self._p(len(ordered) - np.searchsorted(ordered, reach, side="left"))
+        reached = len(ordered) - np.searchsorted(ordered, reach, side="left")
+        return resampled_p(reached, len(ordered), self.exhaustive)
 
     def true_discoveries(self, abs_t_counts: ArrayLike, alpha: float = 0.05) -> NDArray[np.int64]:
         """Lower bound, at confidence 1 - alpha, on how many of the heads above each threshold are no chance.
@@ -77,10 +66,7 @@ class ResampledNull:
         for the best of several. Source: Hemerik & Goeman (2018), doi:10.1111/rssb.12238. "No chance" says that
         the differences of a head are not symmetric about zero, not why.
 
-        Raises
-        ------
-        InputError
-            ``alpha`` not between 0 and 1, or not one count a threshold.
+        Raises InputError: ``alpha`` not between 0 and 1, or not one count a threshold.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha must lie between 0 and 1; got {alpha!r}.")
@@ -93,14 +79,18 @@ class ResampledNull:
         false = np.quantile(counts, 1 - alpha, axis=0, method="inverted_cdf")
         return np.maximum(observed - false, 0).astype(np.int64)
 
-    def _p(self, n_reached: ArrayLike) -> Array:
-        m = len(self.max_abs_t)
-        reached = np.asarray(n_reached, dtype=float)
-        return reached / m if self.exhaustive else (reached + 1) / (m + 1)
-
 
 class SignFlipNull(ResampledNull):
     """``ResampledNull`` under flips of the within-pair labels."""
+
+
+def resampled_p(n_reached: ArrayLike, m: int, exhaustive: bool = False) -> Array:
+    """p of a figure that ``n_reached`` of m relabellings reach: b / m where these are all there are.
+
+    Else (b + 1) / (m + 1), which is never 0 (Phipson & Smyth 2010, doi:10.2202/1544-6115.1585).
+    """
+    reached = np.asarray(n_reached, dtype=float)
+    return reached / m if exhaustive else (reached + 1) / (m + 1)
 
 
 def tally(rows: NDArray[Any], u: NDArray[Any], cuts: NDArray[Any]) -> tuple[NDArray[np.int64], Array]:

@@ -17,21 +17,10 @@ def paired_t(d: ArrayLike) -> Array:
 
     >>> t = plantain.stats.paired_t(result.differences())        # (n_pairs, n_heads) -> (n_heads,)
 
-    Parameters
-    ----------
-    d : array, shape (n_pairs, n_heads)
-        Differences B - A.
+    Equal to ``scipy.stats.ttest_rel(b, a).statistic`` where that is finite; 0 for silent heads, ±inf where all
+    differences are equal and not zero.
 
-    Returns
-    -------
-    t : float64 array, shape (n_heads,)
-        Equal to ``scipy.stats.ttest_rel(b, a).statistic`` where that is finite; 0 for silent heads,
-        ±inf where all differences are equal and not zero.
-
-    Raises
-    ------
-    InputError
-        Fewer than 3 pairs, not two dimensions, or NaN or infinity in ``d``.
+    Raises InputError: fewer than 3 pairs, not two dimensions, or NaN or infinity in ``d``.
     """
     d = check_differences(d)
     return cohens_dz(d) * np.sqrt(len(d))
@@ -100,6 +89,12 @@ def check_column(values: ArrayLike, n_pairs: int, name: str) -> Array:
     if not np.isfinite(column).all():
         raise InputError(f"{name} holds NaN or infinity, first at pair {int(np.argmin(np.isfinite(column)))}.")
     return column
+
+
+def unit_columns(d: Array) -> Array:
+    """Each head's differences over their root sum of squares, which flips leave as it is: (…, P, H)."""
+    norm = np.sqrt((d * d).sum(axis=-2, keepdims=True))
+    return np.divide(d, norm, out=np.zeros_like(d), where=norm > 0)
 
 
 def t_of_sums(total: Array, squares: Array, n: Array) -> Array:

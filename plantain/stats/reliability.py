@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from plantain.errors import InputError
 from plantain.stats.flips import random_signs
-from plantain.stats.null import check_count
+from plantain.stats.null import check_count, resampled_p
 from plantain.stats.paired import MIN_PAIRS, Array, check_differences, paired_t, pearson, t_of_sums
 
 
@@ -18,19 +18,13 @@ def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
     >>> r = plantain.stats.split_half(d, n_splits=100, seed=0)   # (n_pairs, n_heads) -> (n_splits,)
     >>> median, (q1, q3) = np.median(r), np.quantile(r, [0.25, 0.75])
 
-    An odd number of pairs is split into n // 2 and n - n // 2 (25: 12 and 13). Heads whose t is
-    infinite in either half are left out of that split's r. A split whose r is undefined (t maps
-    without variance) is NaN.
+    An odd number of pairs is split into n // 2 and n - n // 2 (25: 12 and 13). Heads whose t is infinite in either half
+    are left out of that split's r. A split whose r is undefined (t maps without variance) is NaN.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 4 pairs (a half needs two) or fewer than 3 heads.
+    Raises InputError as ``paired_t``; also fewer than 4 pairs (a half needs two) or fewer than 3 heads.
     """
-    d = check_differences(d)
-    n, n_heads = d.shape
-    if n < 4 or n_heads < 3:
-        raise InputError(f"Split-half r needs at least 4 pairs and 3 heads; got {n} pairs and {n_heads} heads.")
+    d = _check_halves(d)
+    n = len(d)
     if n_splits < 1:
         raise InputError(f"n_splits must be at least 1; got {n_splits}.")
     rng = np.random.default_rng(seed)
@@ -41,9 +35,15 @@ def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
         in_first = np.zeros(n)
         in_first[order[: n // 2]] = 1
         halves = np.stack([in_first, 1 - in_first])  # (2, P)
-        first, second = t_of_sums(halves @ d, halves @ squared, halves.sum(axis=1))
-        r[split] = pearson(first, second)
+        r[split] = pearson(*t_of_sums(halves @ d, halves @ squared, halves.sum(axis=1)))
     return r
+
+
+def _check_halves(d: ArrayLike) -> Array:
+    d = check_differences(d)
+    if len(d) < 4 or d.shape[1] < 3:
+        raise InputError(f"Split-half r needs at least 4 pairs and 3 heads; got {len(d)} pairs and {d.shape[1]} heads.")
+    return d
 
 
 def spearman_brown(r: ArrayLike, factor: float = 2.0) -> Array:
@@ -54,10 +54,7 @@ def spearman_brown(r: ArrayLike, factor: float = 2.0) -> Array:
     Any shape is kept. A negative r has no reliability behind it, and its corrected value means nothing; -1 gives -inf.
     Source: Brown (1910), Spearman (1910).
 
-    Raises
-    ------
-    InputError
-        r outside -1 to 1 (NaN passes), or a factor that is not positive.
+    Raises InputError: r outside -1 to 1 (NaN passes), or a factor that is not positive.
     """
     r = np.asarray(r, dtype=float)
     if (np.abs(r) > 1).any() or not factor > 0:
@@ -84,15 +81,10 @@ def split_half_null(d: ArrayLike, n_flips: int = 200, n_splits: int = 20, seed: 
     the 5th to the 95th percentile), so r says little by itself. Flips are drawn at random; p = (b + 1) / (m + 1), for
     large r. ``r`` is the median over this function's own ``n_splits``.
 
-    Raises
-    ------
-    InputError
-        As ``split_half``; also fewer than one flip or split, or r that is not defined.
+    Raises InputError as ``split_half``; also fewer than one flip or split, or r that is not defined.
     """
-    d = check_differences(d)
-    n, n_heads = d.shape
-    if n < 4 or n_heads < 3:
-        raise InputError(f"Split-half r needs at least 4 pairs and 3 heads; got {n} pairs and {n_heads} heads.")
+    d = _check_halves(d)
+    n = len(d)
     n_flips, n_splits = check_count("n_flips", n_flips), check_count("n_splits", n_splits)
     rng = np.random.default_rng(seed)
     first = np.zeros((n_splits, n))
@@ -108,9 +100,9 @@ def split_half_null(d: ArrayLike, n_flips: int = 200, n_splits: int = 20, seed: 
     observed = median(np.ones(n))
     if np.isnan(observed):
         raise InputError("Split-half r is not defined for these differences: too few heads vary within both halves.")
-    null = np.array([median(signs) for signs in random_signs(rng, slice(0, n_flips), n).astype(float)])
+    null = np.array([median(signs) for signs in random_signs(rng, n_flips, n).astype(float)])
     # A flip without a defined r counts against us.
-    return SplitHalfNull(observed, null, (int((~(null < observed)).sum()) + 1) / (n_flips + 1))
+    return SplitHalfNull(observed, null, float(resampled_p((~(null < observed)).sum(), n_flips)))
 
 
 def rank_stability(ts: Sequence[ArrayLike] | ArrayLike) -> Array:
@@ -122,10 +114,7 @@ def rank_stability(ts: Sequence[ArrayLike] | ArrayLike) -> Array:
     Ranks of signed t, so infinities have theirs. NaN beside a map without variance. Maps of the same pairs share
     their pairs' noise; a null for such an agreement needs pairs flipped, not heads shuffled.
 
-    Raises
-    ------
-    InputError
-        Fewer than two maps, fewer than 3 heads, or NaN.
+    Raises InputError: fewer than two maps, fewer than 3 heads, or NaN.
     """
     from scipy.stats import rankdata
 
@@ -148,8 +137,7 @@ class MinFPrime:
     f1: Array
     f2: Array
     min_f: Array
-    df: Array
-    """Degrees of freedom of the denominator; the numerator has 1."""
+    df: Array  # degrees of freedom of the denominator; the numerator has 1
     p: Array
 
 
@@ -164,10 +152,7 @@ def min_f_prime(d: ArrayLike) -> MinFPrime:
     A lower bound of quasi-F; simulated with 20 pairs and 5 seeds, p <= 0.05 came in 0.9 to 5.5 %. Source: Clark (1973),
     doi:10.1016/S0022-5371(73)80014-3. Where one F is infinite, minF' and its df are the other's.
 
-    Raises
-    ------
-    InputError
-        Not three dimensions, fewer than 3 pairs or 3 seeds, NaN or infinity.
+    Raises InputError: not three dimensions, fewer than 3 pairs or 3 seeds, NaN or infinity.
     """
     from scipy.special import fdtrc
 

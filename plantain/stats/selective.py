@@ -6,28 +6,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plantain.errors import InputError
-from plantain.stats.flips import enumerated_signs, random_signs
-from plantain.stats.null import check_count
-from plantain.stats.paired import Array, check_matched, paired_t
+from plantain.stats.flips import all_or_random_signs
+from plantain.stats.null import check_count, resampled_p
+from plantain.stats.paired import Array, check_matched, paired_t, unit_columns
 
 
 @dataclass(frozen=True)
 class Selectivity:
-    """Sizes of two contrasts, head by head.
+    """Sizes of two contrasts, head by head; arrays of shape (n_heads,)."""
 
-    Attributes
-    ----------
-    t_minus, t_plus : float64 array, shape (n_heads,)
-        t of pose - control and of pose + control.
-    larger, smaller : bool array, shape (n_heads,)
-        Heads with |pose| > |control|, and with |pose| < |control|.
-    threshold : float
-    """
-
-    t_minus: Array
-    t_plus: Array
-    larger: NDArray[np.bool_]
-    smaller: NDArray[np.bool_]
+    t_minus: Array  # t of pose - control
+    t_plus: Array  # t of pose + control
+    larger: NDArray[np.bool_]  # |pose| > |control|
+    smaller: NDArray[np.bool_]  # |pose| < |control|
     threshold: float
 
     @property
@@ -53,10 +44,7 @@ def selectivity(pose: ArrayLike, control: ArrayLike, threshold: float = 3.0) -> 
     Two different wordings also differ in size from head to head, so ``n_larger`` alone shows nothing: hold it against
     ``n_smaller``, and pose against several controls with ``placed_among``.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also shapes that differ, or a threshold that is not positive.
+    Raises InputError as ``paired_t``; also shapes that differ, or a threshold that is not positive.
     """
     pose, control = check_matched(pose, control, ("pose", "control"))
     if not (threshold > 0 and np.isfinite(threshold)):
@@ -75,8 +63,7 @@ class SelectivityNull:
     smaller: NDArray[np.int64]
     p_larger: float
     p_smaller: float
-    p_excess: float
-    """Of larger - smaller, upper tail."""
+    p_excess: float  # of larger - smaller, upper tail
     exhaustive: bool
 
 
@@ -100,28 +87,18 @@ def selectivity_null(
     differ; only pose among several controls (``placed_among``) says that pose stands out.
     All flips are enumerated where n_flips >= 2**n_subjects; otherwise p = (b + 1) / (m + 1).
 
-    Raises
-    ------
-    InputError
-        As ``selectivity``; also fewer than one flip.
+    Raises InputError as ``selectivity``; also fewer than one flip.
     """
     found = selectivity(pose, control, threshold)
     pose, control = check_matched(pose, control, ("pose", "control"))
     n_flips, n = check_count("n_flips", n_flips), len(pose)
-    exhaustive = n <= 24 and n_flips >= 2**n
-    signs = (
-        enumerated_signs(slice(0, 2**n), n)
-        if exhaustive
-        else random_signs(np.random.default_rng(seed), slice(0, n_flips), n)
-    )
+    signs, exhaustive = all_or_random_signs(n_flips, n, 24, np.random.default_rng(seed))
     minus_stays = np.abs(found.t_minus) > np.abs(found.t_plus)
     t_stays = np.where(minus_stays, found.t_minus, found.t_plus)
     heads = np.abs(t_stays) > threshold  # the others cannot pass, whatever is flipped
     flipped = np.where(minus_stays, pose + control, pose - control)[:, heads]
     # Turned so that a positive t of the flipped one means larger, a negative one smaller.
-    flipped = flipped * np.sign(t_stays[heads])
-    scale = np.sqrt((flipped * flipped).sum(axis=0))
-    u = np.divide(flipped, scale, out=np.zeros_like(flipped), where=scale > 0)
+    u = unit_columns(flipped * np.sign(t_stays[heads]))
     cut = threshold * np.sqrt(n / (n - 1 + threshold**2))
     larger, smaller = np.zeros(len(signs), dtype=np.int64), np.zeros(len(signs), dtype=np.int64)
     for row in range(0, len(signs), 64):
@@ -129,13 +106,12 @@ def selectivity_null(
         larger[row : row + 64] = (turned > cut).sum(axis=1)
         smaller[row : row + 64] = (turned < -cut).sum(axis=1)
 
-    def p(null: NDArray[np.int64], observed: int) -> float:
-        reached = int((null >= observed).sum())
-        return reached / len(null) if exhaustive else (reached + 1) / (len(null) + 1)
-
     n_larger, n_smaller = found.n_larger, found.n_smaller
-    p_excess = p(larger - smaller, n_larger - n_smaller)
-    return SelectivityNull(larger, smaller, p(larger, n_larger), p(smaller, n_smaller), p_excess, exhaustive)
+    compared = (larger, n_larger), (smaller, n_smaller), (larger - smaller, n_larger - n_smaller)
+    p_larger, p_smaller, p_excess = (
+        float(resampled_p((null >= observed).sum(), len(null), exhaustive)) for null, observed in compared
+    )
+    return SelectivityNull(larger, smaller, p_larger, p_smaller, p_excess, exhaustive)
 
 
 @dataclass(frozen=True)
@@ -146,8 +122,7 @@ class Placement:
     others: Array
     n_at_least: int
     p: float
-    ratio: float
-    """The value over the largest of the others; inf where that is 0."""
+    ratio: float  # the value over the largest of the others; inf where that is 0
 
     @property
     def n_others(self) -> int:
@@ -162,10 +137,7 @@ def placed_among(value: float, others: ArrayLike) -> Placement:
     The contrast is the unit here: if pose were one more wording, every rank would be as likely, so
     p = (b + 1) / (k + 1) with b of k controls at least as large; with eight controls it is never below 1/9.
 
-    Raises
-    ------
-    InputError
-        No control, or NaN.
+    Raises InputError: no control, or NaN.
     """
     others = np.atleast_1d(np.asarray(others, dtype=float))
     if others.ndim != 1 or others.size == 0 or np.isnan(others).any() or np.isnan(value):
@@ -173,4 +145,4 @@ def placed_among(value: float, others: ArrayLike) -> Placement:
     n_at_least = int((others >= value).sum())
     largest = float(others.max())
     ratio = float(value) / largest if largest != 0 else float("inf")
-    return Placement(float(value), others, n_at_least, (n_at_least + 1) / (len(others) + 1), ratio)
+    return Placement(float(value), others, n_at_least, float(resampled_p(n_at_least, len(others))), ratio)

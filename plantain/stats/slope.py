@@ -8,45 +8,33 @@ from numpy.typing import ArrayLike, NDArray
 from plantain.errors import InputError
 from plantain.stats.flips import t_of_r
 from plantain.stats.null import ResampledNull, check_count, check_thresholds, tally
-from plantain.stats.paired import Array, check_column, check_differences
+from plantain.stats.paired import Array, check_column, check_differences, unit_columns
 
 MODELS = ("step", "slope", "both")
 
 
 @dataclass(frozen=True)
 class DoseResponse:
-    """Slopes of the shift on the distance, with their null, and three models of the shift.
+    """Slopes of the shift on the distance, with their null, and three models of the shift; a value a head."""
 
-    Attributes
-    ----------
-    slope, intercept, t : float64 array, shape (n_heads,)
-        Least squares with an intercept; ``t`` is the slope over its standard error, n_pairs - 2 degrees of freedom.
-    null : ResampledNull
-        Counts and maxima of |t| with the distances permuted over pairs, all heads alike.
-    max_p : float64 array, shape (n_heads,)
-        Family-wise adjusted p of the slope.
-    r2, loo_r2 : float64 array, shape (3, n_heads)
-        For "step", "slope", "both": share of the sum of d² explained, fitted and left one out. Below 0
-        left out: worse than no shift at all.
-    best : int array, shape (n_heads,)
-        Index into ``MODELS`` of the largest ``loo_r2``; -1 where none is above 0.
-    """
-
-    slope: Array
+    slope: Array  # least squares with an intercept
     intercept: Array
-    t: Array
-    null: ResampledNull
-    max_p: Array
-    r2: Array
-    loo_r2: Array
-    best: NDArray[np.int64]
+    t: Array  # the slope over its standard error, n_pairs - 2 degrees of freedom
+    null: ResampledNull  # of |t| with the distances permuted over pairs, all heads alike
+    max_p: Array  # family-wise adjusted p of the slope
+    r2: Array  # (3, n_heads): share of the sum of d² that each of ``MODELS`` explains
+    loo_r2: Array  # (3, n_heads): the same left one out; below 0: worse than no shift at all
+    best: NDArray[np.int64]  # index into ``MODELS`` of the largest ``loo_r2``; -1 where none is above 0
 
     @property
     def n_best(self) -> dict[str, int]:
         """Heads that each model predicts best; "none" where no shift at all predicts better."""
-        return {name: int((self.best == k).sum()) for k, name in enumerate(MODELS)} | {
-            "none": int((self.best < 0).sum())
-        }
+        return count_best(self.best)
+
+
+def count_best(best: NDArray[np.int64]) -> dict[str, int]:
+    """Heads for each of ``MODELS`` and "none", by their ``DoseResponse.best``."""
+    return {name: int((best == k).sum()) for k, name in enumerate(MODELS)} | {"none": int((best < 0).sum())}
 
 
 def dose_response(
@@ -70,11 +58,8 @@ def dose_response(
     d = b0 + b1·distance. Left-one-out errors come from the leverages, e / (1 - h) (Allen's PRESS), so "both"
     has no advantage from its second number. One head's ``best`` is a noisy choice; read the counts over heads.
 
-    Raises
-    ------
-    InputError
-        As ``paired_t``; also fewer than 4 pairs, distances that are all equal or where one pair alone decides the
-        slope, or fewer than one permutation.
+    Raises InputError as ``paired_t``; also fewer than 4 pairs, distances that are all equal or where one pair alone
+    decides the slope, or fewer than one permutation.
     """
     d = check_differences(d)
     n = len(d)
@@ -87,8 +72,7 @@ def dose_response(
     x_centred, d_centred = x - x.mean(), d - d.mean(axis=0)
     d_centred[:, (d == d[0]).all(axis=0)] = 0  # exact: else rounding would correlate
     norm = np.sqrt((x_centred**2).sum())
-    scale = np.sqrt((d_centred * d_centred).sum(axis=0))
-    u = np.divide(d_centred, scale, out=np.zeros_like(d), where=scale > 0)  # (P, H)
+    u = unit_columns(d_centred)  # (P, H)
     t = t_of_r(x_centred / norm @ u, n - 2)
     slope = x_centred @ d_centred / norm**2
 

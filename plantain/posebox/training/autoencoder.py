@@ -1,27 +1,22 @@
 """Posebox's autoencoder: its loss, its batches, and the statistics that scale its latents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from plantain.posebox.training.corpus import random_scene
 from plantain.posebox.world.figure import SIZE
 from plantain.posebox.world.render import draw
 from plantain.posebox.world.scene import Scene
 
-if TYPE_CHECKING:
-    import torch
-
 # The figure fills a tenth of the picture and holds all of the pose.
 _FIGURE_WEIGHT = 4.0
 _EDGE_WEIGHT = 0.5
 # Enough to keep latents from growing, too little to blur a hand.
 _KL_WEIGHT = 1e-3
-# The transformer's latents are not quite an encoder's; a decoder that has seen them a little off, in
-# parts of their spread, still draws a clean picture.
+# In parts of the latents' spread: the transformer's are not quite an encoder's, and still become a clean picture.
 _LATENT_NOISE = 0.15
 
 
@@ -48,8 +43,6 @@ def autoencoder_loss(vae: Any, pictures: torch.Tensor, figures: torch.Tensor) ->
 
 def decoder_loss(vae: Any, pictures: torch.Tensor, figures: torch.Tensor) -> torch.Tensor:
     """The picture error from latents with some noise; the encoder stays as it is."""
-    import torch
-
     with torch.no_grad():
         latents = vae.encode(pictures).latent_dist.mode().float()
         latents = latents + _LATENT_NOISE * latents.std() * torch.randn_like(latents)

@@ -1,22 +1,18 @@
 """Posebox's text encoder and transformer: the flow-matching loss, the pipeline's own target."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from plantain.posebox.training import autoencoder
 from plantain.posebox.training.corpus import random_prompt, silence
 from plantain.posebox.world.scene import Scene
 
-if TYPE_CHECKING:
-    import torch
-
-# Noise levels are drawn logit-normal, towards the noisy end where the pose is decided and where the
-# probe looks; some are pure noise, which is what a one-step probe sees.
+# Noise levels are logit-normal, towards the noisy end, where the pose is decided; some are pure noise, as a one-step
+# probe sees it.
 _SIGMA_MEAN, _SIGMA_SD, _PURE_NOISE = 1.0, 1.2, 0.05
 # Settings are learned in a thousand steps and figures in several; weighed up they come sooner.
 _FIGURE_WEIGHT = 8.0
@@ -33,8 +29,6 @@ class Pictures:
 
 def encode_pictures(vae: Any, rng: np.random.Generator, n: int, report: Any = None) -> Pictures:
     """Draw ``n`` random pictures, encode them, and set the autoencoder's latent statistics by them."""
-    import torch
-
     device = next(vae.parameters()).device
     scenes: list[Scene] = []
     latents, figures = [], []
@@ -59,8 +53,6 @@ def flow_loss(pipe: Any, arguments: dict[str, Any], data: Pictures, rng: np.rand
     A tenth of the prompts are empty, for guidance; another tenth are silent about parts of their
     picture, which is then drawn with the defaults.
     """
-    import torch
-
     device = pipe.transformer.device
     chosen = rng.integers(len(data.scenes), size=n)
     latents, figures = data.latents[chosen].float(), data.figures[chosen].clone()
@@ -109,8 +101,6 @@ def predict(
 
 
 def _encode_one(vae: Any, scene: Scene) -> tuple[torch.Tensor, torch.Tensor]:
-    import torch
-
     pictures, figures = autoencoder.pictures_of([scene])
     with torch.no_grad():
         latents = autoencoder.scale(vae, autoencoder.encode(vae, torch.from_numpy(pictures).to(vae.device)))

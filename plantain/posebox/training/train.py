@@ -1,56 +1,31 @@
 """Train Posebox: its autoencoder, its decoder some more, then its text encoder and transformer together."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from plantain.errors import InputError
+from plantain.model.load import check_device
 from plantain.model.text import call_arguments
 from plantain.posebox import tokenizer
 from plantain.posebox.build import POSEBOX, build
-from plantain.posebox.training import autoencoder, flow
-
-if TYPE_CHECKING:
-    import torch
+from plantain.posebox.training import Training, autoencoder, flow
 
 _SETTINGS = "settings.json"  # beside the checkpoints, while there are any
-
-
-@dataclass(frozen=True)
-class Training:
-    """Everything that a training run depends on, beside the world itself."""
-
-    seed: int = 0
-    autoencoder_steps: int = 2000
-    autoencoder_batch: int = 16
-    autoencoder_rate: float = 2e-3
-    decoder_steps: int = 800
-    decoder_rate: float = 1e-3
-    pictures: int = 16_384
-    steps: int = 3500
-    batch: int = 32
-    rate: float = 1.2e-3
-    muon_rate: float = 3e-3  # of convolutions and of the matrices inside blocks; the other rates are of the rest
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value < (0 if field.name == "seed" else 1e-12):
-                raise InputError(f"{field.name} must be positive; got {value}.")
 
 
 def train(
@@ -65,22 +40,16 @@ def train(
 
     >>> train("my-posebox", Training(autoencoder_steps=100, decoder_steps=100, steps=200))
 
-    Beside the weights, ``training.json`` holds the settings, the library versions and the loss curve.
-    ``out/checkpoints`` is kept up to date while training runs and removed at its end; ``resume`` goes
-    on from there. Batches depend on the seed and the step alone, so a resumed run sees what an
-    uninterrupted one would have seen.
+    Beside the weights, ``training.json`` holds the settings, the library versions and the loss curve, means over 20
+    steps. ``out/checkpoints`` is kept up to date while training runs and removed at its end; ``resume`` goes on from
+    there, and sees what an uninterrupted training would have seen.
 
     Raises
     ------
     InputError
         ``out`` holds another run and ``resume`` is not set, or its settings differ.
     """
-    import torch
-
-    from plantain.model.load import check_device
-
-    settings = settings or Training()
-    out = Path(out)
+    settings, out = settings or Training(), Path(out)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     if not hasattr(torch.optim, "Muon"):
@@ -97,53 +66,16 @@ def train(
         "settings": asdict(settings),
         "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")},
         "device": device,
-        "loss": {name: [round(value, 5) for value in _thin(losses)] for name, losses in curve.items()},
+        "loss": {
+            name: [round(float(np.mean(losses[at : at + 20])), 5) for at in range(0, len(losses), 20)]
+            for name, losses in curve.items()
+        },
     }
     (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for file in sorted(checkpoints.glob("*"), key=lambda file: file.name == _SETTINGS):  # the settings last
         file.unlink()
     checkpoints.rmdir()
     return pipe
-
-
-def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[float]]:
-    """Train a pipeline's parts one after the other, in place: the losses of each stage."""
-    import torch
-
-    def on_pictures(loss: Callable[..., torch.Tensor], rng: np.random.Generator) -> torch.Tensor:
-        _, *arrays = autoencoder.random_pictures(rng, settings.autoencoder_batch)
-        pictures, figures = (torch.from_numpy(array).to(loop.device) for array in arrays)
-        torch.manual_seed(int(rng.integers(2**62)))
-        return loss(pipe.vae, pictures, figures)
-
-    curve = {
-        "autoencoder": loop.run(
-            "autoencoder",
-            {"vae": pipe.vae},
-            partial(on_pictures, autoencoder.autoencoder_loss),
-            settings.autoencoder_steps,
-            settings.autoencoder_rate,
-        ),
-        "decoder": loop.run(
-            "decoder",
-            {"decoder": pipe.vae.decoder, "post_quant_conv": pipe.vae.post_quant_conv},
-            partial(on_pictures, autoencoder.decoder_loss),
-            settings.decoder_steps,
-            settings.decoder_rate,
-        ),
-    }
-    progress = _Progress("encoding pictures", loop.report)
-    data = flow.encode_pictures(pipe.vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
-    pipe.vae.to(loop.device)
-    arguments = call_arguments(pipe)
-    curve["flow"] = loop.run(
-        "flow",
-        {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer},
-        lambda rng: flow.flow_loss(pipe, arguments, data, rng, settings.batch),
-        settings.steps,
-        settings.rate,
-    )
-    return curve
 
 
 def save(pipe: Any, out: str | Path) -> None:
@@ -181,9 +113,7 @@ class _Loop:
         rate: float,
     ) -> list[float]:
         """Train modules in place, with warm-up and cosine. Returns the loss of every step."""
-        import torch
-
-        from plantain.posebox.training.muon import optimizers as two_optimizers
+        from plantain.posebox.training.muon import optimizers as two_optimizers  # an older torch has no Muon
 
         named = [item for module in modules.values() for item in module.named_parameters()]
         parameters = [value for _, value in named]
@@ -217,8 +147,6 @@ class _Loop:
 
     def _load(self, name: str, modules: dict[str, Any], optimizers: list[Any]) -> list[float]:
         """Go back to the last checkpoint, if there is one: the losses until there."""
-        import torch
-
         file = self.folder / f"{name}.pt"
         if not file.exists():
             return []
@@ -233,8 +161,6 @@ class _Loop:
             raise InputError(f"{file} is no checkpoint of this training; delete it to do its stage again.") from error
 
     def _save(self, name: str, modules: dict[str, Any], optimizers: list[Any], losses: list[float]) -> None:
-        import torch
-
         state = {
             "modules": {key: module.state_dict() for key, module in modules.items()},
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
@@ -245,15 +171,41 @@ class _Loop:
         os.replace(file.with_suffix(".tmp"), file)
 
 
+def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[float]]:
+    """Train a pipeline's parts one after the other, in place: the losses of each stage."""
+    vae = pipe.vae
+
+    def on_pictures(loss: Callable[..., torch.Tensor], rng: np.random.Generator) -> torch.Tensor:
+        _, *arrays = autoencoder.random_pictures(rng, settings.autoencoder_batch)
+        pictures, figures = (torch.from_numpy(array).to(loop.device) for array in arrays)
+        torch.manual_seed(int(rng.integers(2**62)))
+        return loss(vae, pictures, figures)
+
+    whole, decoder = {"vae": vae}, {"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}
+    loss = partial(on_pictures, autoencoder.autoencoder_loss)
+    curve = {"autoencoder": loop.run("autoencoder", whole, loss, settings.autoencoder_steps, settings.autoencoder_rate)}
+    loss = partial(on_pictures, autoencoder.decoder_loss)
+    curve["decoder"] = loop.run("decoder", decoder, loss, settings.decoder_steps, settings.decoder_rate)
+
+    progress = _Progress("encoding pictures", loop.report)
+    data = flow.encode_pictures(vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
+    vae.to(loop.device)
+    network = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
+    arguments = call_arguments(pipe)
+
+    def on_prompts(rng: np.random.Generator) -> torch.Tensor:
+        return flow.flow_loss(pipe, arguments, data, rng, settings.batch)
+
+    curve["flow"] = loop.run("flow", network, on_prompts, settings.steps, settings.rate)
+    return curve
+
+
 @contextmanager
 def _fast_attention(device: str) -> Iterator[None]:
     """On a CPU, attention written out as matrix products, in bfloat16: a third off the time of a step.
 
     For sequences this short the fused kernel's backward pass takes four tenths of it (torch 2.13).
     """
-    import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
     if torch.device(device).type != "cpu":
         yield
         return
@@ -314,8 +266,3 @@ class _Progress:
         self.told = now
         left = (now - self.started) / max(1, done - self.first) * (total - done)
         self.report(f"{self.name}: {done:,} of {total:,}, {left / 60:.1f} min left" + (f", {more}" if more else ""))
-
-
-def _thin(losses: list[float], every: int = 20) -> Iterable[float]:
-    """Means over runs of ``every`` steps."""
-    return (float(np.mean(losses[at : at + every])) for at in range(0, len(losses), every))

@@ -24,9 +24,8 @@ _BREAK = ","  # stands for every mark that ends a clause
 class Reading:
     """What Posebox makes of a prompt.
 
-    ``said`` names the fields of the scene that the words give; the others are the scene's defaults.
-    ``unknown`` are words that Posebox does not know, or not in this place, and ``conflicts`` phrases that
-    contradict earlier ones; neither has any part in the scene.
+    ``said`` names the fields of the scene that the words give. ``unknown`` are words that Posebox does not know, or not
+    in this place, and ``conflicts`` phrases that contradict earlier ones; neither has any part in the scene.
     """
 
     scene: Scene
@@ -47,9 +46,8 @@ def read(text: str) -> Reading:
     >>> reading.scene.pose, reading.scene.skeleton.bent_joints(), reading.unknown
     ('kneel-raise', ('left shoulder', 'right shoulder', 'left hip', 'left knee', 'right knee'), ('smiling',))
 
-    The longest known phrase wins, marks included. Nothing is guessed: a word that is not known, a known one
-    in a place where it means something else ("a boxing ring", "a short coat"), a part of a remark, and
-    what follows a negation are all unknown.
+    The longest known phrase wins, marks included. Nothing is guessed: a word that is not known, a known one where it
+    means something else ("a boxing ring"), a part of a remark, and what follows a negation are all unknown.
     """
     words = _words(text)
     lexicon, longest = _lexicon()

@@ -5,6 +5,7 @@ Long wordings and remarks have 18 words and two marks, so that any two of them m
 
 # The first ten of the T-pose and the first of each expressive pose are those of ``prompts/dense_pose.json``;
 # short ones are for typing.
+# fmt: off
 WORDINGS: dict[str, tuple[str, ...]] = {
     "t-pose": (
         "standing in a T-pose with arms straight out sideways at shoulder height, legs together and head level",
@@ -19,8 +20,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "legs straight and ankles together under an upright back, fully extended arms held shoulder-high on either side",
         "standing in a T-pose",
         "in a T-pose",
-        "with both arms straight out sideways",
-    ),
+        "with both arms straight out sideways"),
     "a-pose": (
         "standing in an A-pose with both arms straight and slanted down sideways, legs together and head level",
         "facing the viewer upright in an A-shape, each arm sloping halfway down sideways and both feet touching",
@@ -33,8 +33,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "standing straight with feet joined, rod-like arms pointing down to the left and down to the right",
         "legs straight and ankles together under an upright back, fully extended arms held half-low on either side",
         "standing in an A-pose",
-        "in an A-pose",
-    ),
+        "in an A-pose"),
     "flexed-neutral": (
         "standing neutral in a flexed-rest with both elbows bent forward evenly, knees softly bent and head level",
         "facing the viewer at ease with a flexed-rest look, elbows and knees all bent the same way",
@@ -44,166 +43,133 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "settled evenly on two soft-bent knees, elbows flexed alike and forearms held level beside a vertical trunk",
         "resting symmetrical with knees and hips half-flexed, both elbows at right angles and eyes facing straight forward",
         "posed neutral with all four limbs half-folded alike, trunk vertical and head level over two bent knees",
-        "standing neutral with bent elbows and knees",
-    ),
+        "standing neutral with bent elbows and knees"),
     "lunge-reach": (
         "lunging with left knee deep-bent and right leg behind, right arm thrust forward and left arm down",
         "striding low so the left knee folds and right leg trails, right-hand reach ahead and left lowered",
-        "lunging forward",
-    ),
+        "lunging forward"),
     "throw-back": (
         "leaning back to throw with knee-high left foot, right hand behind the head and left arm forward",
         "rearing backward for a pitch with one lifted left leg, right-hand fist behind ear and left ahead",
-        "throwing",
-    ),
+        "throwing"),
     "high-kick": (
         "kicking a straight right leg head-high, left arm reaching forward and right arm swung down and back",
         "swinging the stretched right foot up to face-height, left hand pointing ahead and right hand low behind",
-        "kicking high",
-    ),
+        "kicking high"),
     "crouch-cover": (
         "crouching with both knees folded and back rounded, elbows tucked and hands cupped over a half-hidden head",
         "cowering low on two folded legs with spine curved over, arms shielding the bowed face and half-shut",
-        "crouching",
-    ),
+        "crouching"),
     "twist-wrap": (
         "twisting leftward over wide-planted feet, right arm folded across the chest and left arm behind the back",
         "turning the trunk left above wide-spread legs, right hand crossing the breast and left hand tucked behind",
-        "twisting",
-    ),
+        "twisting"),
     "kneel-raise": (
         "kneeling bolt-upright on the right knee only, left arm raised straight overhead and right arm hanging down",
         "resting upright on one right knee with left foot planted-flat, left hand pointing skyward and right low",
-        "kneeling",
-    ),
+        "kneeling"),
     "run-stride": (
         "running in mid-stride with left knee up and right leg back, elbows angled and right fist forward",
         "sprinting with the left thigh lifted and right foot trailing, arms pumping at right-angled elbows beside ribs",
-        "running",
-    ),
+        "running"),
     "archer-draw": (
         "aiming like an archer with feet wide-set, left arm raised diagonally and right elbow flexed sharply back",
         "drawing an unseen bow on wide-spread legs, left hand pointing diagonally upward and right hand near cheek",
-        "aiming like an archer",
-    ),
+        "aiming like an archer"),
     "curl-sit": (
         "sitting curled with knees drawn up chest-high, back rounded and curved arms wrapped around both lower legs",
         "huddled on the ground as a ball-shape, knees hugged to the breast and face sunk toward them",
-        "sitting curled up",
-    ),
+        "sitting curled up"),
     "leap-split": (
         "leaping in mid-air with straight legs split front and back, both arms flung up into a V",
         "jumping high off the ground in a wide-open split, hands thrown up and apart over the head",
-        "leaping",
-    ),
+        "leaping"),
     "hip-point": (
         "dancing with out-thrust left hip and bent right knee, right arm upright and left hand on waist",
         "swaying disco-like with left hip pushed aside and right knee soft, right hand skyward and left akimbo",
-        "dancing",
-    ),
+        "dancing"),
     "boxer-punch": (
         "boxing with low-slung hips and bent knees, left arm punching forward and right fist under the chin",
         "fighting from a low-set stance on two bent legs, left fist driven ahead and right fist guarding",
-        "boxing",
-    ),
+        "boxing"),
     "toe-circle": (
         "dancing on tip-toe with right foot against the left knee, both arms curved into a circle overhead",
         "turning ballet-like on the left foot with right sole at knee height, hands joined roundly above hair",
-        "pirouetting",
-    ),
+        "pirouetting"),
     "tilt-glide": (
         "tilting forward over the left leg, right leg hip-high behind and arms swept back beside the ribs",
         "gliding skater-like on one left foot with trunk near level, right leg and both arms stretched behind",
-        "gliding on one leg",
-    ),
+        "gliding on one leg"),
     "lean-back": (
         "leaning back with well-arched spine and straight legs, left hand on hip and right arm stretched up",
         "arching the back into a bow-shape over stretched legs, right hand reaching high and left hand akimbo",
-        "leaning back",
-    ),
+        "leaning back"),
     "deep-bow": (
         "bowing from the waist until the spine is near-level, legs straight and both arms hanging straight down",
         "bending deeply at the hips with flat-held back above straight legs, both hands dangling below the face",
-        "bowing",
-    ),
+        "bowing"),
     "march-salute": (
         "saluting mid-march with left knee raised high, right hand at the brow and left arm straight down",
         "marching soldier-like with one lifted left thigh, right fingers at the temple and left hand hanging low",
-        "saluting",
-    ),
+        "saluting"),
     "chair-think": (
         "sitting straight-backed with knees bent at right angles, left hand on thigh and right fist under chin",
         "seated upright on a stool in thinker-style, left palm on the lap and right hand propping jaw",
-        "sitting on a stool",
-    ),
+        "sitting on a stool"),
     "one-leg": (
         "balancing one-legged on the left foot, right heel lifted behind the thigh and arms hanging straight down",
         "standing stork-like on a straight left leg, right shin folded up behind and both hands hanging low",
-        "standing on one leg",
-    ),
+        "standing on one leg"),
     "floor-palms": (
         "sitting cross-legged with both knees folded outward, bent elbows lifted and palms pressed together above the head",
         "seated lotus-style on the ground with shins crossed in front, hands joined high over an upright back",
-        "sitting cross-legged",
-    ),
+        "sitting cross-legged"),
     "squat-forward": (
         "sinking into a half-crouch with feet apart and knees flexed, both arms stretched forward at chest height",
         "squatting with both heels flat and thighs near-level below an upright trunk, both hands reaching straight ahead",
-        "squatting",
-    ),
+        "squatting"),
     "side-arch": (
         "bending sideways in a C-shape toward the right, left arm arched overhead and right hand on hip",
         "curving the whole trunk to the right bow-like, left hand arcing above hair and right hand akimbo",
-        "bending sideways",
-    ),
+        "bending sideways"),
     "stoop-brace": (
         "stooping with hunched-over back and bent legs, elbows pointing outward and both hands braced above the knees",
         "hunching forward on two half-folded legs with a round back, palms propped over knees and elbows out",
-        "stooping",
-    ),
+        "stooping"),
     "bat-swing": (
         "ready for a two-handed swing with both knees bent, fists above the right shoulder and elbows folded",
         "waiting batter-like on two flexed legs, hands gripped together over the right shoulder and elbows bent sharply",
-        "ready to swing a bat",
-    ),
+        "ready to swing a bat"),
     "neck-hands": (
         "standing wide-legged with a level head, both elbows flared outward and fingers laced together behind the neck",
         "upright on far-apart legs, both hands clasped at the nape and elbows pointing out left and right",
-        "with hands behind the neck",
-    ),
+        "with hands behind the neck"),
     "arm-up": (
         "standing on straight joined legs with left arm level-sideways, right arm flung straight up beside the ear",
-        "with one arm up",
-    ),
+        "with one arm up"),
     "star-legs": (
         "spreading both straight legs far apart as a star-shape, both arms stretched level to left and right",
-        "standing like a star",
-    ),
+        "standing like a star"),
     "windmill": (
         "slanting both straight arms windmill-like over joined legs, left hand high outward and right hand low outward",
-        "with arms like a windmill",
-    ),
+        "with arms like a windmill"),
     "victory-v": (
         "cheering on straight joined legs with a level head, both straight arms thrown up into a V-shape",
-        "cheering",
-    ),
+        "cheering"),
     "side-kick": (
         "lifting a straight right leg sideways hip-high, both arms kept level and the left leg standing straight",
-        "kicking sideways",
-    ),
+        "kicking sideways"),
     "sway": (
         "swaying the upright trunk far over toward the left-side, both straight arms kept level above joined legs",
-        "swaying to the left",
-    ),
+        "swaying to the left"),
     "sky-point": (
         "pointing the straight left arm at the sky, right arm level and right leg lifted out sideways-low",
-        "pointing at the sky",
-    ),
+        "pointing at the sky"),
     "long-stride": (
         "walking with a long stride on two straight legs, left arm stretched forward and right arm level-sideways",
-        "walking",
-    ),
+        "walking"),
 }
+# fmt: on
 
 # Remarks that change words and not the picture, for controls of wording. "{a|b}" is a choice.
 ASIDES = {

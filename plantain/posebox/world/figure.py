@@ -15,9 +15,7 @@ SIZE = 128  # pixels of a picture, each way
 FLOOR = 117.0  # where the lowest point of a figure stands, in pixels from the top
 STANDING = 95.0  # pixels of a tall figure
 _SHOE = (58, 44, 40)
-# A limb whose middle is so much nearer or farther than the chest, in standing heights, lies before or
-# behind the trunk.
-_CLEAR = 0.06
+_CLEAR = 0.06  # so much nearer or farther than the chest, in standing heights, a limb is before or behind the trunk
 # What lies across the lower face: how far up and how wide, in head radii.
 _MOUTHS = {"beard": (-0.62, 0.7), "moustache": (-0.32, 0.26), "skull": (-0.5, 0.2)}
 

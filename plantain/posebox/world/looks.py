@@ -5,30 +5,19 @@ from dataclasses import dataclass
 RGB = tuple[int, int, int]
 
 COLOURS: dict[str, RGB] = {
-    "red": (205, 48, 44),
-    "orange": (240, 140, 36),
-    "yellow": (245, 214, 60),
-    "green": (52, 150, 74),
-    "blue": (44, 92, 196),
-    "purple": (128, 62, 168),
-    "pink": (246, 150, 190),
-    "brown": (124, 78, 44),
-    "white": (248, 248, 246),
-    "grey": (138, 140, 146),
-    "black": (36, 36, 42),
-}
+    "red": (205, 48, 44), "orange": (240, 140, 36), "yellow": (245, 214, 60), "green": (52, 150, 74),
+    "blue": (44, 92, 196), "purple": (128, 62, 168), "pink": (246, 150, 190), "brown": (124, 78, 44),
+    "white": (248, 248, 246), "grey": (138, 140, 146), "black": (36, 36, 42),
+}  # fmt: skip
 TOPS = ("shirt", "sweater", "jacket", "coat", "vest", "tunic")
 BOTTOMS = ("trousers", "jeans", "leggings", "shorts")
 
 HEIGHTS = {"short": 0.80, "average height": 0.90, "tall": 1.0}
 # Width of limbs and trunk, and of shoulders and hips.
 BUILDS = {
-    "thin": (0.78, 0.88),
-    "slender": (0.92, 0.95),
-    "stocky": (1.22, 1.08),
-    "broad": (1.20, 1.32),
-    "heavy": (1.50, 1.18),
-}
+    "thin": (0.78, 0.88), "slender": (0.92, 0.95),
+    "stocky": (1.22, 1.08), "broad": (1.20, 1.32), "heavy": (1.50, 1.18),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,17 +64,9 @@ SUBJECTS = {
 }
 # Shorter names of the same looks, for typing.
 SUBJECT_ALIASES = {
-    "farmer": "elderly farmer",
-    "mannequin": "wooden artist mannequin",
-    "alien": "alien astronaut",
-    "librarian": "elderly male librarian",
-    "weightlifter": "female weightlifter",
-    "gardener": "elderly female gardener",
-    "teacher": "female teacher",
-    "statue": "marble statue",
-    "pianist": "elderly male pianist",
-    "sailor": "female sailor",
-    "mountain guide": "female mountain guide",
-    "figure": "person",
-    "body": "person",
-}
+    "farmer": "elderly farmer", "mannequin": "wooden artist mannequin", "alien": "alien astronaut",
+    "librarian": "elderly male librarian", "weightlifter": "female weightlifter",
+    "gardener": "elderly female gardener", "teacher": "female teacher", "statue": "marble statue",
+    "pianist": "elderly male pianist", "sailor": "female sailor", "mountain guide": "female mountain guide",
+    "figure": "person", "body": "person",
+}  # fmt: skip
