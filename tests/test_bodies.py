@@ -1,4 +1,4 @@
-"""Bodies: rendered truth lies in the figure, what cannot be is left out by name, canonical figures vary in the frame."""
+"""Bodies: rendered truth lies in the figure, what cannot be is left out by name, canonical figures vary."""
 
 from dataclasses import replace
 
