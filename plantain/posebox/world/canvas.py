@@ -8,6 +8,8 @@ from PIL import Image, ImageDraw
 from plantain.posebox.world.looks import RGB
 
 FINE = 4  # drawn this many times larger and averaged down, which makes edges smooth
+# The figure is all that is not the setting: also "prop", a stool that it sits on.
+MASKS = ("figure", "top", "bottom", "hat", "skin", "prop")
 
 
 class Canvas:
@@ -16,7 +18,7 @@ class Canvas:
     def __init__(self, background: Image.Image) -> None:
         self.image = background.copy()
         self.draw = ImageDraw.Draw(self.image)
-        self.masks = {name: Image.new("L", background.size) for name in ("figure", "top", "bottom", "hat", "skin")}
+        self.masks = {name: Image.new("L", background.size) for name in MASKS}
         self._draws = {name: ImageDraw.Draw(mask) for name, mask in self.masks.items()}
 
     def _all(self, part: str, method: str, at: list, colour: RGB, **more: object) -> None:

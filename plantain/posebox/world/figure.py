@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from plantain.pose.skeleton import Pose
 from plantain.posebox.world.canvas import Canvas, darker
 from plantain.posebox.world.looks import BUILDS, COLOURS, HEIGHTS, RGB, SUBJECTS, Subject
 from plantain.posebox.world.places import SETTINGS
@@ -20,34 +21,31 @@ _CLEAR = 0.06  # so much nearer or farther than the chest, in standing heights, 
 _MOUTHS = {"beard": (-0.62, 0.7), "moustache": (-0.32, 0.26), "skull": (-0.5, 0.2)}
 
 
-def draw_figure(canvas: Canvas, scene: Scene, shift: tuple[float, float]) -> None:
+def draw_figure(
+    canvas: Canvas, scene: Scene, shift: tuple[float, float], scale: float = 1.0, turn: float = 0.0
+) -> None:
     """Draw a scene's figure and its shadow, from back to front."""
-    figure = _Figure.of(scene, shift)
+    figure = Figure.of(scene, shift, scale, turn)
     # A shadow on the ground says how high a leap is.
     canvas.shadow((figure.at["hips"][0], FLOOR + shift[1]), darker(SETTINGS[scene.setting].ground, 0.82))
     if scene.skeleton.seat:
         _draw_stool(canvas, figure.at["hips"], FLOOR + shift[1])
-    legs = sorted((figure.depth(side, "hip", "knee", "foot"), side) for side in ("left", "right"))
-    arms = sorted((figure.depth(side, "elbow", "hand"), side) for side in ("left", "right"))
-    behind = [(depth, _draw_leg, side) for depth, side in legs if depth <= _CLEAR]
-    behind += [(depth, _draw_arm, side) for depth, side in arms if depth < -_CLEAR]
-    for _, draw, side in sorted(behind, key=lambda limb: limb[0]):
-        draw(canvas, figure, side)
-    _draw_trunk(canvas, figure)
-    for depth, side in legs:  # raised before the trunk
-        if depth > _CLEAR:
-            _draw_leg(canvas, figure, side)
-    _draw_head(canvas, figure)
-    for depth, side in arms:
-        if depth >= -_CLEAR:
-            _draw_arm(canvas, figure, side)
+    for part, side in figure.from_back_to_front():
+        if side:
+            (_draw_leg if part == "leg" else _draw_arm)(canvas, figure, side)
+        else:
+            (_draw_trunk if part == "trunk" else _draw_head)(canvas, figure)
 
 
 @dataclass(frozen=True)
-class _Figure:
-    """A scene's figure in pixels."""
+class Figure:
+    """A scene's figure in pixels.
+
+    >>> Figure.of(read("a robot in a T-pose").scene).at["left hand"]
+    """
 
     scene: Scene
+    pose: Pose  # the scene's, turned
     look: Subject
     at: dict[str, np.ndarray]  # joints: x right, y down, z to the viewer
     height: float
@@ -59,12 +57,17 @@ class _Figure:
     bottom: RGB
 
     @classmethod
-    def of(cls, scene: Scene, shift: tuple[float, float]) -> _Figure:
-        pose = scene.skeleton
+    def of(cls, scene: Scene, shift: tuple[float, float] = (0.0, 0.0), scale: float = 1.0, turn: float = 0.0) -> Figure:
+        """Place a scene's figure: moved by pixels to the right and down, scaled, and turned about the vertical.
+
+        ``scale`` 1 is the size that the words say; ``turn`` is in degrees, to the viewer's right.
+        """
+        pose = replace(scene.skeleton, turn=scene.skeleton.turn + turn)
         width, breadth = BUILDS[scene.build]
-        height = STANDING * HEIGHTS[scene.height]
+        height = STANDING * HEIGHTS[scene.height] * scale
         return cls(
             scene=scene,
+            pose=pose,
             look=SUBJECTS[scene.subject],
             at=_on_the_floor(pose.joints(breadth), height, pose.above_ground, shift),
             height=height,
@@ -78,12 +81,22 @@ class _Figure:
 
     @property
     def forward(self) -> np.ndarray:
-        return self.scene.skeleton.forward
+        return self.pose.forward
 
     def depth(self, side: str, *joints: str) -> float:
         """How much nearer than the chest these joints are on average, in standing heights."""
         near = np.mean([self.at[f"{side} {joint}"][2] for joint in joints])
         return float(near - self.at["chest"][2]) / self.height
+
+    def from_back_to_front(self) -> list[tuple[str, str]]:
+        """In which order "leg" and "arm" of either side, "trunk" and "head" are painted."""
+        legs = sorted((self.depth(side, "hip", "knee", "foot"), side) for side in ("left", "right"))
+        arms = sorted((self.depth(side, "elbow", "hand"), side) for side in ("left", "right"))
+        behind = [(depth, "leg", side) for depth, side in legs if depth <= _CLEAR]
+        behind += [(depth, "arm", side) for depth, side in arms if depth < -_CLEAR]
+        order = [(part, side) for _, part, side in sorted(behind, key=lambda limb: limb[0])]
+        order += [("trunk", ""), *(("leg", side) for depth, side in legs if depth > _CLEAR)]  # raised before the trunk
+        return [*order, ("head", ""), *(("arm", side) for depth, side in arms if depth >= -_CLEAR)]
 
     @property
     def head(self) -> float:
@@ -97,7 +110,7 @@ class _Figure:
         return head + self.head * (x * np.array([-up[1], up[0]]) + y * up)
 
 
-def _draw_leg(canvas: Canvas, figure: _Figure, side: str) -> None:
+def _draw_leg(canvas: Canvas, figure: Figure, side: str) -> None:
     scene, skin, width = figure.scene, figure.look.skin, figure.leg
     hip, knee, foot = (figure.at[f"{side} {joint}"] for joint in ("hip", "knee", "foot"))
     if scene.bottom == "shorts":
@@ -114,7 +127,7 @@ def _draw_leg(canvas: Canvas, figure: _Figure, side: str) -> None:
     canvas.stroke("shoe", shoe, [foot, toes], 0.72 * width)
 
 
-def _draw_arm(canvas: Canvas, figure: _Figure, side: str) -> None:
+def _draw_arm(canvas: Canvas, figure: Figure, side: str) -> None:
     skin, top, width = figure.look.skin, figure.top, figure.arm
     shoulder, elbow, hand = (figure.at[f"{side} {joint}"] for joint in ("shoulder", "elbow", "hand"))
     canvas.disc("skin", darker(skin), hand, 0.62 * width)
@@ -152,7 +165,7 @@ def _on_the_floor(
     }
 
 
-def _draw_trunk(canvas: Canvas, figure: _Figure) -> None:
+def _draw_trunk(canvas: Canvas, figure: Figure) -> None:
     at, top, width = figure.at, figure.top, figure.trunk
     hips, chest, neck = at["hips"], at["chest"], at["neck"]
     canvas.limb("skin", figure.look.skin, [neck, neck + 0.5 * (at["head"] - neck)], 0.34 * width)
@@ -167,7 +180,7 @@ def _draw_trunk(canvas: Canvas, figure: _Figure) -> None:
         canvas.stroke("top", darker(top), [neck + 0.2 * (chest - neck), chest, hips], 0.8)
 
 
-def _draw_head(canvas: Canvas, figure: _Figure) -> None:
+def _draw_head(canvas: Canvas, figure: Figure) -> None:
     look, point, r = figure.look, figure.on_head, figure.head
     edge = darker(look.skin)
     if look.style == "long" and look.hair:
@@ -194,7 +207,7 @@ def _draw_head(canvas: Canvas, figure: _Figure) -> None:
             canvas.stroke("hat", colour, [point(-0.5, 0.95), point(0.5, 0.95)], (0.95 + more) * r)
 
 
-def _draw_face(canvas: Canvas, figure: _Figure) -> None:
+def _draw_face(canvas: Canvas, figure: Figure) -> None:
     look, point, r, side = figure.look, figure.on_head, figure.head, figure.forward[0]
     ahead, dark = 0.45 * side, (30, 26, 30)
     eye = 0.24 * r if look.extra in ("skull", "antenna") else 0.14 * r

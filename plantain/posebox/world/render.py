@@ -21,13 +21,16 @@ def render(scene: Scene, shift: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
     return draw(scene, shift)[0]
 
 
-def draw(scene: Scene, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The picture, and where the figure and its parts can be seen.
+def draw(
+    scene: Scene, shift: tuple[float, float] = (0.0, 0.0), scale: float = 1.0, turn: float = 0.0
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The picture, and where the figure and its parts can be seen; moved, scaled and turned as ``Figure.of`` does.
 
-    The masks "figure", "top", "bottom", "hat" and "skin" are shares of each pixel, 0 … 1: (128, 128).
+    The masks "figure", "top", "bottom", "hat", "skin" and "prop" (a stool) are shares of each pixel, 0 … 1: (128, 128).
+    The figure is all of the others, and hair, face and shoes.
     """
     canvas = Canvas(_background(scene.setting))
-    draw_figure(canvas, scene, shift)
+    draw_figure(canvas, scene, shift, scale, turn)
     picture = np.asarray(canvas.image.resize((SIZE, SIZE), Image.Resampling.BOX))
     masks = {
         name: np.asarray(mask.resize((SIZE, SIZE), Image.Resampling.BOX), dtype=np.float32) / 255
