@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plantain.data.bodies import Bodies, check_bodies, leave_out, stack_bodies
+from plantain.data.figures import Figures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
 from plantain.pose.coco import coco_points
@@ -168,3 +169,25 @@ def _somewhere(rng: np.random.Generator, scene: Scene) -> tuple[float, float, fl
 def _shares(labels: np.ndarray, mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """Shares of each part, (rows, columns, 10), that add up to the mask's."""
     return area_means((labels[..., None] == np.arange(len(PARTS))) * mask[..., None], grid)
+
+
+def figures_of(prompts: PromptSet, grid: tuple[int, int], n_variants: int = 4, seed: int = 0) -> Figures:
+    """What a code's decoders are fitted on and read on: ``canonical_figures`` of every A, and every B where it stands.
+
+    >>> figures = figures_of(plantain.load_prompts("dense_pose"), (8, 8))
+
+    Raises InputError as ``canonical_figures``, for either side.
+    """
+    drawn, pictures, parts, body = canonical_figures(prompts, n_variants, seed, grid), [], [], []
+    for pair in prompts.pairs:
+        reading = read(pair.b)
+        strange = (*reading.unknown, *reading.conflicts)
+        if strange:
+            raise InputError(f"Posebox cannot draw {strange[0]!r} in B of pair {pair.id!r}; leave that pair out.")
+        picture, labels, mask = figure(reading.scene)
+        pictures.append(picture)
+        parts.append(_shares(labels, mask, grid))
+        body.append(area_means(mask, grid))
+    source = f"rendered, {n_variants} canonical figures a pair of varied place, turn and size (seed {seed})"
+    expressive = np.stack(pictures), np.stack(parts), np.stack(body)
+    return Figures(drawn.pictures, drawn.parts, drawn.body, *expressive, source)

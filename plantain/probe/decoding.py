@@ -19,7 +19,7 @@ from plantain.data.figures import Figures
 from plantain.data.heads import HeadMap
 from plantain.errors import InputError
 from plantain.probe.tokens import Reader
-from plantain.stats.decode import MIN_TOKENS, centred_r, outline_features, own_minus_others
+from plantain.stats.decode import MIN_TOKENS, centred_r, outline_features, own_minus_others, rivals_of
 from plantain.stats.ridge import Decoder, Sums, fit
 
 BODY_SHARE = 0.2
@@ -162,15 +162,18 @@ class PartsReading:
     def scoring(self, pair: int, prompt: int) -> Reader:
         """A reader of the second pass: of a forward's prompts, the one that shows the pair's picture to read."""
         counts, every = self._read.counts, np.ones_like(self._read.counts)
+        rivals = {
+            name: rivals_of(pair, truth, every if name == "figure" else counts, self._usable)
+            for name, truth in self._truths.items()
+        }
 
         def read(block: int, x: torch.Tensor) -> None:
             decoders, heads = self._of(block)
             (values,) = self._values(x[prompt : prompt + 1])
-            for name, truth in self._truths.items():
+            for name in self._truths:
                 decoder = self._decoders[self._folds[pair]][name]
                 predicted = values @ decoder.weights[decoders] + decoder.offset[decoders][:, None]  # (n, N, K)
-                tokens = every if name == "figure" else counts
-                self.scores[name][heads, pair] = own_minus_others(predicted, pair, truth, tokens, self._usable)
+                self.scores[name][heads, pair] = own_minus_others(predicted, rivals[name])
                 if name == "parts" and self._home is not None:
                     both = counts[pair] & self._home.counts[pair]
                     if both.sum() >= MIN_TOKENS:

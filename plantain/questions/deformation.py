@@ -34,7 +34,7 @@ class Deformation(Answer):
     forms: Forms
     rotations: dict[str, np.ndarray]
     """By weights: left-out R² of nine joint angles from each attention head's mean over image tokens; (A,)."""
-    text: dict[str, float]
+    text_r2: dict[str, float]
     """By weights: the same from the text features alone."""
 
     @property
@@ -46,7 +46,7 @@ class Deformation(Answer):
             f"Body or ground alone, no part named: {self.forms.said('figure')}.",
         ]
         if "trained" in self.rotations:
-            best, text = float(self.rotations["trained"].max()), self.text["trained"]
+            best, text = float(self.rotations["trained"].max()), self.text_r2["trained"]
             above = int((self.rotations["trained"] > text).sum())
             said.append(
                 f"Joint angles of left-out poses: text features alone R² {signed(text, 2)}, the best of "
@@ -62,7 +62,7 @@ class Deformation(Answer):
         if self.rotations:
             header = ("weights", "text features' R²", "heads above it", "median head", "best head")
             rows = [
-                (w, signed(self.text[w], 2), f"{int((r > self.text[w]).sum())}", signed(float(np.median(r)), 2),
+                (w, signed(self.text_r2[w], 2), f"{int((r > self.text_r2[w]).sum())}", signed(float(np.median(r)), 2),
                  signed(float(r.max()), 2))
                 for w, r in self.rotations.items()
             ]  # fmt: skip

@@ -33,7 +33,9 @@ from plantain.stats.selective import (
     selectivity,
     selectivity_null,
 )
+from plantain.stats.ridge import left_out_r2
 from plantain.stats.slope import MODELS, DoseResponse, dose_response
+from plantain.stats.upper import UpperCount, count_upper
 
 __all__ = [
     "MIN_PAIRS",
@@ -56,12 +58,14 @@ __all__ = [
     "SplitHalfNull",
     "TwoByTwo",
     "TwoWay",
+    "UpperCount",
     "axis_alignment",
     "axis_transfer",
     "canonical_effect",
     "check_differences",
     "cohens_dz",
     "count_heads",
+    "count_upper",
     "cross_fitted_share",
     "dose_response",
     "exact_p",
@@ -69,6 +73,7 @@ __all__ = [
     "fdr",
     "hedges_g",
     "held_out_share",
+    "left_out_r2",
     "length_adjusted",
     "mean_squared_effect",
     "min_f_prime",

@@ -1,5 +1,7 @@
 """Scores of a decoder that names body parts token by token: against its own picture, beyond the other pictures."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,23 +24,56 @@ def centred_r(predicted: Array, truth: Array) -> Array:
     return np.divide(np.einsum("hnk,nk->h", p, t), scale, out=np.zeros(len(p)), where=scale > 1e-12)
 
 
-def own_minus_others(
-    predicted: Array, own: int, truth: Array, tokens: NDArray[np.bool_], others: NDArray[np.bool_]
-) -> Array:
-    """How much better predictions fit their own picture than others, on tokens that count in both: (H,).
+@dataclass(frozen=True)
+class Rivals:
+    """One picture's truth beside other pictures', each on the tokens that count in both; parts centred over them.
 
-    >>> own_minus_others(predicted, 3, parts, body, usable)      # (H, N, K), p, (P, N, K), (P, N), (P,) -> (H,)
-
-    Mean over the other pictures q of r(predicted, truth[own]) − r(predicted, truth[q]), both over the tokens that
-    ``tokens`` has in both pictures, where there are at least three. NaN where no other picture has as many.
+    >>> own_minus_others(predicted, rivals_of(3, parts, body, usable))
     """
-    scores = []
-    for q in np.flatnonzero(others):
-        both = tokens[own] & tokens[q]
-        if q != own and both.sum() >= MIN_TOKENS:
-            some = predicted[:, both]
-            scores.append(centred_r(some, truth[own][both]) - centred_r(some, truth[q][both]))
-    return np.mean(scores, axis=0) if scores else np.full(len(predicted), np.nan)
+
+    tokens: Array  # (Q, N), 1 where a token counts in both
+    own: Array  # (Q, N, K), centred, length 1
+    other: Array  # (Q, N, K), centred, length 1
+
+
+def rivals_of(own: int, truth: Array, tokens: NDArray[np.bool_], others: NDArray[np.bool_]) -> Rivals:
+    """Truth (P, N, K) of picture ``own`` and of the ``others``, (P,), that share at least three tokens with it, (P, N)."""
+    both = tokens[own] & tokens
+    chosen = others & (both.sum(axis=1) >= MIN_TOKENS)
+    chosen[own] = False
+    weight = both[chosen].astype(np.float64)
+    mine = np.broadcast_to(truth[own], truth[chosen].shape)
+    return Rivals(weight, _unit(mine, weight), _unit(truth[chosen], weight))
+
+
+def _unit(truth: Array, weight: Array) -> Array:
+    """Parts centred over their tokens, and the whole of length 1; 0 where nothing varies: (Q, N, K)."""
+    count = weight.sum(axis=1)[:, None, None]
+    centred = (truth - (weight[..., None] * truth).sum(axis=1, keepdims=True) / count) * weight[..., None]
+    length = np.sqrt((centred**2).sum(axis=(1, 2)))[:, None, None]
+    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 1e-9)
+
+
+def own_minus_others(predicted: Array, rivals: Rivals) -> Array:
+    """How much better predictions, (H, N, K), fit their own picture than the others: (H,).
+
+    >>> own_minus_others(predicted, rivals_of(3, parts, body, usable))
+
+    Mean over the other pictures q of r(predicted, own) − r(predicted, q), both as ``centred_r`` over the tokens that
+    count in both. NaN where no other picture has enough of them.
+    """
+    weight = rivals.tokens
+    if not len(weight):
+        return np.full(len(predicted), np.nan)
+    n_heads, n_tokens, n_parts = predicted.shape
+    flat = predicted.reshape(n_heads, -1)
+    # Truths are centred, so the predictions' own mean drops out of the products; it stays in their length.
+    difference = (rivals.own - rivals.other).reshape(len(weight), -1)
+    mean = np.einsum("qn,hnk->hqk", weight, predicted) / weight.sum(axis=1)[:, None]
+    square = (predicted**2).sum(axis=2) @ weight.T - weight.sum(axis=1) * (mean**2).sum(axis=2)
+    length = np.sqrt(np.maximum(square, 0))
+    r = np.divide(flat @ difference.T, length, out=np.zeros((n_heads, len(weight))), where=length > 1e-9)
+    return r.mean(axis=1)
 
 
 def outline_features(body: Array) -> Array:
