@@ -152,7 +152,7 @@ class DenseResult:
         return self.head_map.n_runs + np.searchsorted(every, table["first_run"])
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run into a folder (``dense.json`` and its tensor file, beside the probe's), replacing an earlier state of it.
+        """Write the run into a folder (``dense.json`` and its tensors, beside the probe's), replacing an earlier state.
 
         >>> dense.save("runs/mine")
         """

@@ -17,7 +17,7 @@ from plantain.errors import InputError, is_number
 
 _STREAMS = ("image", "text", "padding")
 # Embedded models, whose names are nobody else's: their early runs do not tell the seed of their weights.
-_DRAWN_ANEW = ("posebox-untrained", "posebox-random")
+_DRAWN_ANEW = ("posebox-untrained", "posebox-permuted", "posebox-random")
 
 
 @dataclass(frozen=True)

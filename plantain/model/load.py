@@ -8,8 +8,16 @@ import torch
 from plantain.errors import InputError
 from plantain.model.hub import hub_id, locate
 from plantain.model.memory import check_memory, memory_sentence
-from plantain.model.names import EMBEDDED, EMBEDDED_MODELS, KLEIN, REINITIALISED, check_untrained, model_name
-from plantain.model.untrained import reinitialise, untrained_transformer
+from plantain.model.names import (
+    EMBEDDED,
+    EMBEDDED_MODELS,
+    KLEIN,
+    PERMUTED,
+    REINITIALISED,
+    check_untrained,
+    model_name,
+)
+from plantain.model.untrained import permute, reinitialise, untrained_transformer
 from plantain.paths import POSEBOX
 from plantain.wording import shorten
 
@@ -20,7 +28,7 @@ def load_pipeline(
     name: str | None = None,
     device: str | None = None,
     dtype: str | torch.dtype | None = None,
-    untrained: bool = False,
+    untrained: bool | str = False,
     weights_seed: int = 0,
 ) -> Any:
     """Load a ``Flux2KleinPipeline``, ready to be probed.
@@ -41,9 +49,10 @@ def load_pipeline(
         "cuda", "cpu", …; None: a GPU where there is one.
     dtype : torch.dtype or its name, optional
         None: float32 on a CPU and for embedded models, bfloat16 otherwise.
-    untrained : bool
+    untrained : bool or "permuted"
         Load the untrained twin: its transformer drawn anew by ``reinitialise``, its name with ``-untrained``. The
-        weights are drawn in main memory in float32: about 16 GB of it for Klein 4B, 36 GB for 9B.
+        weights are drawn in main memory in float32: about 16 GB of it for Klein 4B, 36 GB for 9B. "permuted": the
+        trained values of every tensor shuffled by ``permute``, its name with ``-permuted``.
     weights_seed : int
         Seed of that draw, from 0; the provenance of a run names it.
 
@@ -63,14 +72,20 @@ def load_pipeline(
     if embedded:
         # In float32 first: weights are drawn in it, so that a seed means the same in every dtype.
         pipe, revision = _from_folder(POSEBOX, torch.float32), None
-        pipe = reinitialise(pipe, ("transformer",) if untrained else REINITIALISED[name], weights_seed)
-        if wanted != torch.float32:
-            pipe = pipe.to(dtype=wanted)
+        permuted = PERMUTED in (untrained, name.removeprefix(f"{EMBEDDED}-"))
+        if not permuted:
+            pipe = reinitialise(pipe, ("transformer",) if untrained else REINITIALISED[name], weights_seed)
     else:
         folder, revision = locate(name)
         check_memory(folder, device, wanted)
-        parts = {"transformer": untrained_transformer(folder, wanted, weights_seed)} if untrained else {}
+        permuted = untrained == PERMUTED
+        anew = untrained and not permuted
+        parts = {"transformer": untrained_transformer(folder, wanted, weights_seed)} if anew else {}
         pipe = _from_folder(folder, wanted, **parts)
+    if permuted:
+        pipe = permute(pipe, weights_seed)
+    if embedded and wanted != torch.float32:
+        pipe = pipe.to(dtype=wanted)
     try:
         pipe = pipe.to(device)
     except torch.cuda.OutOfMemoryError as error:
@@ -80,6 +95,8 @@ def load_pipeline(
     pipe.plantain_source["revision"] = revision
     if untrained or REINITIALISED.get(name):
         pipe.plantain_source["weights_seed"] = weights_seed
+    if permuted:
+        pipe.plantain_source["weights"] = PERMUTED
     return pipe
 
 

@@ -7,19 +7,24 @@ EMBEDDED = "posebox"
 REINITIALISED = {
     EMBEDDED: (),
     "posebox-untrained": ("transformer",),
+    "posebox-permuted": ("transformer",),
     "posebox-random": ("text_encoder", "transformer", "vae"),
 }
 """Which components of an embedded model are given random weights, under which name."""
+PERMUTED = "permuted"
+"""How the transformer may have learned nothing, beside being drawn anew: its own values, shuffled in every tensor."""
 EMBEDDED_MODELS = tuple(REINITIALISED)
 
 
-def model_name(name: str, untrained: bool = False) -> str:
-    """The name under which a model, or its untrained twin, enters a run's provenance."""
-    return f"{name}-untrained" if untrained else name
+def model_name(name: str, untrained: bool | str = False) -> str:
+    """The name under which a model, or its untrained twin (``PERMUTED`` or not), enters a run's provenance."""
+    return f"{name}-{PERMUTED if untrained == PERMUTED else 'untrained'}" if untrained else name
 
 
-def check_untrained(name: str, untrained: bool, weights_seed: int) -> None:
+def check_untrained(name: str, untrained: bool | str, weights_seed: int) -> None:
     """Refuse, with an InputError, the untrained twin of what has no trained weights, or a seed without one."""
+    if untrained not in (False, True, PERMUTED):
+        raise InputError(f"untrained must be true, false or {PERMUTED!r}; got {untrained!r}.")
     if isinstance(weights_seed, bool) or not isinstance(weights_seed, int) or not 0 <= weights_seed < 2**63:
         raise InputError(f"weights_seed must be a whole number from 0 to 2**63 - 1; got {weights_seed!r}.")
     if untrained and REINITIALISED.get(name):

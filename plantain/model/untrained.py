@@ -1,6 +1,8 @@
-"""Models whose weights are drawn anew: what has learned nothing, with the same text features."""
+"""Models whose weights are drawn anew or shuffled: what has learned nothing, with the same text features."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,46 @@ def reinitialise(pipe: Any, components: Sequence[str] = ("transformer",), seed: 
     twin = type(pipe)(**{**pipe.components, "is_distilled": pipe.config.is_distilled, **drawn})
     twin.set_progress_bar_config(disable=True)
     return twin
+
+
+def permute(pipe: Any, seed: int = 0) -> Any:
+    """The same pipeline with the values of every tensor of its transformer shuffled among themselves.
+
+    >>> twin = permute(pipe, seed=1)          # scales stay as trained, what was learned goes
+
+    A baseline of a published probe of diffusion models (arXiv 2306.05720). The order of shuffling is drawn on the CPU,
+    tensor after tensor by name, so a seed means the same everywhere; the other components are shared with ``pipe``.
+    """
+    transformer, generator = copy.deepcopy(pipe.transformer), torch.Generator("cpu").manual_seed(seed)
+    with torch.no_grad():
+        for _, parameter in sorted(transformer.named_parameters()):
+            order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+            parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    twin = type(pipe)(**{**pipe.components, "is_distilled": pipe.config.is_distilled, "transformer": transformer})
+    twin.set_progress_bar_config(disable=True)
+    return twin
+
+
+@contextmanager
+def grafted(pipe: Any, donor: Any, block: int) -> Iterator[None]:
+    """One block of a pipeline's transformer replaced by another transformer's, for the time of a ``with`` block.
+
+    >>> with grafted(pipe, reinitialise(pipe).transformer, block=7): ...      # joint blocks first
+
+    What the block's own heads then read is the trained stream: what they show has not been learned by them.
+    """
+    own = pipe.transformer
+    n_joint = len(own.transformer_blocks)
+    lists = own.transformer_blocks, donor.transformer_blocks
+    if block >= n_joint:
+        lists = own.single_transformer_blocks, donor.single_transformer_blocks
+        block -= n_joint
+    kept = lists[0][block]
+    lists[0][block] = lists[1][block]
+    try:
+        yield
+    finally:
+        lists[0][block] = kept
 
 
 def untrained_transformer(folder: Path, dtype: torch.dtype, seed: int) -> Any:

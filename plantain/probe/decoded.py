@@ -54,7 +54,7 @@ def iter_decoded(
         _forward(plan, [plan.prompts.pairs[p].b], noise, reading.scoring(p, 0), reading.blocks)
         yield n, total, {}
     names = {"deformation": "parts", "deformation_beyond": "beyond", "figure": "figure"}
-    decoded = {name: reading.scores[score] for name, score in names.items()}
+    decoded: dict[str, np.ndarray] = {name: reading.scores[score] for name, score in names.items()}
     decoded |= {"pooled": pool.values, "text": _text(plan)}
     if figures is not None:
         reading = _code_reading(plan, bodies, figures, folds, usable, blocks)

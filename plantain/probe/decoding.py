@@ -1,8 +1,8 @@
 """Decoders: can body parts be named, token by token, from one head's values? Fitted from sums, read in a second pass.
 
-Two passes over the same forwards, so that no activation is kept: the first adds up what a ridge needs of every head, fold
-by fold; the second predicts the pairs left out and scores them in the hook. Letters: P pairs, N image tokens, K parts, A
-attention heads, C channels of one, F folds.
+Two passes over the same forwards, so that no activation is kept: the first adds up what a ridge needs of every head,
+fold by fold; the second predicts the pairs left out and scores them in the hook. Letters: P pairs, N image tokens,
+K parts, A attention heads, C channels of one, F folds.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def beyond_outline(
     read_grid: np.ndarray,
     read_folds: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What position and outline leave of the parts: of the rows to fit on, (F, n, N, K), and of those to read, (m, N, K).
+    """What position and outline leave of the parts: of rows to fit on, (F, n, N, K), and of those to read, (m, N, K).
 
-    The outline's own ridge (``outline_features``) never sees the fold that is read, nor, for a row to fit on, that row's:
-    residuals of both kinds are of rows that it has not seen. ``*_grid``: body shares on the grid.
+    The outline's own ridge (``outline_features``) never sees the fold that is read, nor, for a row to fit on, that
+    row's: residuals of both kinds are of rows that it has not seen. ``*_grid``: body shares on the grid.
     """
     features, to_read = outline_features(fitted_grid), outline_features(read_grid)
     n_folds = int(max(fitted_folds.max(), read_folds.max())) + 1
@@ -195,7 +195,7 @@ class PartsReading:
 
 
 def noised(pipe: Any, pictures: np.ndarray, noise: torch.Tensor, level: float) -> torch.Tensor:
-    """Latents of pictures at a noise level, as the model meets them while it draws: uint8 (n, H, W, 3) -> (n, 4C, h, w).
+    """Latents of pictures at a noise level, as the model meets them while it draws: (n, H, W, 3) -> (n, 4C, h, w).
 
     (1 − level) · latent + level · noise, the latents scaled as the pipeline scales those of a picture it is given.
     """

@@ -70,7 +70,7 @@ def truth_maps(
                 f"{len(prompts)} pairs of {prompts.name!r}. Draw them (python -m plantain draw)."
             )
         maps[1] = picture_difference(pictures.pixels, grid)
-    usable = np.linalg.norm(unit_maps(maps.reshape(*maps.shape[:2], -1)), axis=-1) > 0
+    usable = unit_maps(maps.reshape(*maps.shape[:2], -1)).any(axis=-1)
     if not (usable.sum(axis=1) >= 3).any():
         raise InputError(
             "A dense run needs at least 3 pairs whose two sides are drawn differently; give pictures, or bodies, of "
@@ -80,7 +80,7 @@ def truth_maps(
 
 
 def picture_difference(pixels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Mean absolute difference of A and B in every token, 0 … 1: uint8 (P, 2, H, W, 3) -> float32 (P, rows, columns)."""
+    """Mean absolute difference of A and B in every token, 0 … 1: uint8 (P, 2, H, W, 3) -> (P, rows, columns)."""
     rows, columns = grid
     n, _, height, width, _ = pixels.shape
     if height % rows or width % columns:
@@ -130,8 +130,8 @@ def iter_dense(
     The maps of all pairs are known before (``truth_maps``), so that a hook reduces its block at once and no activation
     is kept. One noise seed and one step; with guidance the prompt's pass alone is read. ``features``: text features of
     all prompts in order, (2 P, tokens, width), where the caller has them already. After the pairs, with bodies, come
-    the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs. ``blocks``: those that are
-    read; None: all.
+    the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs. ``blocks``: those
+    that are read; None: all.
 
     Raises
     ------

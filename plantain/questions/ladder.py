@@ -91,7 +91,7 @@ class Ladder(Answer):
         return Table(f"{self.model} on {self.prompts}: {scope}", note, (header, *rows))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: ``{"model", "prompts", "rungs": [{"rung", "scope", "weights", "count", "n_heads", "p"}]}``."""
+        """Plain JSON values: model, prompts, and for every rung its rung, scope, weights, count, n_heads and p."""
         rungs = [rung.to_dict() for rung in self.rungs]
         return {"model": self.model, "prompts": self.prompts, "rungs": rungs}
 
@@ -108,9 +108,8 @@ def ladder(family: Family, n_flips: int = 1000, seed: int = 0) -> Ladder:
 
     >>> ladder(load_family(["assets/runs/dense"])).to_dict()["rungs"][0]
 
-    A head passes at |t| > 3 on the first rung and at t > 3 on the others. *Code* and *deformation* count their strict form,
-    beyond outline and position. *Place* has no p (its plain null is too lenient); *sided* has. A grafted run has no first
-    rung of its own: its heads stand in a model that is otherwise trained.
+    A head passes at |t| > 3 on the first rung and at t > 3 on the others. *Code* and *deformation* count their strict
+    form, beyond outline and position. *Place* has no p (its plain null is too lenient); *sided* has.
     """
     rungs = []
     for weights, run in family.runs.items():

@@ -75,8 +75,8 @@ class Place(Answer):
         said.append(
             f"On its side (own − mirrored map): {sided.counts[0]:,} of {sided.n_heads:,} attention heads at t > 3, "
             f"{n_fwer:,} beyond family-wise 5 % of {len(sided.null.max_abs_t):,} sign flips, set-level p = "
-            f"{p_value(float(sided.set_p[0]))}. Own − others has no p: pairs with similar words have similar shifts and "
-            "similar bodies, and permuting them is too lenient."
+            f"{p_value(float(sided.set_p[0]))}. Own − others has no p: pairs with similar words have similar shifts "
+            "and similar bodies, and permuting them is too lenient."
         )
         if "grafted" in self.weights:
             graft = self.own["grafted", "attention heads"]
@@ -146,7 +146,7 @@ def place(
     the RMS). Raises InputError where a run has no such map.
     """
     truth = truth or family.trained.truths[0]
-    which = {"truth": truth, "reading": reading, "n_flips": n_flips, "seed": seed}
+    which: dict[str, Any] = {"truth": truth, "reading": reading, "n_flips": n_flips, "seed": seed}
     own, sided, families, blocks = {}, {}, {}, {}
     for weights, run in family.runs.items():
         for scope, view in SCOPES.items():

@@ -25,6 +25,7 @@ from plantain.stats.reliability import (
     split_half,
     split_half_null,
 )
+from plantain.stats.ridge import left_out_r2
 from plantain.stats.selective import (
     Placement,
     Selectivity,
@@ -33,7 +34,6 @@ from plantain.stats.selective import (
     selectivity,
     selectivity_null,
 )
-from plantain.stats.ridge import left_out_r2
 from plantain.stats.slope import MODELS, DoseResponse, dose_response
 from plantain.stats.upper import UpperCount, count_upper
 

@@ -37,7 +37,7 @@ class Rivals:
 
 
 def rivals_of(own: int, truth: Array, tokens: NDArray[np.bool_], others: NDArray[np.bool_]) -> Rivals:
-    """Truth (P, N, K) of picture ``own`` and of the ``others``, (P,), that share at least three tokens with it, (P, N)."""
+    """Truth (P, N, K) of picture ``own`` and of the ``others``, (P,), that share at least three ``tokens`` with it."""
     both = tokens[own] & tokens
     chosen = others & (both.sum(axis=1) >= MIN_TOKENS)
     chosen[own] = False
@@ -65,7 +65,7 @@ def own_minus_others(predicted: Array, rivals: Rivals) -> Array:
     weight = rivals.tokens
     if not len(weight):
         return np.full(len(predicted), np.nan)
-    n_heads, n_tokens, n_parts = predicted.shape
+    n_heads = len(predicted)
     flat = predicted.reshape(n_heads, -1)
     # Truths are centred, so the predictions' own mean drops out of the products; it stays in their length.
     difference = (rivals.own - rivals.other).reshape(len(weight), -1)

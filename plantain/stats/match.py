@@ -1,4 +1,4 @@
-"""Match: does a map of a head lie where the map of its own pair lies, rather than another pair's, or its mirror image?"""
+"""Match: does a head's map lie where its own pair's map lies, rather than another pair's, or the mirror image?"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -16,7 +16,7 @@ ALPHAS = tuple(10.0 ** np.arange(-4, 3))
 
 @dataclass
 class Sums:
-    """Sums over the rows of G groups, for H decoders of C features and K targets; ``count`` and ``add`` change them in place.
+    """Sums over the rows of G groups, for H decoders of C features and K targets; changed in place.
 
     >>> sums = Sums.empty(n_groups=5, n_decoders=75, n_features=32, n_targets=10)
     >>> sums.count(0, y), sums.add(0, x, y)                      # (n, K), (H, n, C)

@@ -1,0 +1,97 @@
+"""The grafted twin: each block in turn drawn anew inside the trained model, and its own heads read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from plantain.data.bodies import Bodies
+from plantain.data.dense import SCORES, DenseResult
+from plantain.data.figures import Figures
+from plantain.data.pictures import Pictures
+from plantain.data.prompts import PromptSet
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+from plantain.model.identity import describe
+from plantain.model.untrained import grafted, reinitialise
+from plantain.probe.dense import DenseProgress, iter_dense
+from plantain.probe.probe import Clock
+
+_BLOCKS_DONE = "blocks_done"
+
+
+def iter_grafted(
+    pipe: Any,
+    prompts: PromptSet,
+    config: ProbeConfig | None = None,
+    pictures: Pictures | None = None,
+    bodies: Bodies | None = None,
+    figures: Figures | None = None,
+    decoders: bool = True,
+    resume: DenseResult | None = None,
+    weights_seed: int = 0,
+) -> Iterator[DenseProgress]:
+    """A dense run for every block, drawn anew by ``reinitialise`` while all others are as trained: one result of them.
+
+    >>> for progress in iter_grafted(pipe, prompts, config, pictures, bodies): ...
+
+    A random head in a trained model still reads a stream that carries the picture. What it shows, no head has learned,
+    so only what a trained head shows beyond it is the head's own. Yields after every block; ``resume`` goes on with the
+    next one. Each block takes a dense run's time.
+
+    Raises InputError as ``iter_dense``, and for a ``resume`` of another seed or of other weights.
+    """
+    source = describe(pipe)
+    known = {**source, "weights": "grafted", "graft_seed": weights_seed}
+    first = 0
+    if resume is not None:
+        was = resume.run.provenance
+        if any(was.get(key) != known[key] for key in ("weights", "graft_seed", "weights_fingerprint")):
+            raise InputError(
+                "Cannot resume: the saved run is no graft of these weights with this seed. Start elsewhere."
+            )
+        first = int(resume.about.get(_BLOCKS_DONE, 0))
+    donor = reinitialise(pipe, seed=weights_seed).transformer
+    n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
+    whole, clock = resume, Clock()
+    if first == n_blocks:
+        yield DenseProgress("blocks", n_blocks, n_blocks, whole, 0.0)
+    for block in range(first, n_blocks):
+        part = None
+        with grafted(pipe, donor, block):
+            for progress in iter_dense(pipe, prompts, config, pictures, bodies, figures, decoders, blocks=[block]):
+                part = progress.result
+        assert part is not None  # a prompt set holds at least one pair
+        whole = part if whole is None else _with_block(whole, part, block)
+        provenance = {**whole.run.provenance, **known, "seconds": round(clock.seconds, 3)}
+        about = {**whole.about, _BLOCKS_DONE: block + 1}
+        whole = replace(whole, run=replace(whole.run, provenance=provenance), about=about)
+        left = clock.seconds / (block + 1 - first) * (n_blocks - block - 1)
+        with clock.paused():
+            yield DenseProgress("blocks", block + 1, n_blocks, whole, left)
+
+
+def _with_block(whole: DenseResult, part: DenseResult, block: int) -> DenseResult:
+    """The heads of one block taken from another result."""
+    heads, n = whole.head_map, whole.head_map.n_attention_heads
+    runs, attention = heads.runs_of(block), slice(block * n, (block + 1) * n)
+    rows = np.r_[runs, heads.n_runs + block * n : heads.n_runs + (block + 1) * n]
+    arrays = {name: getattr(whole, name).copy() for name in ("own", "others", "matrix", "shift", "shift_scale")}
+    for name in ("own", "others"):
+        arrays[name][:, :, :, rows] = getattr(part, name)[:, :, :, rows]
+    for name in ("matrix", "shift", "shift_scale"):
+        arrays[name][attention] = getattr(part, name)[attention]
+    decoded = dict(whole.decoded)
+    for name, values in part.decoded.items():
+        if name in SCORES:
+            decoded[name] = decoded[name].copy()
+            decoded[name][attention] = values[attention]
+        elif name == "pooled":
+            decoded[name] = decoded[name].copy()
+            decoded[name][:, attention] = values[:, attention]
+    mean_square = whole.run.mean_square.copy()
+    mean_square[..., runs] = part.run.mean_square[..., runs]
+    return replace(whole, run=replace(whole.run, mean_square=mean_square), decoded=decoded, **arrays)
