@@ -70,7 +70,7 @@ def truth_maps(
                 f"{len(prompts)} pairs of {prompts.name!r}. Draw them (python -m plantain draw)."
             )
         maps[1] = picture_difference(pictures.pixels, grid)
-    usable = unit_maps(maps.reshape(*maps.shape[:2], -1)).any(axis=-1)
+    usable: np.ndarray = np.any(unit_maps(maps.reshape(*maps.shape[:2], -1)), axis=-1)
     if not (usable.sum(axis=1) >= 3).any():
         raise InputError(
             "A dense run needs at least 3 pairs whose two sides are drawn differently; give pictures, or bodies, of "
