@@ -96,6 +96,11 @@ class DenseResult:
         return self.run.head_map
 
     @property
+    def n_pairs(self) -> int:
+        """Pairs matched."""
+        return self.run.n_pairs
+
+    @property
     def complete(self) -> bool:
         """Whether all pairs are matched; decoders come after."""
         return self.run.complete
