@@ -4,6 +4,9 @@ import os
 
 # Before anything imports huggingface_hub, which reads this once: no test may reach the Hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Before anything imports torch or numpy, here and in every process that a test starts: the models are so small that
+# threads wait for one another longer than they work, and a waiting thread burns a core.
+os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
 
 import pytest
 import torch
