@@ -28,9 +28,9 @@ from plantain.model.names import EMBEDDED_MODELS
 from plantain.model.text import call_arguments, text_mask
 from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.probe.probe import Progress, iter_probe
-from plantain.ui import catalog, theme
+from plantain.ui import catalog
 from plantain.ui.engine import Engine
-from plantain.ui.page import build_page
+from plantain.ui.page import HEAD, build_page, theme
 from plantain.ui.tabs import controls
 
 ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
@@ -205,8 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_port=options.port,
         ssr_mode=False,
         show_error=True,
-        theme=theme.theme(),
-        head=theme.HEAD,
+        theme=theme(),
+        head=HEAD,
         mcp_server=_has_mcp(),
         footer_links=["api", "gradio"],
     )
