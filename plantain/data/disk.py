@@ -41,8 +41,8 @@ def write_run(folder: str | Path, tensors: Mapping[str, np.ndarray], description
     except (TypeError, ValueError) as error:
         raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
     folder.mkdir(parents=True, exist_ok=True)
-    _write_atomically(folder / name, content)
-    _write_atomically(folder / "run.json", text)
+    write_atomically(folder / name, content)
+    write_atomically(folder / "run.json", text)
     for stale in folder.iterdir():
         if stale.name != name and _is_left_over(stale):
             stale.unlink(missing_ok=True)
@@ -139,7 +139,8 @@ def plain_json(text: str) -> Any:
     return data
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, and put it in place at once."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

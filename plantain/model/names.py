@@ -11,6 +11,8 @@ REINITIALISED = {
 }
 """Which components of an embedded model are given random weights, under which name."""
 EMBEDDED_MODELS = tuple(REINITIALISED)
+# How the embedded models draw, wherever they do: with its guidance and in so few steps Posebox draws what it is told.
+DRAW_STEPS, DRAW_GUIDANCE = 12, 1.5
 
 
 def model_name(name: str, untrained: bool = False) -> str:

@@ -1,25 +1,22 @@
 """The probe: prompt pairs through a pipeline under capture, a batch of whole pairs at a time."""
 
 import math
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 
-from plantain import __version__
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.model.identity import describe, execution_device
+from plantain.model.identity import describe, execution_device, versions
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
 from plantain.model.text import call_arguments, encode, text_mask
 from plantain.probe.capture import HeadCapture
@@ -79,11 +76,11 @@ def iter_probe(
     if done == len(prompts):
         yield Progress(done, done, result, 0.0)
         return
-    noise = [_noise(pipe, seed, plan.size) for seed in config.seeds]
+    noise = [noise_of(pipe, seed, plan.size) for seed in config.seeds]
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
     pairs_a_batch = max(1, plan.batch_size // 2)
     forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
-    forwards_done, clock = 0, _Clock()
+    forwards_done, clock = 0, Clock()
     while done < len(prompts):
         batch = slice(done, min(done + pairs_a_batch, len(prompts)))
         features = encode(pipe, [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)])
@@ -133,8 +130,7 @@ def _plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResul
         "n_text_tokens": n_text,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
-        "versions": {"python": platform.python_version(), "plantain": __version__}
-        | {package: version(package) for package in ("torch", "diffusers", "transformers", "numpy")},
+        "versions": versions(),
         "threads": torch.get_num_threads(),
     }
     if resume is not None:
@@ -157,7 +153,7 @@ def _extended(
     return ProbeResult(mean_square, counts, plan.prompts, plan.config, plan.head_map, provenance)
 
 
-class _Clock:
+class Clock:
     """Seconds of work: what the caller does between two steps, drawing for instance, is not counted."""
 
     def __init__(self) -> None:
@@ -208,7 +204,7 @@ def forward(
     return values.swapaxes(0, 1), realised
 
 
-def _noise(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:
+def noise_of(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:
     """The noise the pipeline itself would draw with ``torch.Generator("cpu").manual_seed(seed)``."""
     shape = (1, pipe.transformer.config.in_channels, *latent_grid(pipe, *size))
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))
