@@ -24,9 +24,8 @@ from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.load import default_model, load_pipeline
-from plantain.model.names import EMBEDDED_MODELS
+from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, text_mask
-from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.probe.probe import Progress, iter_probe
 from plantain.ui import catalog
 from plantain.ui.engine import Engine

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import plantain
-from plantain.posebox.proof import DRAW_GUIDANCE, DRAW_STEPS
+from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS
 
 
 def median_seconds(call: Callable[[], Any], times: int) -> float:

@@ -77,8 +77,8 @@ def write_run(
     except (TypeError, ValueError) as error:
         raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
     folder.mkdir(parents=True, exist_ok=True)
-    _write_atomically(folder / name, content)
-    _write_atomically(folder / kind.description, text)
+    write_atomically(folder / name, content)
+    write_atomically(folder / kind.description, text)
     for stale in folder.iterdir():
         if stale.name != name and kind.leaves(stale):
             stale.unlink(missing_ok=True)
@@ -172,7 +172,8 @@ def plain_json(text: str) -> Any:
     return data
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, and put it in place at once."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -1,11 +1,15 @@
 """Which model this is, told from itself: a fingerprint of its weights, its device, its dtype."""
 
 import hashlib
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import torch
 from accelerate.utils import align_module_device
 
+from plantain import __version__
 from plantain.errors import InputError
 
 FINGERPRINT_VALUES = 65_536  # of a tensor, so that a 16 GB model takes a second
@@ -25,8 +29,15 @@ def describe(pipe: Any) -> dict[str, Any]:
     }
 
 
-def weights_fingerprint(pipe: Any) -> str:
-    """SHA-256 over names, shapes, dtypes and values of the transformer's and the text encoder's parameters.
+def versions(*more: str) -> dict[str, str]:
+    """Versions of Python, plantain and the libraries that compute; ``more`` names further packages."""
+    packages = ("torch", "diffusers", "transformers", "numpy", *more)
+    here = {"python": platform.python_version(), "plantain": __version__}
+    return here | {package: version(package) for package in packages}
+
+
+def weights_fingerprint(pipe: Any, components: Sequence[str] = ("transformer", "text_encoder")) -> str:
+    """SHA-256 over names, shapes, dtypes and values of the parameters of a pipeline's components.
 
     Of a tensor with more than 65,536 values an even sample is read, at least half as many: enough to
     tell trained from untrained weights or one fine-tune from another, not a proof against tampering.
@@ -38,7 +49,7 @@ def weights_fingerprint(pipe: Any) -> str:
         The model holds no values (it lies on the meta device).
     """
     digest = hashlib.sha256()
-    for component in ("transformer", "text_encoder"):
+    for component in components:
         for path, module in sorted(getattr(pipe, component).named_modules()):
             with align_module_device(module):
                 for name, parameter in sorted(module.named_parameters(recurse=False)):

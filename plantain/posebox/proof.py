@@ -10,6 +10,7 @@ import torch
 from plantain.data.prompts import load_prompts
 from plantain.errors import InputError
 from plantain.model.identity import describe
+from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS
 from plantain.model.text import call_arguments
 from plantain.pose.poses import POSES
 from plantain.posebox.training.corpus import random_prompt, random_scene
@@ -20,8 +21,6 @@ from plantain.posebox.world.places import SETTINGS
 from plantain.posebox.world.render import background, draw, render
 from plantain.posebox.world.scene import Scene
 
-# How Posebox's pictures are drawn here, in the README and on the page.
-DRAW_STEPS, DRAW_GUIDANCE = 12, 1.5
 # A figure drawn in the right pose, but some pixels off its place, is not in a wrong pose.
 MAX_SHIFT = 4
 # A garment of which fewer pixels can be seen has no colour to measure.

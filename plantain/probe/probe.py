@@ -1,25 +1,22 @@
 """The probe: prompt pairs through a pipeline under capture, a batch of whole pairs at a time."""
 
 import math
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 
-from plantain import __version__
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.model.identity import describe, execution_device
+from plantain.model.identity import describe, execution_device, versions
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
 from plantain.model.text import call_arguments, encode, text_mask
 from plantain.probe.capture import HeadCapture
@@ -133,8 +130,7 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
         "n_text_tokens": n_text,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
-        "versions": {"python": platform.python_version(), "plantain": __version__}
-        | {package: version(package) for package in ("torch", "diffusers", "transformers", "numpy")},
+        "versions": versions(),
         "threads": torch.get_num_threads(),
     }
     if resume is not None:

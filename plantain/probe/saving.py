@@ -1,9 +1,9 @@
-"""A probe that is saved while it runs: a kill, a crash or a full disk takes the last seconds, not the run."""
+"""A probe, or a drawing, that is saved while it runs: a kill, a crash or a full disk takes the last seconds, not the run."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
@@ -13,6 +13,25 @@ from plantain.probe.probe import Progress, iter_probe
 
 # A kill that cannot be caught loses at most the pairs of this time.
 SAVE_EVERY_SECONDS = 2.0
+
+
+class Saveable(Protocol):
+    """What grows by pairs and can be saved as far as it is: a run, its pictures."""
+
+    @property
+    def n_pairs(self) -> int: ...
+
+    def save(self, folder: str | Path, /) -> Path: ...
+
+
+class Step(Protocol):
+    """One step of a long work, with what there is so far."""
+
+    @property
+    def result(self) -> Saveable | None: ...
+
+
+AnyStep = TypeVar("AnyStep", bound=Step)
 
 
 def iter_saved(
@@ -27,25 +46,37 @@ def iter_saved(
 
     Raises InputError as ``iter_probe``, or the folder cannot be written to; what was saved in it before stays.
     """
+    return saved_steps(iter_probe(pipe, prompts, config, resume), resume, folder, "run")
+
+
+def saved_steps(
+    steps: Iterator[AnyStep], resume: Saveable | None, folder: str | Path, what: str
+) -> Generator[AnyStep, None, None]:
+    """Steps of any work whose result is saved as those of ``iter_saved`` are; ``what`` names it in errors.
+
+    >>> saved_steps(iter_pictures(pipe, prompts, config, resume), resume, "runs/mine", "drawing")
+
+    ``resume`` is what was saved before. Raises InputError as the steps, or the folder cannot be written to.
+    """
     result, saved, saved_at = resume, resume, time.monotonic()
     try:
-        for progress in iter_probe(pipe, prompts, config, resume):
-            result = progress.result
-            yield progress
+        for step in steps:
+            result = step.result
+            yield step
             if result is not None and result is not saved and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                _save(result, saved, folder)
+                _save(result, saved, folder, what)
                 saved, saved_at = result, time.monotonic()
     finally:  # also when the caller stops, is interrupted or fails
         if result is not None and result is not saved:
-            _save(result, saved, folder)
+            _save(result, saved, folder, what)
 
 
-def _save(result: ProbeResult, saved: ProbeResult | None, folder: str | Path) -> None:
+def _save(result: Saveable, saved: Saveable | None, folder: str | Path, what: str) -> None:
     try:
         result.save(folder)
     except OSError as error:
         n_safe = saved.n_pairs if saved is not None else 0
         raise InputError(
-            f"The run cannot be saved in {folder}: {error.strerror or error}. {n_safe} of its {result.n_pairs} pairs "
-            "are safe there; make room, or let it be written to, and go on with the run."
+            f"The {what} cannot be saved in {folder}: {error.strerror or error}. {n_safe} of its {result.n_pairs} "
+            f"pairs are safe there; make room, or let it be written to, and go on with the {what}."
         ) from error
