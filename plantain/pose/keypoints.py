@@ -36,9 +36,10 @@ TOLERANCE = 20.0
 
 # The finest picture that parts are drawn at: many pixels for every token of any grid in use.
 _FINE = 256
-# Widths in shoulder distances, as Posebox's figures have them; the head's is its diameter.
-_WIDTHS = {"trunk": 0.95, "upper arm": 0.42, "forearm": 0.38, "thigh": 0.5, "shin": 0.42}
-_HEAD = 0.85
+# Widths in shoulder distances, between a clothed adult's and those of Posebox's figures, which are stouter; the head's
+# is its diameter. Nothing hangs on them but how many of a token's pixels count.
+_WIDTHS = {"trunk": 0.95, "upper arm": 0.38, "forearm": 0.34, "thigh": 0.5, "shin": 0.4}
+_HEAD = 0.75
 # A body that is turned to the side has its shoulders close together; they count as this share of its trunk at least.
 _SHOULDERS_OF_TRUNK = 0.6
 # A limb that looks shorter than this, in trunk lengths, points at the viewer or away: its angle says nothing. Half an
@@ -112,10 +113,13 @@ def labels_of_points(
     limbs = {f"{side} {part}": share * broad for part, share in _WIDTHS.items() if part != "trunk" for side in sides}
     widths = {"head": _HEAD * broad, "trunk": _WIDTHS["trunk"] * broad} | limbs
     labels = draw_parts(joints, widths, shape)
-    tips = {"head": "head"}
-    for part, tip in {"upper arm": "elbow", "forearm": "hand", "thigh": "knee", "shin": "foot"}.items():
-        tips |= {f"{side} {part}": f"{side} {tip}" for side in sides}
-    return labels, tuple(part for part, tip in tips.items() if np.isnan(joints[tip]).any())
+    # All of a limb's capsules hang on its two ends, as the head does on its middle.
+    ends = {"upper arm": ("shoulder", "elbow"), "forearm": ("elbow", "hand"), "thigh": ("hip", "knee")}
+    ends["shin"] = ("knee", "foot")
+    unseen = ["head"] if np.isnan(joints["head"]).any() else []
+    for part, tips in ends.items():
+        unseen += [f"{side} {part}" for side in sides if np.isnan([joints[f"{side} {tip}"] for tip in tips]).any()]
+    return labels, tuple(unseen)
 
 
 def drawn_size(size: int | tuple[int, int]) -> tuple[tuple[int, int], float]:
