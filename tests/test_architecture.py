@@ -18,7 +18,7 @@ DOORS = {"cli", "ui"}  # beside app.py and the package's face: who may measure
 ALLOWED = {
     "torch": {"model", "probe", "posebox"},
     "diffusers": {"model", "posebox"},
-    "transformers": {"posebox"},
+    "transformers": {"model", "posebox"},
     "accelerate": {"model"},
     "gradio": {"ui"},
     "huggingface_hub": {"model", "data"},

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from plantain.errors import InputError
-from plantain.pose.parts import PARTS
+from plantain.pose.keypoints import MIN_SCORE, drawn_size, labels_of_points
+from plantain.pose.parts import PARTS, area_means, token_shares
+from plantain.pose.parts import moved as share_moved
 
 KEYPOINTS = 17
 # A body of a prompt about one whole person: less is a speck, more is a close-up or a box taken for a body.
@@ -146,6 +148,49 @@ def stack_bodies(
         source=source,
         size=size,
     )
+
+
+def bodies_from_points(
+    points: np.ndarray,
+    size: int | tuple[int, int],
+    grid: tuple[int, int],
+    ids: Sequence[str],
+    source: str = "keypoints",
+) -> Bodies:
+    """Bodies of a prompt set's pictures from their keypoints, with what is missing named.
+
+    >>> points = detect_points(models, pictures)                  # of a, b, a, b, …: (2 · n_pairs, 17, 3)
+    >>> bodies_from_points(points.reshape(-1, 2, 17, 3), 1024, (64, 64), [pair.id for pair in prompts.pairs])
+
+    ``points`` are (n_pairs, 2, 17, 3), x and y in pixels of pictures of ``size``, NaN where nobody was found; a
+    keypoint with a score below ``MIN_SCORE`` is not seen. Without both shoulders and both hips there is no body. A limb
+    that is not seen has no map: the picture stays, with a note.
+
+    Raises
+    ------
+    InputError
+        Points of another shape, not one id a pair, or a grid finer than the pictures, or than 256 a side.
+    """
+    points = np.array(points, np.float32)
+    if points.ndim != 4 or points.shape[1:] != (2, KEYPOINTS, 3) or len(points) != len(ids) or not len(ids):
+        raise InputError(f"points must be (n_pairs, 2, {KEYPOINTS}, 3), for {len(ids)} pairs; got {points.shape}.")
+    nobody = np.isnan(points).all(axis=(2, 3))
+    points[~(points[..., 2] >= MIN_SCORE)] = np.nan
+    shape = (size, size) if isinstance(size, int) else size
+    maps, reasons, notes = [], {}, []
+    outlines: list[np.ndarray] = []
+    for pair, side in np.ndindex(len(points), 2):
+        drawn = labels_of_points(points[pair, side], shape)
+        if drawn is None:
+            reasons[pair, side] = "no person was found" if nobody[pair, side] else "shoulders and hips are not all seen"
+        labels, unseen = drawn or (np.full(drawn_size(shape)[0], -1, np.int8), ())
+        if unseen:
+            notes.append(f"Pair {ids[pair]!r}, {_SIDES[side]}: {', '.join(unseen)} not seen; the map has none there.")
+        maps.append((token_shares(labels, grid), area_means(labels >= 0, grid), points[pair, side]))
+        outlines.append(labels >= 0)
+    moved = [share_moved(a, b, grid) for a, b in zip(outlines[::2], outlines[1::2], strict=True)]
+    bodies = replace(stack_bodies(maps, moved, source, shape), notes=tuple(notes))
+    return check_bodies(leave_out(bodies, ids, reasons), ids)
 
 
 def _implausible(bodies: Bodies, pair: int, side: int) -> str:

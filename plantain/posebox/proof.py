@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plantain.data.prompts import load_prompts
+from plantain.data.prompts import PromptSet, load_prompts
 from plantain.errors import InputError
 from plantain.model.identity import describe
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS
@@ -91,6 +91,29 @@ def judge(picture: np.ndarray, prompt: str, scene: Scene) -> Verdict:
             nearest = min(COLOURS, key=lambda name: float(np.abs(seen - np.array(COLOURS[name])).sum()))
             colours[garment] = (colour, nearest)
     return Verdict(prompt, scene, pose, POSES[pose].canonical, setting, colours)
+
+
+def judge_pairs(pictures: np.ndarray, prompts: PromptSet) -> np.ndarray:
+    """Whether each picture of a prompt set shows a T-pose, by the nearest of all rendered poses of its scene.
+
+    >>> drawn(judge_pairs(pictures, prompts), judge="the renderer")      # pictures: (n_pairs, 2, 128, 128, 3)
+
+    An object array of True and False, (n_pairs, 2); None for a prompt that Posebox cannot draw as it is said.
+
+    Raises
+    ------
+    InputError
+        Pictures of another shape, or not uint8.
+    """
+    wanted = (len(prompts), 2, SIZE, SIZE, 3)
+    if pictures.shape != wanted or pictures.dtype != np.uint8:
+        raise InputError(f"Pictures must be uint8, {wanted}; got {pictures.dtype}, {pictures.shape}.")
+    found = np.full(wanted[:2], None, object)
+    for i, text in enumerate(prompts.prompts):
+        reading = read(text)
+        if not (reading.unknown or reading.conflicts):
+            found[i // 2, i % 2] = judge(pictures[i // 2, i % 2], text, reading.scene).pose == "t-pose"
+    return found
 
 
 def held_out_prompts(rng: np.random.Generator, per_pose: int) -> list[str]:

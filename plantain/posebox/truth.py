@@ -8,7 +8,7 @@ from plantain.data.bodies import Bodies, check_bodies, leave_out, stack_bodies
 from plantain.data.figures import Figures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
-from plantain.pose.coco import coco_points
+from plantain.pose.keypoints import coco_points
 from plantain.pose.parts import PARTS, area_means, draw_parts, part_distances
 from plantain.pose.parts import moved as share_moved
 from plantain.posebox.words.reading import read
