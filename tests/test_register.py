@@ -15,11 +15,8 @@ from plantain.ui.html import section_html
 def answered(request, shipped_study):
     """A question, and its answer on the run that the page shows."""
     question = QUESTIONS[request.param]
-    if question.of_study:
-        return question, *question.section(shipped_study, brief=True)
-    twin = question.shown.with_name(f"{question.shown.name}-untrained")
-    runs = [plantain.load_result(folder) for folder in (question.shown, twin)]
-    return question, *question.section(*runs, brief=True)
+    asked, twin = (shipped_study, None) if question.of == "study" else question.loaded()
+    return question, *question.section(asked, twin, brief=True)
 
 
 def test_an_answer_says_what_was_found_beside_the_twin(answered):
@@ -28,7 +25,7 @@ def test_an_answer_says_what_was_found_beside_the_twin(answered):
     assert section.title.endswith("?")
     assert found.finding in section.sentences
     twins = [sentence for sentence in section.sentences if sentence.startswith("Untrained twin: ")]
-    assert len(twins) == (0 if question.of_study else 1)
+    assert len(twins) == (1 if question.of == "run" else 0)
     assert all(len({len(row) for row in table.cells}) == 1 for table in section.tables)
     assert (section.draw is not None) == bool(question.figure)
 

@@ -159,11 +159,9 @@ def questions() -> str:
     """A row a question of the register: what its shipped run says, and what the untrained twin."""
     rows = [["command", "question", "trained", "untrained"]]
     for question in QUESTIONS.values():
-        if question.of_study:
-            cells = [question.ask(load_controls(question.shown)).finding, "in the sentence"]
-        else:
-            twin = question.shown.with_name(f"{question.shown.name}-untrained")
-            cells = [question.ask(plantain.load_result(folder)).finding for folder in (question.shown, twin)]
+        asked, twin = question.loaded()
+        beside = "in the sentence" if twin is None else question.ask(twin).finding
+        cells = [question.ask(asked).finding, beside]
         rows.append([f"`{question.name}`", question.title, *cells])
     return grid(rows)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from plantain.cli import controls, push, run, saved
+from plantain.cli import controls, dense, draw, push, run, saved
 from plantain.errors import InputError
 
 EXIT_BAD_INPUT = 2
@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     whole = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
     commands = whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     run.add_command(commands)
+    draw.add_command(commands)
+    dense.add_command(commands)
     saved.add_report(commands)
     push.add_command(commands)
     controls.add_command(commands)

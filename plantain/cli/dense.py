@@ -3,17 +3,17 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from plantain.cli.draw import draw_run
 from plantain.cli.run import checked_model, default_out
 from plantain.cli.settings import add_settings, add_weights, config_of, load, made, writing
 from plantain.data.dense import DenseResult, load_dense
 from plantain.data.disk import DENSE, is_free
-from plantain.data.pictures import Pictures, load_pictures
+from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -21,23 +21,21 @@ from plantain.errors import InputError
 
 def add_command(commands: Any) -> None:
     """Add it to the subparsers of the command line."""
-    dense = commands.add_parser("dense", help="read every head token by token: place, code and deformation")
-    dense.set_defaults(command=_dense)
-    dense.add_argument("--model", help="as for run")
-    dense.add_argument("--prompts", default="dense_pose", help="as for run (default: dense_pose)")
-    dense.add_argument("--out", help="folder for the run (default: runs/dense/PROMPTS-MODEL)")
-    dense.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
-    add_settings(dense)
-    add_weights(dense)
-    dense.add_argument(
-        "--grafted", action="store_true", help="draw each block anew in turn inside the trained model, and read its heads"
-    )
-    dense.add_argument(
-        "--maps",
-        metavar="RUN",
-        help="pictures of another run: a twin is read against its trained model's (default: drawn into --out)",
-    )
-    dense.add_argument("--no-decoders", action="store_true", help="place alone; code and deformation are left out")
+    parser = commands.add_parser("dense", help="read every head token by token: place, code and deformation")
+    parser.set_defaults(command=_dense)
+    add = parser.add_argument
+    add("--model", help="as for run")
+    add("--prompts", default="dense_pose", help="as for run (default: dense_pose)")
+    add("--out", help="folder for the run (default: runs/dense/PROMPTS-MODEL)")
+    add("--resume", action="store_true", help="go on with the interrupted run in --out")
+    add_settings(parser)
+    add_weights(parser)
+    add("--grafted", action="store_true", help="draw each block anew in turn inside the trained model; read its heads")
+    said = "run whose pictures say where the pairs differ (default: drawn into --out; a twin takes its trained model's)"
+    add("--maps", metavar="RUN", help=said)
+    add("--no-decoders", action="store_true", help="place alone; code and deformation are left out")
+    said = "person detector and keypoint model, Hub ids or folders, for bodies in pictures (Posebox knows its own)"
+    add("--keypoints", nargs="*", metavar="MODEL", help=said)
 
 
 def _dense(options: argparse.Namespace) -> int:
@@ -46,18 +44,101 @@ def _dense(options: argparse.Namespace) -> int:
     model, untrained = checked_model(options)
     if options.grafted and untrained:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")
+    if options.keypoints is not None and len(options.keypoints) not in (0, 2):
+        raise InputError(
+            f"--keypoints takes a detector and a keypoint model, or neither; got {len(options.keypoints)}."
+        )
     if untrained and options.maps is None:
         raise InputError(
-            "A twin is read against the maps of its trained model: its own pictures are drawn alike for every pair, and "
-            "that breaks the test. Give that run's folder as --maps."
+            "A twin is read against its trained model's pictures: its own are lopsided alike in every pair, which "
+            "breaks the test. Give that dense run's folder as --maps."
         )
     name = default_out(prompts.name, model, untrained).name + ("-grafted" if options.grafted else "")
     out = Path(options.out or Path("runs", "dense", name))
     resume = _resumed(out, options.resume)
+    pictures = load_pictures(options.maps, prompts) if options.maps else None
     with made(out):
         pipe = load(options, model, untrained, options.weights_seed or 0)
-        pictures = _pictures(pipe, prompts, config, Path(options.maps or out))
-        result = _run(pipe, prompts, config, pictures, resume, out, options)
-    print(f"Saved {result.run.n_pairs} pairs to {out}.", file=sys.stderr)
-    print(f"\nThe ladder: python -m plantain ladder {out}", file=sys.stderr)
+        pictures = pictures or _pictures(pipe, prompts, config, out)
+        result = _read(pipe, prompts, config, pictures, resume, out, options)
+    print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
+    print(f"\nThe ladder, beside its twins: python -m plantain ladder {out}", file=sys.stderr)
     return 0
+
+
+def _resumed(out: Path, wanted: bool) -> DenseResult | None:
+    """The run to go on with, or None for a new one; a folder with pictures alone is free."""
+    with writing(out):
+        free = not out.is_dir() or is_free(out, besides=(FOLDER,))
+    if wanted and (out / DENSE.description).exists():
+        return load_dense(out)
+    if not free:
+        raise InputError(f"{out} is not empty; give another --out, or --resume to go on with the dense run in it.")
+    return None
+
+
+def _pictures(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Path) -> Pictures:
+    """The pictures of the run, drawn into it where they are not there, or not all."""
+    before = load_pictures(out, prompts) if (out / FOLDER / DESCRIPTION).exists() else None
+    if before is None or not before.complete:
+        draw_run(pipe, prompts, config, out, before)
+    return load_pictures(out, prompts)
+
+
+def _bodies(pipe: Any, prompts: PromptSet, config: ProbeConfig, pictures: Pictures, options: argparse.Namespace) -> Any:
+    """Bodies, and figures for a code, as far as they can be known: (bodies, figures), None where not."""
+    from plantain.model.noise import latent_grid  # torch
+    from plantain.posebox.truth import bodies_of, draws_its_world, figures_of
+    from plantain.probe.probe import picture_size
+
+    grid = latent_grid(pipe, *picture_size(pipe, config))
+    if options.keypoints is not None:
+        from plantain.data.bodies import bodies_from_points
+        from plantain.model.person import detect_points, load_person_models
+
+        models = load_person_models(*options.keypoints, device=options.device)
+        sides = pictures.pixels.reshape(-1, *pictures.pixels.shape[2:])
+        ids = [pair.id for pair in prompts.pairs]
+        points = detect_points(models, sides).reshape(-1, 2, 17, 3)
+        return bodies_from_points(points, sides.shape[1:3], grid, ids), None
+    if not draws_its_world(pipe):
+        return None, None
+    figures = None if options.no_decoders else figures_of(prompts, grid)
+    return bodies_of(prompts, grid), figures
+
+
+def _read(
+    pipe: Any,
+    prompts: PromptSet,
+    config: ProbeConfig,
+    pictures: Pictures,
+    resume: DenseResult | None,
+    out: Path,
+    options: argparse.Namespace,
+) -> DenseResult:
+    """The dense run with a progress bar, saved on the way; an interruption says what is saved."""
+    from plantain.probe.dense import iter_dense  # torch
+    from plantain.probe.grafted import iter_grafted
+    from plantain.probe.saving import saved_steps
+
+    bodies, figures = _bodies(pipe, prompts, config, pictures, options)
+    for note in () if bodies is None else bodies.notes:
+        print(note, file=sys.stderr)
+    given: dict[str, Any] = {"pictures": pictures, "bodies": bodies, "figures": figures, "resume": resume}
+    given["decoders"] = not options.no_decoders
+    if options.grafted:
+        given["weights_seed"] = options.weights_seed or 0
+    steps = (iter_grafted if options.grafted else iter_dense)(pipe, prompts, config, **given)
+    result, bar = resume, tqdm(total=len(prompts), desc=prompts.name)
+    try:
+        with bar, contextlib.closing(saved_steps(steps, resume, out, "dense run")) as running:
+            for progress in running:
+                result = progress.result
+                if (bar.desc, bar.total) != (f"{progress.what}: ", progress.total):
+                    bar.reset(progress.total)
+                    bar.set_description(progress.what)
+                bar.update(progress.done - bar.n)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is saved in {out}; go on with the same command and --resume") from None
+    assert result is not None  # a prompt set holds at least one pair
+    return result

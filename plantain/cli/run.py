@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from plantain.cli.bill import Bill
 from plantain.cli.push import dataset_of, push_saved
-from plantain.cli.settings import add_settings, config_of, load, made, model_of, print_tables, writing
+from plantain.cli.settings import add_settings, add_weights, config_of, load, made, model_of, print_tables, writing
 from plantain.data.disk import is_free
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.model.names import check_untrained, model_name
+from plantain.model.names import PERMUTED, check_untrained, model_name
 from plantain.paths import safe_name
 from plantain.stats import MIN_PAIRS
 
@@ -31,8 +31,7 @@ def add_command(commands: Any) -> None:
     add("--out", help="folder for the run (default: runs/PROMPTS-MODEL)")
     add("--resume", action="store_true", help="go on with the interrupted run in --out")
     add_settings(parser)
-    add("--untrained", action="store_true", help="probe the model with its transformer's weights drawn anew")
-    add("--weights-seed", type=int, help="seed of the weights of --untrained (default: 0)")
+    add_weights(parser)
     said = "push the finished run to this Hub dataset (default: PLANTAIN_RESULTS_REPO); asked before the model loads"
     add("--push", nargs="?", const="", metavar="REPO", help=said)
     add("--private", action="store_true", help="where --push has to make the dataset, make it private")
@@ -45,12 +44,12 @@ def _run(options: argparse.Namespace) -> int:
     if len(prompts) < MIN_PAIRS:
         few = f"{prompts.name!r} has {len(prompts)}"
         raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs.")
-    model, bill = _checked_model(options), Bill(options.price_per_hour)
-    out = Path(options.out or default_out(prompts.name, model, options.untrained))
+    (model, untrained), bill = checked_model(options), Bill(options.price_per_hour)
+    out = Path(options.out or default_out(prompts.name, model, untrained))
     resume = _resumed(out, options.resume)
     dataset = dataset_of(options)
     with made(out):
-        pipe = load(options, model, options.untrained, options.weights_seed or 0)
+        pipe = load(options, model, untrained, options.weights_seed or 0)
         bill.expect(pipe, len(prompts) - (resume.n_pairs if resume else 0), config)
         result = _probe(pipe, prompts, config, resume, out, bill)
     print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
@@ -63,17 +62,21 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def default_out(prompts: str, model: str, untrained: bool) -> Path:
+def default_out(prompts: str, model: str, untrained: bool | str) -> Path:
     """Where a run goes that is given no folder: ``runs/dense_pose-posebox-untrained``, say."""
     return Path("runs", safe_name(f"{safe_name(prompts)}-{safe_name(model_name(model, untrained))}"))
 
 
-def _checked_model(options: argparse.Namespace) -> str:
+def checked_model(options: argparse.Namespace) -> tuple[str, bool | str]:
+    """The model that is asked for, and which of its untrained twins, as ``load_pipeline`` takes them."""
     model = model_of(options)
-    if options.weights_seed is not None and not options.untrained:
+    if options.untrained and options.permuted:
+        raise InputError("--untrained draws the weights anew and --permuted shuffles them; give one of the two.")
+    untrained = PERMUTED if options.permuted else options.untrained
+    if options.weights_seed is not None and not untrained and not getattr(options, "grafted", False):
         raise InputError("--weights-seed says how the untrained twin is drawn; give --untrained as well.")
-    check_untrained(model, options.untrained, options.weights_seed or 0)
-    return model
+    check_untrained(model, untrained, (options.weights_seed or 0) if untrained else 0)
+    return model, untrained
 
 
 def _resumed(out: Path, wanted: bool) -> ProbeResult | None:

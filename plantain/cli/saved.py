@@ -1,19 +1,21 @@
 """Commands on saved runs: ``report``, ``compare``, ``audit``, and one for each question of the register."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from plantain.cli.settings import print_tables, run_and_twin, writing
+from plantain.data.family import Family, load_family
 from plantain.data.prompts import load_prompts
 from plantain.data.result import ProbeResult, load_result
-from plantain.data.study import ControlStudy, load_controls
+from plantain.data.study import load_controls
 from plantain.errors import InputError
 from plantain.questions import selectivity
 from plantain.questions.answer import Answer
 from plantain.questions.length import audit_prompts, equal_length
-from plantain.report.register import QUESTIONS, Question
+from plantain.report.register import QUESTIONS, Asked, Question
 from plantain.report.section import Section
 
 
@@ -91,14 +93,18 @@ def add_questions(commands: Any) -> None:
     for question in QUESTIONS.values():
         parser = commands.add_parser(question.name, help=question.help)
         parser.set_defaults(command=_ask, question=question)
-        if question.of_study:
+        if question.of == "study":
             parser.add_argument("run", nargs="+", metavar="RUN_OR_FOLDER", help=question.what)
+        elif question.of == "family":
+            parser.add_argument("run", nargs="*", metavar="FOLDER", help=f"{question.what} (default: the shipped ones)")
+            parser.add_argument("--prompts", default="dense_pose", help="of which prompt set (default: dense_pose)")
+            parser.add_argument("--json", action="store_true", help="print JSON")
         else:
             parser.add_argument("run", help=f"folder of a {question.what}")
             parser.add_argument("--twin", help="run of the untrained twin (default: found beside RUN, if there)")
         for name, option in question.options.items():
             settings = {key: value for key, value in option.items() if key != "flags"}
-            settings["help"] += f" (default: {option['default']})"
+            settings["help"] += f" (default: {option['default']})" if option["default"] is not None else ""
             parser.add_argument(*option.get("flags", [f"--{name}"]), dest=name, **settings)
         if question.written:
             parser.add_argument("--out", help=f"folder for {question.written}")
@@ -106,21 +112,27 @@ def add_questions(commands: Any) -> None:
 
 def _ask(options: argparse.Namespace) -> int:
     question: Question = options.question
-    asked: ProbeResult | ControlStudy
-    if question.of_study:
+    asked: Asked
+    if question.of == "study":
         asked, twin = load_controls(options.run), None
         name = f"{asked.model}, {len(asked.sets)} sets"
+    elif question.of == "family":
+        asked, twin = load_family(options.run or [question.shown], options.prompts), None
+        name = f"{asked.model}, {options.prompts}: {', '.join(asked.runs)}"
     else:
         asked, twin = run_and_twin(options)
         name = f"{asked.model}, {asked.prompts.name}"
     section, found = question.section(asked, twin, **{name: getattr(options, name) for name in question.options})
-    print(f"{name}\n\n{section.text}")
+    if getattr(options, "json", False):
+        print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        print(f"{name}\n\n{section.text}")
     if getattr(options, "out", None):
         _write(options, section, found, asked)
     return 0
 
 
-def _write(options: argparse.Namespace, section: Section, found: Answer, asked: ProbeResult | ControlStudy) -> None:
+def _write(options: argparse.Namespace, section: Section, found: Answer, asked: Asked) -> None:
     """The figure in three formats, and one CSV row a head."""
     from plantain.report.files import answer_csv  # matplotlib
     from plantain.report.picture import WIDE
@@ -131,8 +143,10 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, asked: 
         if section.draw is not None:
             section.draw(WIDE).save(folder / section.name)
             written += ["svg", "pdf", "png"]
-        if found.columns and isinstance(asked, ProbeResult):
-            csv = answer_csv(asked, getattr(options, "view", "card"), found.columns)
+        run = asked.trained.run if isinstance(asked, Family) else asked
+        if found.columns and isinstance(run, ProbeResult):
+            view = "head" if isinstance(asked, Family) else getattr(options, "view", "card")
+            csv = answer_csv(run, view, found.columns)
             (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
             written.append("csv")
     print(f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)}).", file=sys.stderr)

@@ -34,6 +34,18 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--dtype", help="float32, bfloat16 or float16 (default: by the device)")
 
 
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Which weights, of ``run`` and of ``dense``."""
+    add = parser.add_argument
+    add("--untrained", action="store_true", help="take the model with its transformer's weights drawn anew")
+    add(
+        "--permuted",
+        action="store_true",
+        help="take the model with its transformer's weights shuffled, tensor by tensor",
+    )
+    add("--weights-seed", type=int, help="seed of the weights that are drawn or shuffled (default: 0)")
+
+
 def config_of(options: argparse.Namespace) -> ProbeConfig:
     levels = {"sigmas": options.sigmas, "noise_levels": options.noise_levels}
     given: dict[str, Any] = {name: tuple(values) for name, values in levels.items() if values is not None}
@@ -58,7 +70,7 @@ def model_of(options: argparse.Namespace) -> str:
     return default_model()
 
 
-def load(options: argparse.Namespace, model: str, untrained: bool = False, weights_seed: int = 0) -> Any:
+def load(options: argparse.Namespace, model: str, untrained: bool | str = False, weights_seed: int = 0) -> Any:
     """Load the model of a long command; from here on a polite kill saves, as Ctrl-C does."""
     from plantain.model.load import load_pipeline  # torch
 
@@ -68,21 +80,21 @@ def load(options: argparse.Namespace, model: str, untrained: bool = False, weigh
 
 
 @contextlib.contextmanager
-def writing(folder: str | Path) -> Iterator[None]:
+def writing(folder: str | Path, advice: str = "Give another --out.") -> Iterator[None]:
     """Whatever keeps files from being written there, in one sentence."""
     try:
         yield
     except OSError as error:
-        raise InputError(f"Cannot write to {folder}: {error.strerror or error}. Give another --out.") from error
+        raise InputError(f"Cannot write to {folder}: {error.strerror or error}. {advice}") from error
 
 
 @contextlib.contextmanager
-def made(folder: Path) -> Iterator[None]:
+def made(folder: Path, advice: str = "Give another --out.") -> Iterator[None]:
     """A folder that is there and can be written to, known before anything long; gone again where nothing came of it."""
     try:
-        with writing(folder):
+        with writing(folder, advice):
             if folder.exists() and not folder.is_dir():
-                raise InputError(f"{folder} is a file; give --out a folder.")
+                raise InputError(f"{folder} is a file where a folder was expected. {advice}")
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"room")

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,12 +85,12 @@ def write_run(
     return folder
 
 
-def is_free(folder: str | Path) -> bool:
+def is_free(folder: str | Path, besides: Sequence[str] = ()) -> bool:
     """Whether a folder holds nothing, or only what a save left that was killed before there was a run.
 
     >>> is_free("runs/mine")
     """
-    return all(PROBE.leaves(path) or DENSE.leaves(path) for path in Path(folder).iterdir())
+    return all(path.name in besides or PROBE.leaves(path) or DENSE.leaves(path) for path in Path(folder).iterdir())
 
 
 def read_description(folder: str | Path, kind: Kind = PROBE) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Bodies as Posebox's words say them: from the scene's skeleton and the renderer's own outline, without a model."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from plantain.data.bodies import Bodies, check_bodies, leave_out, stack_bodies
 from plantain.data.figures import Figures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
+from plantain.model.names import EMBEDDED_MODELS
 from plantain.pose.keypoints import coco_points
 from plantain.pose.parts import PARTS, area_means, draw_parts, part_distances
 from plantain.pose.parts import moved as share_moved
@@ -43,6 +45,16 @@ class CanonicalFigures:
     parts: np.ndarray
     body: np.ndarray
     placed: np.ndarray
+
+
+def draws_its_world(pipe: Any) -> bool:
+    """Whether a pipeline draws Posebox's world, whose bodies are known by its words: an embedded model, or a twin of one.
+
+    >>> draws_its_world(plantain.load_pipeline("posebox"))
+    True
+    """
+    name = str(getattr(pipe, "plantain_source", {}).get("model", ""))
+    return any(name == known or name.startswith(f"{known}-") for known in EMBEDDED_MODELS)
 
 
 def bodies_of(prompts: PromptSet, grid: tuple[int, int], size: int = SIZE) -> Bodies:

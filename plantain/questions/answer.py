@@ -33,6 +33,11 @@ class Answer(ABC):
         """A value for each head, by the name of its column; empty where heads are not told apart."""
         return {}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: what it says, unless the answer knows better."""
+        tables = {table.title: [list(row) for row in table.cells] for table in self.tables}
+        return {"sentences": list(self.sentences), "tables": tables}
+
     @property
     def text(self) -> str:
         """The sentences and the tables, as plain text."""

@@ -1,21 +1,29 @@
 """The questions that can be asked of saved runs: one entry each, from which shell, page and documents are made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from plantain.data.result import ProbeResult
-from plantain.data.study import ControlStudy
+from plantain.data.dense import READINGS, TRUTHS
+from plantain.data.family import Family, load_family
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import RUNS
 from plantain.questions.answer import Answer
 from plantain.questions.carry_over import transfers
+from plantain.questions.code import code
+from plantain.questions.deformation import deformation
 from plantain.questions.dose import MEASURES, dose
 from plantain.questions.families import family_table
+from plantain.questions.ladder import ladder
 from plantain.questions.length import equal_length
+from plantain.questions.place import place
 from plantain.questions.stability import stability
 from plantain.report.section import Section
+
+Asked = ProbeResult | ControlStudy | Family
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,24 @@ class Question:
     shown: Path = RUNS / "posebox"  # the shipped run, or study, that the page shows; ``-untrained`` beside it: its twin
     figure: str = ""  # module under ``report.figures``; its ``draw`` takes the answer, the twin's or None, and a width
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the shell: what argparse takes of each
-    of_study: bool = False  # asked of several runs at once (``load_controls``), not of one
+    of: str = "run"  # "run", beside its twin; or "study" or "family", several runs at once with their twins
     written: str = ""  # what ``--out`` writes, in words; empty where there is nothing to write
 
+    def loaded(self, folders: Sequence[str | Path] = ()) -> tuple[Asked, ProbeResult | None]:
+        """What it is asked of, read from folders (none: the shipped ones), and the twin of a single run shown.
+
+        >>> section, answer = QUESTIONS["place"].section(*QUESTIONS["place"].loaded())
+        """
+        chosen = list(folders) or [self.shown]
+        if self.of == "study":
+            return load_controls(chosen), None
+        if self.of == "family":
+            return load_family(chosen), None
+        twin = self.shown.with_name(f"{self.shown.name}-untrained")
+        return load_result(chosen[0]), None if folders else load_result(twin)
+
     def section(
-        self, asked: ProbeResult | ControlStudy, twin: ProbeResult | None = None, brief: bool = False, **options: Any
+        self, asked: Asked, twin: ProbeResult | None = None, brief: bool = False, **options: Any
     ) -> tuple[Section, Answer]:
         """The answer, beside it the untrained twin's (where ``brief``, only its finding), and the answer itself."""
         found = self.ask(asked, **options)
@@ -58,6 +79,7 @@ class Question:
 _MEASURE_SAID = "mean joint rotation in degrees, or number of bent joints"
 _MEASURE = {"choices": tuple(MEASURES), "default": "rotation", "help": _MEASURE_SAID}
 _GROUPING = {"view": {"flags": ["--grouping"], "choices": ("card", "head"), "default": "card", "help": "which heads"}}
+_FAMILY = "dense runs of a model and its twins, or folders that hold them"
 _ALL = (
     Question(
         name="carry-over",
@@ -66,7 +88,57 @@ _ALL = (
         what="runs of pose and controls, or folders that hold them",
         ask=transfers,
         shown=RUNS / "controls",
-        of_study=True,
+        of="study",
+    ),
+    Question(
+        name="ladder",
+        title="Respond, place, code, deformation: how far up do the heads get?",
+        help="count every rung for a model and its twins",
+        ask=ladder,
+        what=_FAMILY,
+        shown=RUNS / "dense",
+        of="family",
+        figure="ladder",
+        written="the figure (SVG, PDF, PNG)",
+    ),
+    Question(
+        name="place",
+        title="Where this body moved?",
+        help="match every head's shift with where the pair's body moved",
+        ask=place,
+        what=_FAMILY,
+        shown=RUNS / "dense",
+        of="family",
+        figure="place",
+        options={
+            "truth": {
+                "choices": TRUTHS,
+                "default": None,
+                "help": "outlines, or pictures drawn (default: body if known)",
+            },
+            "reading": {"choices": READINGS, "default": "vector", "help": "length of B - A, or change of the RMS"},
+        },
+        written="the figure (SVG, PDF, PNG) and a CSV of all heads",
+    ),
+    Question(
+        name="code",
+        title="One code for body parts in any pose?",
+        help="name parts of expressive bodies by decoders of canonical ones",
+        ask=code,
+        what=_FAMILY,
+        shown=RUNS / "dense",
+        of="family",
+        written="a CSV of all heads",
+    ),
+    Question(
+        name="deformation",
+        title="Can a pose never seen be read off?",
+        help="name parts of left-out poses, and read their joint angles",
+        ask=deformation,
+        what=_FAMILY,
+        shown=RUNS / "dense",
+        of="family",
+        written="a CSV of all heads",
     ),
     Question(
         name="families",

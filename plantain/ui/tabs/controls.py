@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from plantain.data.result import load_result
 from plantain.data.study import ControlStudy, load_controls
 from plantain.errors import InputError
 from plantain.paths import RUNS
@@ -93,10 +92,9 @@ def _checks(study: ControlStudy) -> str:
     """Every question of the register, asked of its shipped run beside the untrained twin."""
     parts = []
     for question in QUESTIONS.values():
-        if question.of_study:
-            found, _ = question.section(study if question.shown == STUDY else load_controls(question.shown))
+        if question.of == "study" and question.shown == STUDY:
+            found, _ = question.section(study)
         else:
-            twin = question.shown.with_name(f"{question.shown.name}-untrained")
-            found, _ = question.section(load_result(question.shown), load_result(twin), brief=True)
+            found, _ = question.section(*question.loaded(), brief=True)
         parts.append(section_html(found))
     return f'<section class="plantain-page plantain-left">{"".join(parts)}</section>'
