@@ -4,7 +4,6 @@ import csv
 
 import pytest
 
-import plantain
 from plantain import cli
 from plantain.paths import ROOT
 from plantain.report.register import QUESTIONS

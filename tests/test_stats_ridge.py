@@ -17,7 +17,7 @@ N, C, K, GROUPS = 60, 5, 3, 4
 @pytest.fixture
 def rows():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, N, C)) * [1, 10, 0.1, 3, 1] + [0, 5, 0, -2, 1]
+    x = rng.normal(np.array([0, 5, 0, -2, 1]), [1, 10, 0.1, 3, 1], size=(2, N, C))
     y = x[0] @ rng.normal(size=(C, K)) + rng.normal(size=(N, K))
     return x, y, rng.integers(GROUPS, size=N)
 
@@ -117,7 +117,7 @@ def test_nothing_to_train_on_is_a_sentence(rows):
 @pytest.mark.parametrize("n", [5, 40])
 def test_one_sided_counts_against_enumeration(n):
     rng = np.random.default_rng(n)
-    s = rng.normal(size=(n, 6)) + [0, 0, 0, 0.5, 1, 2]
+    s = rng.normal(np.array([0, 0, 0, 0.5, 1, 2]), size=(n, 6))
     count = stats.count_upper(s, n_flips=2**n if n == 5 else 500, thresholds=(1, 2))
     t = s.mean(axis=0) / (s.std(axis=0, ddof=1) / np.sqrt(n))
     np.testing.assert_allclose(count.t, t, atol=EXACT)

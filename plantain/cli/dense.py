@@ -45,9 +45,7 @@ def _dense(options: argparse.Namespace) -> int:
     if options.grafted and untrained:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")
     if options.keypoints is not None and len(options.keypoints) not in (0, 2):
-        raise InputError(
-            f"--keypoints takes a detector and a keypoint model, or neither; got {len(options.keypoints)}."
-        )
+        raise InputError("--keypoints takes a detector and a keypoint model, or neither; give both, or none.")
     if untrained and options.maps is None:
         raise InputError(
             "A twin is read against its trained model's pictures: its own are lopsided alike in every pair, which "
@@ -96,7 +94,8 @@ def _bodies(pipe: Any, prompts: PromptSet, config: ProbeConfig, pictures: Pictur
         from plantain.data.bodies import bodies_from_points
         from plantain.model.person import detect_points, load_person_models
 
-        models = load_person_models(*options.keypoints, device=options.device)
+        detector, estimator = options.keypoints or (None, None)
+        models = load_person_models(detector, estimator, options.device)
         sides = pictures.pixels.reshape(-1, *pictures.pixels.shape[2:])
         ids = [pair.id for pair in prompts.pairs]
         points = detect_points(models, sides).reshape(-1, 2, 17, 3)

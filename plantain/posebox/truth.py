@@ -48,7 +48,7 @@ class CanonicalFigures:
 
 
 def draws_its_world(pipe: Any) -> bool:
-    """Whether a pipeline draws Posebox's world, whose bodies are known by its words: an embedded model, or a twin of one.
+    """Whether a pipeline draws Posebox's world, whose bodies its words tell: an embedded model, or a twin of one.
 
     >>> draws_its_world(plantain.load_pipeline("posebox"))
     True

@@ -62,7 +62,7 @@ def truth_maps(
                 f"The bodies are {bodies.moved.shape[0]} pairs on {bodies.moved.shape[1:]} tokens; this run has "
                 f"{len(prompts)} pairs on {grid}. Make them for these prompts at this size."
             )
-        maps[0] = bodies.moved * bodies.found.all(axis=1)[:, None, None]
+        maps[0] = bodies.moved * bodies.usable[:, None, None]
     if pictures is not None:
         if not pictures.complete or pictures.prompts != prompts:
             raise InputError(
@@ -70,7 +70,7 @@ def truth_maps(
                 f"{len(prompts)} pairs of {prompts.name!r}. Draw them (python -m plantain draw)."
             )
         maps[1] = picture_difference(pictures.pixels, grid)
-    usable: np.ndarray = np.any(unit_maps(maps.reshape(*maps.shape[:2], -1)), axis=-1)
+    usable = np.asarray(unit_maps(maps.reshape(*maps.shape[:2], -1)).any(axis=-1), dtype=bool)
     if not (usable.sum(axis=1) >= 3).any():
         raise InputError(
             "A dense run needs at least 3 pairs whose two sides are drawn differently; give pictures, or bodies, of "
