@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from plantain.cli import ask, audit, compare, controls, push, report, run
+from plantain.cli import ask, audit, compare, controls, draw, push, report, run
 from plantain.errors import InputError
 
 EXIT_BAD_INPUT = 2
@@ -44,6 +44,6 @@ def parser() -> argparse.ArgumentParser:
     """
     whole = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
     commands = whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for module in (run, report, push, controls, compare, audit, ask):
+    for module in (run, draw, report, push, controls, compare, audit, ask):
         module.add_command(commands)
     return whole

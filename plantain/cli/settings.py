@@ -74,19 +74,19 @@ def load(options: argparse.Namespace, model: str, untrained: bool = False, weigh
 
 
 @contextlib.contextmanager
-def writing(folder: str | Path) -> Iterator[None]:
+def writing(folder: str | Path, advice: str = "Give another --out.") -> Iterator[None]:
     """Whatever keeps files from being written there, in one sentence."""
     try:
         yield
     except OSError as error:
-        raise InputError(f"Cannot write to {folder}: {error.strerror or error}. Give another --out.") from error
+        raise InputError(f"Cannot write to {folder}: {error.strerror or error}. {advice}") from error
 
 
 @contextlib.contextmanager
-def made(folder: Path) -> Iterator[None]:
+def made(folder: Path, advice: str = "Give another --out.") -> Iterator[None]:
     """A folder that is there and can be written to, known before anything long; gone again where nothing came of it."""
     try:
-        with writing(folder):
+        with writing(folder, advice):
             if folder.exists() and not folder.is_dir():
                 raise InputError(f"{folder} is a file; give --out a folder.")
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A probe, or a drawing, that is saved while it runs: a kill, a crash or a full disk takes the last seconds, not the run."""
+"""A probe, or a drawing, saved while it runs: a kill, a crash or a full disk takes the last seconds, not all."""
 
 import time
 from collections.abc import Generator, Iterator
