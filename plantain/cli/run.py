@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from plantain.cli.bill import Bill
+from plantain.cli.draw import draw_run, drawn_before
 from plantain.cli.push import dataset_of, push_saved
 from plantain.cli.settings import add_settings, add_weights, config_of, load, made, model_of, print_tables, writing
 from plantain.data.disk import is_free
@@ -30,6 +31,7 @@ def add_command(commands: Any) -> None:
     add("--prompts", default="dense_pose", help="a shipped set, or a .json or .csv file (default: dense_pose)")
     add("--out", help="folder for the run (default: runs/PROMPTS-MODEL)")
     add("--resume", action="store_true", help="go on with the interrupted run in --out")
+    add("--draw", action="store_true", help="then draw every prompt from the same noise, into the run")
     add_settings(parser)
     add_weights(parser)
     said = "push the finished run to this Hub dataset (default: PLANTAIN_RESULTS_REPO); asked before the model loads"
@@ -47,6 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     (model, untrained), bill = checked_model(options), Bill(options.price_per_hour)
     out = Path(options.out or default_out(prompts.name, model, untrained))
     resume = _resumed(out, options.resume)
+    pictures = drawn_before(out, prompts, options.resume) if options.draw else None
     dataset = dataset_of(options)
     with made(out):
         pipe = load(options, model, untrained, options.weights_seed or 0)
@@ -58,6 +61,8 @@ def _run(options: argparse.Namespace) -> int:
     print_tables(result)
     if dataset is not None:
         push_saved(result, dataset, options.private, out)
+    if options.draw:
+        draw_run(pipe, prompts, config, out, pictures)
     print(f"\nTables and figures: python -m plantain report {out}", file=sys.stderr)
     return 0
 
