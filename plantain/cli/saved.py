@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plantain.cli.settings import print_tables, run_and_twin, writing
-from plantain.data.family import Family, load_family
+from plantain.data.family import Family, load_family, load_sets
 from plantain.data.prompts import load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import load_controls
@@ -95,11 +95,12 @@ def add_questions(commands: Any) -> None:
         parser.set_defaults(command=_ask, question=question)
         if question.of == "study":
             parser.add_argument("run", nargs="+", metavar="RUN_OR_FOLDER", help=question.what)
-        elif question.of == "family":
+        elif question.of in ("family", "sets"):
             parser.add_argument("run", nargs="*", metavar="FOLDER", help=f"{question.what} (default: the shipped ones)")
+        if question.of == "family":
             parser.add_argument("--prompts", default="dense_pose", help="of which prompt set (default: dense_pose)")
             parser.add_argument("--json", action="store_true", help="print JSON")
-        else:
+        if question.of == "run":
             parser.add_argument("run", help=f"folder of a {question.what}")
             parser.add_argument("--twin", help="run of the untrained twin (default: found beside RUN, if there)")
         for name, option in question.options.items():
@@ -116,6 +117,9 @@ def _ask(options: argparse.Namespace) -> int:
     if question.of == "study":
         asked, twin = load_controls(options.run), None
         name = f"{asked.model}, {len(asked.sets)} sets"
+    elif question.of == "sets":
+        asked, twin = load_sets(options.run or [question.shown]), None
+        name = f"Dense runs of {', '.join(asked)}"
     elif question.of == "family":
         asked, twin = load_family(options.run or [question.shown], options.prompts), None
         name = f"{asked.model}, {options.prompts}: {', '.join(asked.runs)}"
@@ -143,9 +147,10 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, asked: 
         if section.draw is not None:
             section.draw(WIDE).save(folder / section.name)
             written += ["svg", "pdf", "png"]
-        run = asked.trained.run if isinstance(asked, Family) else asked
+        family = asked if isinstance(asked, Family) else next(iter(asked.values())) if isinstance(asked, dict) else None
+        run = asked if family is None else family.trained.run
         if found.columns and isinstance(run, ProbeResult):
-            view = "head" if isinstance(asked, Family) else getattr(options, "view", "card")
+            view = "head" if family is not None else getattr(options, "view", "card")
             csv = answer_csv(run, view, found.columns)
             (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
             written.append("csv")

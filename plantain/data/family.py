@@ -71,9 +71,27 @@ def load_family(folders: Sequence[str | Path], prompts: str = "dense_pose") -> F
 
     Raises InputError: no such run, two of the same weights, none that is trained, or one that cannot be read.
     """
-    found = sorted({path.parent for folder in folders for path in Path(folder).rglob(DENSE.description)})
-    runs = [run for run in map(load_dense, found) if run.complete and run.prompts.name == prompts]
+    runs = _runs(folders).get(prompts)
     if not runs:
         where = ", ".join(map(str, folders))
         raise InputError(f"No whole dense run of {prompts!r} lies in {where}; make one: python -m plantain dense.")
     return Family.of(runs)
+
+
+def load_sets(folders: Sequence[str | Path]) -> dict[str, Family]:
+    """The same of every prompt set that has a trained run there, by its name.
+
+    >>> list(load_sets(["assets/runs/dense"]))
+    """
+    families = {name: runs for name, runs in _runs(folders).items() if "trained" in map(weights_of, runs)}
+    return {name: Family.of(runs) for name, runs in families.items()}
+
+
+def _runs(folders: Sequence[str | Path]) -> dict[str, list[DenseResult]]:
+    """Whole runs in folders and below them, by prompt set."""
+    found: dict[str, list[DenseResult]] = {}
+    for folder in sorted({path.parent for start in folders for path in Path(start).rglob(DENSE.description)}):
+        run = load_dense(folder)
+        if run.complete:
+            found.setdefault(run.prompts.name, []).append(run)
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plantain.data.dense import READINGS, TRUTHS
-from plantain.data.family import Family, load_family
+from plantain.data.family import Family, load_family, load_sets
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import RUNS
@@ -20,10 +20,11 @@ from plantain.questions.families import family_table
 from plantain.questions.ladder import ladder
 from plantain.questions.length import equal_length
 from plantain.questions.place import place
+from plantain.questions.specificity import specificity
 from plantain.questions.stability import stability
 from plantain.report.section import Section
 
-Asked = ProbeResult | ControlStudy | Family
+Asked = ProbeResult | ControlStudy | Family | dict[str, Family]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Question:
     shown: Path = RUNS / "posebox"  # the shipped run, or study, that the page shows; ``-untrained`` beside it: its twin
     figure: str = ""  # module under ``report.figures``; its ``draw`` takes the answer, the twin's or None, and a width
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the shell: what argparse takes of each
-    of: str = "run"  # "run", beside its twin; or "study" or "family", several runs at once with their twins
+    of: str = "run"  # "run", beside its twin; "study", "family" or "sets": several runs at once, with their twins
     written: str = ""  # what ``--out`` writes, in words; empty where there is nothing to write
 
     def loaded(self, folders: Sequence[str | Path] = ()) -> tuple[Asked, ProbeResult | None]:
@@ -54,6 +55,8 @@ class Question:
             return load_controls(chosen), None
         if self.of == "family":
             return load_family(chosen), None
+        if self.of == "sets":
+            return load_sets(chosen), None
         twin = self.shown.with_name(f"{self.shown.name}-untrained")
         return load_result(chosen[0]), None if folders else load_result(twin)
 
@@ -138,6 +141,16 @@ _ALL = (
         what=_FAMILY,
         shown=RUNS / "dense",
         of="family",
+        written="a CSV of all heads",
+    ),
+    Question(
+        name="specificity",
+        title="Pose, or whatever is drawn there?",
+        help="hold the place of the pose against the place of other content, head by head",
+        ask=specificity,
+        what="dense runs of several prompt sets, or folders that hold them",
+        shown=RUNS / "dense",
+        of="sets",
         written="a CSV of all heads",
     ),
     Question(
