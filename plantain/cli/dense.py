@@ -83,9 +83,12 @@ def _pictures(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Path) -> 
     return load_pictures(out, prompts)
 
 
-def _bodies(pipe: Any, prompts: PromptSet, config: ProbeConfig, pictures: Pictures, options: argparse.Namespace) -> Any:
-    """Bodies, and figures for a code, as far as they can be known: (bodies, figures), None where not."""
+def _known(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig, pictures: Pictures, options: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Bodies and figures as far as they can be known, and verdicts on the pictures for the record."""
     from plantain.model.noise import latent_grid  # torch
+    from plantain.posebox.proof import judge_pairs
     from plantain.posebox.truth import bodies_of, draws_its_world, figures_of
     from plantain.probe.probe import picture_size
 
@@ -93,17 +96,25 @@ def _bodies(pipe: Any, prompts: PromptSet, config: ProbeConfig, pictures: Pictur
     if options.keypoints is not None:
         from plantain.data.bodies import bodies_from_points
         from plantain.model.person import detect_points, load_person_models
+        from plantain.pose.keypoints import judge_points
 
         detector, estimator = options.keypoints or (None, None)
         models = load_person_models(detector, estimator, options.device)
         sides = pictures.pixels.reshape(-1, *pictures.pixels.shape[2:])
-        ids = [pair.id for pair in prompts.pairs]
         points = detect_points(models, sides).reshape(-1, 2, 17, 3)
-        return bodies_from_points(points, sides.shape[1:3], grid, ids), None
+        bodies = bodies_from_points(points, sides.shape[1:3], grid, [pair.id for pair in prompts.pairs], models.source)
+        return {"bodies": bodies}, _judged(judge_points(points), f"a rule on keypoints of {models.source}")
     if not draws_its_world(pipe):
-        return None, None
+        return {}, {}
     figures = None if options.no_decoders else figures_of(prompts, grid)
-    return bodies_of(prompts, grid), figures
+    verdicts = judge_pairs(pictures.pixels, prompts)
+    return {"bodies": bodies_of(prompts, grid), "figures": figures}, _judged(verdicts, "the nearest of rendered poses")
+
+
+def _judged(verdicts: Any, judge: str) -> dict[str, Any]:
+    """Verdicts as plain JSON values."""
+    rows = [[None if verdict is None else bool(verdict) for verdict in row] for row in verdicts]
+    return {"judged": rows, "judge": judge}
 
 
 def _read(
@@ -120,11 +131,10 @@ def _read(
     from plantain.probe.grafted import iter_grafted
     from plantain.probe.saving import saved_steps
 
-    bodies, figures = _bodies(pipe, prompts, config, pictures, options)
-    for note in () if bodies is None else bodies.notes:
+    known, judged = _known(pipe, prompts, config, pictures, options)
+    for note in known["bodies"].notes if known else ():
         print(note, file=sys.stderr)
-    given: dict[str, Any] = {"pictures": pictures, "bodies": bodies, "figures": figures, "resume": resume}
-    given["decoders"] = not options.no_decoders
+    given = {"pictures": pictures, "resume": resume, "about": judged, "decoders": not options.no_decoders, **known}
     if options.grafted:
         given["weights_seed"] = options.weights_seed or 0
     steps = (iter_grafted if options.grafted else iter_dense)(pipe, prompts, config, **given)

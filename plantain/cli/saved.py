@@ -105,7 +105,7 @@ def add_questions(commands: Any) -> None:
             parser.add_argument("--twin", help="run of the untrained twin (default: found beside RUN, if there)")
         for name, option in question.options.items():
             settings = {key: value for key, value in option.items() if key != "flags"}
-            settings["help"] += f" (default: {option['default']})" if option["default"] is not None else ""
+            settings["help"] += f" (default: {option['default']})" if option["default"] else ""
             parser.add_argument(*option.get("flags", [f"--{name}"]), dest=name, **settings)
         if question.written:
             parser.add_argument("--out", help=f"folder for {question.written}")

@@ -111,13 +111,19 @@ class DenseResult:
         return [name for name, usable in zip(TRUTHS, self.usable, strict=True) if usable.sum() >= 3]
 
     def place(
-        self, view: View | str = "head", truth: str | None = None, reading: str = "vector", sided: bool = False
+        self,
+        view: View | str = "head",
+        truth: str | None = None,
+        reading: str = "vector",
+        sided: bool = False,
+        only: np.ndarray | None = None,
     ) -> np.ndarray:
         """Is the shift where this pair's body moved: own − others of the usable pairs, (n_pairs, n_heads), float64.
 
         >>> stats.paired_t(dense.place("card"))
 
         ``sided`` asks more: own − mirrored, less its mean over the others. Truth None: "body" where there is one.
+        ``only``: the pairs wanted, (P,); each is still held against all others.
 
         Raises
         ------
@@ -136,16 +142,14 @@ class DenseResult:
         t, j = TRUTHS.index(truth), READINGS.index(reading)
         s = self.own[t, j].astype(np.float64) - self.others[t, j]  # (2, H, P)
         chosen = s[0] - s[1] if sided else s[0]
-        return chosen[self.rows(view)][:, self.usable[t]].T
+        return chosen[self.rows(view)][:, self.usable[t] & (True if only is None else only)].T
 
-    def score(self, name: str) -> np.ndarray:
-        """Of ``SCORES``, the pairs that could be read: (n_pairs, n_attention_heads), float64."""
+    def score(self, name: str, only: np.ndarray | None = None) -> np.ndarray:
+        """Of ``SCORES``, the pairs that could be read, of those wanted: (n_pairs, n_attention_heads), float64."""
         if name not in self.decoded:
-            raise InputError(
-                f"This dense run has no decoder for {name!r}; run `python -m plantain dense` with decoders."
-            )
+            raise InputError(f"This dense run has no decoder for {name!r}: it was run without, or lacks bodies.")
         values = self.decoded[name].astype(np.float64).T
-        return values[np.isfinite(values).all(axis=1)]
+        return values[np.isfinite(values).all(axis=1) & (True if only is None else only)]
 
     def rows(self, view: View | str = "head") -> np.ndarray:
         """Where the heads of a view lie along ``own``: (n_heads,)."""

@@ -36,6 +36,13 @@ class Family:
     def model(self) -> str:
         return self.trained.run.model
 
+    @property
+    def judged(self) -> list[list[bool | None]] | None:
+        """Whether the pictures of A and B of every pair show a T-pose (None: not to be told); None if nobody judged."""
+        found = self.trained.about.get("judged")
+        ok = isinstance(found, list) and len(found) == len(self.trained.prompts)
+        return found if ok and all(isinstance(row, list) and len(row) == 2 for row in found) else None
+
     @classmethod
     def of(cls, runs: Iterable[DenseResult]) -> Family:
         """Runs of one prompt set and its settings; refused where they are not, or where none or two are trained."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,6 +121,7 @@ def iter_dense(
     resume: DenseResult | None = None,
     features: torch.Tensor | None = None,
     blocks: Sequence[int] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Iterator[DenseProgress]:
     """Read pair after pair token by token, yielding the result so far after every forward.
 
@@ -131,7 +132,7 @@ def iter_dense(
     is kept. One noise seed and one step; with guidance the prompt's pass alone is read. ``features``: text features of
     all prompts in order, (2 P, tokens, width), where the caller has them already. After the pairs, with bodies, come
     the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs. ``blocks``: those
-    that are read; None: all.
+    that are read; None: all. ``about``: kept with the result.
 
     Raises
     ------
@@ -146,9 +147,10 @@ def iter_dense(
     reader = Matches(plan.head_map, maps, usable, resume)
     noise, clock = noise_of(pipe, config.seed, plan.size), Clock()
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
-    run, about = (None, {}) if resume is None else (resume.run, resume.about)
+    run = None if resume is None else resume.run
     first = done = 0 if run is None else run.n_pairs
-    about = {**about, "bodies": None if bodies is None else bodies.source}
+    said = {**(about or {}), "bodies": None if bodies is None else bodies.source}
+    said["pictures"] = None if pictures is None else pictures.digest
     result = resume
     while done < len(prompts):
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
@@ -157,7 +159,7 @@ def iter_dense(
         with ImageTokens(pipe.transformer, reader, blocks):
             values, sigmas = forward(plan, some, plan.masks[batch], noise, negative)
         run, done = extended(plan, run, values[:, None], sigmas, clock.seconds), batch.stop
-        result = reader.result(run, about)
+        result = reader.result(run, said)
         left = clock.seconds / (done - first) * (len(prompts) - done)
         with clock.paused():
             yield DenseProgress("place", done, len(prompts), result, left)
@@ -168,9 +170,9 @@ def iter_dense(
     clock = Clock()
     for n, total, decoded in iter_decoded(plan, noise, bodies, figures, blocks=blocks):
         if decoded:
-            said = {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}
-            about = {**about, **said, "decoder_seconds": round(clock.seconds, 3)}
-            result = replace(result, decoded=decoded, about=about)
+            said |= {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}
+            said["decoder_seconds"] = round(clock.seconds, 3)
+            result = replace(result, decoded=decoded, about=said)
         left = clock.seconds / n * (total - n) if n else 0.0
         with clock.paused():
             yield DenseProgress("decoders", n, total, result, left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ def iter_grafted(
     decoders: bool = True,
     resume: DenseResult | None = None,
     weights_seed: int = 0,
+    about: Mapping[str, Any] | None = None,
 ) -> Iterator[DenseProgress]:
     """A dense run for every block, drawn anew by ``reinitialise`` while all others are as trained: one result of them.
 
@@ -62,7 +63,8 @@ def iter_grafted(
     for block in range(first, n_blocks):
         part = None
         with grafted(pipe, donor, block):
-            for progress in iter_dense(pipe, prompts, config, pictures, bodies, figures, decoders, blocks=[block]):
+            steps = iter_dense(pipe, prompts, config, pictures, bodies, figures, decoders, blocks=[block], about=about)
+            for progress in steps:
                 part = progress.result
         assert part is not None  # a prompt set holds at least one pair
         whole = part if whole is None else _with_block(whole, part, block)

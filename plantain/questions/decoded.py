@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from plantain import stats
 from plantain.data.dense import DenseResult
 from plantain.data.family import Family
@@ -15,12 +17,16 @@ from plantain.wording import Table, p_value
 FWER = 0.05
 
 
-def score_count(run: DenseResult, name: str, n_flips: int = 1000, seed: int = 0) -> stats.UpperCount:
+def score_count(
+    run: DenseResult, name: str, n_flips: int = 1000, seed: int = 0, only: np.ndarray | None = None
+) -> stats.UpperCount:
     """Attention heads whose decoder beats the other pictures: ``stats.count_upper`` of one of ``SCORES``.
 
     >>> score_count(run, "deformation_beyond").counts
+
+    ``only``: pairs to count over, (P,); decoders are fitted on all.
     """
-    return stats.count_upper(run.score(name), n_flips, seed)
+    return stats.count_upper(run.score(name, only), n_flips, seed)
 
 
 @dataclass(frozen=True)

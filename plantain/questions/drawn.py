@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from plantain.data.family import Family
 from plantain.errors import InputError
 from plantain.questions.answer import Answer
 from plantain.stats.rates import wilson
@@ -147,6 +148,28 @@ def drawn(
     verified = right.all(axis=1)
     low, high = wilson(int(verified.sum()), len(verified), level)
     return Drawn(judge, (sides[0], sides[1]), verified, low, high, level)
+
+
+def manipulation(family: Family) -> Drawn:
+    """The check of a family of dense runs, by whoever judged the trained model's pictures.
+
+    >>> manipulation(load_family(["assets/runs/dense"])).verified
+
+    What a side should show is told by the pairs' tag ``pose``, otherwise a T-pose on A and another pose on B.
+    Raises InputError where nobody judged the pictures.
+    """
+    if family.judged is None:
+        raise InputError(
+            f"Nobody judged the pictures of {family.model}: `python -m plantain dense` does where bodies are known, or "
+            "with --keypoints."
+        )
+    poses = [pair.tags.get("pose") for pair in family.trained.prompts.pairs]
+    told = all(isinstance(pose, list) and len(pose) == 2 for pose in poses)
+    says = [[str(name).startswith("t-pose") for name in pose] for pose in poses] if told else (True, False)
+    names = family.trained.prompts.conditions
+    return drawn(
+        family.judged, says, str(family.trained.about.get("judge", "unknown")), (f"A ({names[0]})", f"B ({names[1]})")
+    )
 
 
 def _is_verdict(value: Any) -> bool:

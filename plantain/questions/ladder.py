@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from plantain import stats
 from plantain.data.dense import DenseResult
 from plantain.data.family import Family
 from plantain.questions.answer import Answer
 from plantain.questions.decoded import score_count
+from plantain.questions.drawn import manipulation
 from plantain.questions.place import SCOPES, place_count
 from plantain.wording import Table, p_value, share
 
@@ -103,19 +106,20 @@ def _cell(rung: Rung | None) -> str:
     return f"{share(rung.count, rung.n_heads)}{p}"
 
 
-def ladder(family: Family, n_flips: int = 1000, seed: int = 0) -> Ladder:
-    """Count every rung for every run of a family.
+def ladder(family: Family, verified: bool = False, n_flips: int = 1000, seed: int = 0) -> Ladder:
+    """Count every rung for every run of a family; ``verified``: over pairs whose two pictures show what they should.
 
     >>> ladder(load_family(["assets/runs/dense"])).to_dict()["rungs"][0]
 
     A head passes at |t| > 3 on the first rung and at t > 3 on the others. *Code* and *deformation* count their strict
     form, beyond outline and position. *Place* has no p (its plain null is too lenient); *sided* has.
     """
+    only = manipulation(family).verified if verified else None
     rungs = []
     for weights, run in family.runs.items():
         for scope, view in SCOPES.items():
             for name in RUNGS:
-                count, has_p = _count(run, name, scope, n_flips, seed), name != "place"
+                count, has_p = _count(run, name, scope, only, n_flips, seed), name != "place"
                 n_heads = run.head_map.n_heads(view)
                 if count is None:
                     rungs.append(Rung(name, scope, weights, None, n_heads, None))
@@ -125,12 +129,15 @@ def ladder(family: Family, n_flips: int = 1000, seed: int = 0) -> Ladder:
     return Ladder(family.model, family.trained.prompts.title or family.trained.prompts.name, tuple(rungs))
 
 
-def _count(run: DenseResult, rung: str, scope: str, n_flips: int, seed: int) -> stats.HeadCount | None:
+def _count(
+    run: DenseResult, rung: str, scope: str, only: np.ndarray | None, n_flips: int, seed: int
+) -> stats.HeadCount | None:
     view = SCOPES[scope]
     if rung == "respond":
-        return stats.count_heads(run.run.differences(view), n_flips, 0, seed)
+        differences = run.run.differences(view)
+        return stats.count_heads(differences if only is None else differences[only], n_flips, 0, seed)
     if rung.startswith("place"):
-        return place_count(run, view, rung == "place_sided", n_flips, seed)
+        return place_count(run, view, rung == "place_sided", n_flips, seed, only)
     if scope == "attention heads" and _SCORES.get(rung) in run.decoded:
-        return score_count(run, _SCORES[rung], n_flips, seed)
+        return score_count(run, _SCORES[rung], n_flips, seed, only)
     return None

@@ -30,13 +30,21 @@ FWER = 0.05
 
 
 def place_count(
-    run: DenseResult, view: View | str, sided: bool = False, n_flips: int = 1000, seed: int = 0, **which: Any
+    run: DenseResult,
+    view: View | str,
+    sided: bool = False,
+    n_flips: int = 1000,
+    seed: int = 0,
+    only: np.ndarray | None = None,
+    **which: Any,
 ) -> stats.UpperCount:
     """Heads of a view whose own − others lies above 0: ``stats.count_upper`` of ``DenseResult.place``.
 
     >>> place_count(run, "head", sided=True, truth="drawn", reading="size").counts
+
+    ``only``: pairs to count over, (P,); each is still held against all others.
     """
-    return stats.count_upper(run.place(view, sided=sided, **which), n_flips, seed)
+    return stats.count_upper(run.place(view, sided=sided, only=only, **which), n_flips, seed)
 
 
 @dataclass(frozen=True)

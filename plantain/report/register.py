@@ -16,6 +16,7 @@ from plantain.questions.carry_over import transfers
 from plantain.questions.code import code
 from plantain.questions.deformation import deformation
 from plantain.questions.dose import MEASURES, dose
+from plantain.questions.drawn import manipulation
 from plantain.questions.families import family_table
 from plantain.questions.ladder import ladder
 from plantain.questions.length import equal_length
@@ -102,7 +103,17 @@ _ALL = (
         shown=RUNS / "dense",
         of="family",
         figure="ladder",
+        options={"verified": {"action": "store_true", "default": False, "help": "count verified pairs alone (drawn)"}},
         written="the figure (SVG, PDF, PNG)",
+    ),
+    Question(
+        name="drawn",
+        title="Did the model draw what the prompts say?",
+        help="count the pictures that show a T-pose, or another pose, where they should",
+        ask=manipulation,
+        what=_FAMILY,
+        shown=RUNS / "dense",
+        of="family",
     ),
     Question(
         name="place",
