@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from plantain.data.dense import DenseResult, load_dense
 from plantain.data.disk import DENSE
@@ -39,7 +40,7 @@ class Family:
     @property
     def judged(self) -> list[list[bool | None]] | None:
         """Whether the pictures of A and B of every pair show a T-pose (None: not to be told); None if nobody judged."""
-        found = self.trained.about.get("judged")
+        found: Any = self.trained.about.get("judged")
         ok = isinstance(found, list) and len(found) == len(self.trained.prompts)
         return found if ok and all(isinstance(row, list) and len(row) == 2 for row in found) else None
 

@@ -163,13 +163,12 @@ def manipulation(family: Family) -> Drawn:
             f"Nobody judged the pictures of {family.model}: `python -m plantain dense` does where bodies are known, or "
             "with --keypoints."
         )
-    poses = [pair.tags.get("pose") for pair in family.trained.prompts.pairs]
+    poses: list[Any] = [pair.tags.get("pose") for pair in family.trained.prompts.pairs]
     told = all(isinstance(pose, list) and len(pose) == 2 for pose in poses)
-    says = [[str(name).startswith("t-pose") for name in pose] for pose in poses] if told else (True, False)
-    names = family.trained.prompts.conditions
-    return drawn(
-        family.judged, says, str(family.trained.about.get("judge", "unknown")), (f"A ({names[0]})", f"B ({names[1]})")
-    )
+    says = [[str(name).startswith("t-pose") for name in pose] for pose in poses] if told else [[True, False]]
+    names = [f"{side} ({said})" for side, said in zip("AB", family.trained.prompts.conditions, strict=True)]
+    judge = str(family.trained.about.get("judge", "unknown"))
+    return drawn(np.array(family.judged, dtype=object), says, judge, names)
 
 
 def _is_verdict(value: Any) -> bool:
