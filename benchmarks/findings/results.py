@@ -18,17 +18,26 @@ from typing import Any
 import control_sets
 import numpy as np
 import random_weights
+import twins
 
 import plantain
+from plantain.data.dense import READINGS
+from plantain.data.family import load_family, load_sets
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import POSEBOX, ROOT, RUNS
 from plantain.questions.carry_over import transfers
 from plantain.questions.certainty import certainty_table, infer
+from plantain.questions.code import code
+from plantain.questions.deformation import deformation
 from plantain.questions.dose import dose
+from plantain.questions.drawn import manipulation
 from plantain.questions.families import family_table
+from plantain.questions.ladder import ladder
 from plantain.questions.length import equal_length
+from plantain.questions.place import SCOPES, place
 from plantain.questions.response import load_published
 from plantain.questions.selectivity import compare
+from plantain.questions.specificity import specificity
 from plantain.questions.stability import stability
 from plantain.report.register import QUESTIONS
 from plantain.report.study_tables import tables
@@ -183,6 +192,49 @@ def random_rows() -> str:
     return grid(rows)
 
 
+@cache
+def family(prompts: str = "dense_pose") -> Any:
+    """The shipped dense runs of a prompt set, by weights."""
+    return load_family([RUNS / "dense"], prompts)
+
+
+def rungs() -> str:
+    found = ladder(family())
+    parts = [f"**{table.title}**\n\n{grid(table.cells)}" for table in found.tables]
+    same = ladder(family(), verified=True).to_dict()["rungs"] == found.to_dict()["rungs"]
+    n = manipulation(family()).n_verified
+    said = (
+        f"Over the {n} verified pairs alone: {'the same counts' if same else 'other counts, see `ladder --verified`'}."
+    )
+    return "\n\n".join([*parts, said])
+
+
+def placed() -> str:
+    """Place by every truth and reading, then by family and by depth."""
+    rows = [
+        [
+            "truth",
+            "shift by",
+            "weights",
+            *(f"{scope}: own − others" for scope in SCOPES),
+            *(f"{s}: sided" for s in SCOPES),
+        ]
+    ]
+    for truth in family().trained.truths:
+        for reading in READINGS:
+            found = place(family(), truth, reading)
+            for weights in found.weights:
+                own = [f"{found.own[weights, scope].counts[0]}" for scope in SCOPES]
+                rows.append([truth, reading, weights, *own, *(f"{found.sided[weights, s].counts[0]}" for s in SCOPES)])
+    _, by_family, by_depth = place(family()).tables
+    return "\n\n".join([grid(rows), grid(by_family.cells), grid(by_depth.cells)])
+
+
+def decoded() -> str:
+    tables = [*code(family()).tables, *deformation(family()).tables]
+    return "\n\n".join(f"**{table.title}**\n\n{grid(table.cells)}" for table in tables)
+
+
 def drawn() -> str:
     found = json.loads((POSEBOX / "proof.json").read_text(encoding="utf-8"))
     wanted = ("pose", "canonical", "setting", "clothing")
@@ -237,6 +289,11 @@ MAKERS = {
     "carry over": lambda: carried().tables[0].rows_markdown,
     "random": random_rows,
     "drawn": drawn,
+    "rungs": rungs,
+    "placed": placed,
+    "decoded": decoded,
+    "specific": lambda: grid(specificity(load_sets([RUNS / "dense"])).tables[0].cells),
+    "twins": lambda: grid(twins.table()),
 }
 """What fills each part of the page between ``<!-- made: NAME -->`` and ``<!-- end -->``."""
 
