@@ -27,9 +27,9 @@ from plantain.model.load import default_model, load_pipeline
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, text_mask
 from plantain.probe.probe import Progress, iter_probe
-from plantain.ui import catalog, theme
+from plantain.ui import catalog
 from plantain.ui.engine import Engine
-from plantain.ui.page import build_page
+from plantain.ui.page import HEAD, build_page, theme
 from plantain.ui.tabs import controls
 
 ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
@@ -204,8 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_port=options.port,
         ssr_mode=False,
         show_error=True,
-        theme=theme.theme(),
-        head=theme.HEAD,
+        theme=theme(),
+        head=HEAD,
         mcp_server=_has_mcp(),
         footer_links=["api", "gradio"],
     )

@@ -116,7 +116,8 @@ def upload(page, path):
         if field.count():  # it goes once the page has a file
             field.set_input_files(path)
         try:
-            return shows(page, path.name)
+            # The row of a file that has arrived; its name as text is on its way there alone, for a moment.
+            return page.get_by_label(path.name, exact=True).filter(visible=True).first.wait_for()
         except TimeoutError:
             continue
     raise AssertionError(f"The page never took {path.name}.")

@@ -1,14 +1,39 @@
 """Fixtures that several test files share; none needs a network, a GPU or a cached model."""
 
 import os
+from pathlib import Path
 
 # Before anything imports huggingface_hub, which reads this once: no test may reach the Hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Before anything imports torch or numpy, here and in every process that a test starts: the models are so small that
+# threads wait for one another longer than they work, and a waiting thread burns a core.
+os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
 
 import pytest
-import torch
 
 from plantain.data.prompts import PromptSet
+
+# Files whose tests share one server; then those that start their own. They take longest, and begin first.
+OF_ONE_SERVER = ("test_page", "test_accessibility", "test_links", "test_api", "test_crowd")
+OF_THEIR_OWN = ("test_zerogpu", "test_start")
+
+
+def pytest_collection_modifyitems(items):
+    first = (*OF_ONE_SERVER, *OF_THEIR_OWN)
+    items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """To each process whole files, in order; those of one server are as one file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "of one server" if Path(file).stem in OF_ONE_SERVER else file
+
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +70,7 @@ def small_prompts():
 @pytest.fixture(scope="session")
 def klein():
     """The transformer of FLUX.2 Klein 4B at its full size, on the device that has shapes but no values."""
+    import torch
     from diffusers import Flux2Transformer2DModel
 
     with torch.device("meta"):

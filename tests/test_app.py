@@ -77,7 +77,7 @@ def test_an_unknown_model_is_a_sentence_on_the_shell(capsys, monkeypatch):
 
 def test_the_gpu_seconds_a_run_asks_for_are_said_before_it_starts(served):
     from plantain.ui.engine import Engine
-    from plantain.ui.estimate import sentence
+    from plantain.ui.limits import estimate as sentence
 
     engine = Engine("acme/klein", served.probe, None, served.tokens, gpu_seconds=served._seconds)
     prompts, config = prompt_set(25, "a cat"), plantain.ProbeConfig()

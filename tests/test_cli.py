@@ -147,22 +147,19 @@ def test_a_disk_that_fills_is_a_sentence_and_what_was_saved_stays(run_cli, csv_f
         assert not out.exists()
 
 
-def test_a_limit_on_the_size_of_files_is_a_sentence(csv_file, tmp_path):
+def test_a_limit_on_the_size_of_files_is_a_sentence(run_cli, csv_file, tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
-    limit = 4096  # the tensors of a pair are larger
-    command = [sys.executable, "-m", "plantain", "run", "--model", "posebox", "--prompts", str(csv_file)]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
-    assert done.returncode == cli.EXIT_BAD_INPUT, done.stderr
-    assert "The run cannot be saved in" in done.stderr
-    assert "File too large" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # the tensors of a pair are larger
+    try:
+        status, _, said = run_cli("run", "--model", "posebox", "--prompts", csv_file, "--out", tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert status == cli.EXIT_BAD_INPUT, said
+    assert "The run cannot be saved in" in said
+    assert "File too large" in said
+    assert "Traceback" not in said
     assert not (tmp_path / "run").exists()
 
 
@@ -230,8 +227,15 @@ def test_report_refuses_another_run_as_the_twin(run_cli, tmp_path):
         assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path, number):
+def was_interrupted(status, said, out, n_pairs):
+    assert status == cli.EXIT_INTERRUPTED, said
+    assert "Traceback" not in said
+    assert "--resume" in said
+    assert 0 < plantain.load_result(out).n_pairs < n_pairs
+    return True
+
+
+def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path):
     rows = "".join(
         f"{word} number {i} standing,{word} number {i} sitting\n" for i in range(60) for word in ("cat", "dog")
     )
@@ -239,16 +243,33 @@ def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path, number)
     out = tmp_path / "run"
     command = [sys.executable, "-m", "plantain", "run", "--model", "posebox", "--out", str(out)]
     command += ["--prompts", str(tmp_path / "many.csv"), "--batch-size", "2", "--n-seeds", "8"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 120
         while not (out / "run.json").exists() and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.05)
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == cli.EXIT_INTERRUPTED, said
-    assert "Traceback" not in said
-    assert "--resume" in said
-    assert 0 < plantain.load_result(out).n_pairs < 120
+    assert was_interrupted(process.returncode, said, out, 120)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_either_signal_saves_and_gives_130(run_cli, csv_file, tmp_path, monkeypatch, number):
+    def signalled(*arguments):
+        for progress in real(*arguments):
+            yield progress
+            if progress.done == 2:
+                os.kill(os.getpid(), number)
+
+    real, before = plantain.probe.saving.iter_probe, {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(plantain.probe.saving, "iter_probe", signalled)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite started in the background ignores it
+    out = tmp_path / "run"
+    try:
+        status, _, said = run_cli("run", "--model", "posebox", "--prompts", csv_file, "--batch-size", 2, "--out", out)
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+    assert was_interrupted(status, said, out, 4)
 
 
 BAD = {

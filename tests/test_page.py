@@ -36,7 +36,7 @@ def kept(server, browser):
 
 @pytest.fixture(scope="module")
 def asked(server, browser):
-    """One page for everything that it refuses: nothing that is refused changes it."""
+    """One page for what is refused, and for tabs that are only read: every test opens its tab and fills its fields."""
     with open_page(browser, server[0]) as opened:
         yield opened
 
@@ -173,29 +173,6 @@ def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(p
     open_tab(page, "Results")
     page.get_by_label("Run", exact=True).filter(visible=True).click()
     page.get_by_role("option", name="saved here").first.wait_for()
-
-
-@pytest.mark.parametrize("width", [375, 1280])
-def test_nothing_lies_over_a_field_and_no_gap_stands_under_the_buttons(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    open_tab(page, "Run the probe")
-    page.wait_for_timeout(500)
-    label, text, last, next_one = (
-        found.filter(visible=True).first.bounding_box()
-        for found in (
-            page.get_by_text("or your own, used instead"),
-            page.get_by_text("Drop File Here"),
-            page.get_by_role("button", name="Save this run"),
-            page.get_by_role("button", name="Compare with a cached run"),
-        )
-    )
-    assert label["y"] + label["height"] <= text["y"]
-    assert 0 < next_one["y"] - last["y"] - last["height"] < 100
-    size = page.get_by_label("Pixels a side", exact=True)
-    assert size.evaluate(
-        "e => e.scrollWidth <= e.clientWidth && e.getBoundingClientRect().right - parseFloat(getComputedStyle(e)"
-        ".paddingRight) <= e.parentElement.querySelector('.icon-wrap').getBoundingClientRect().left"
-    )
 
 
 def test_what_a_run_will_cost_follows_the_settings_and_comparing_needs_a_run(page):
@@ -378,32 +355,53 @@ def test_markup_in_a_prompt_stays_text(page, tmp_path):
 # -- Controls --------------------------------------------------------------------------------------
 
 
-def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(page, shipped_comparison):
-    open_tab(page, "Controls")
-    figure = page.locator("svg[aria-label*='the lexical sets']").filter(visible=True).first
+def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(asked, shipped_comparison):
+    open_tab(asked, "Controls")
+    figure = asked.locator("svg[aria-label*='the lexical sets']").filter(visible=True).first
     figure.wait_for(timeout=LOADED)
     report = shipped_comparison
     own = [report.count(weights, "dense_pose", "attention heads").counts[0] for weights in report.weights]
-    shows(page, f"{own[0]} respond to dense_pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
+    shows(asked, f"{own[0]} respond to dense_pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
     for heading in ("Does the pose axis carry over", "At other noise levels", "Canonical at all", "Is it length?"):
-        shows(page, heading)
-    page.get_by_text("Pose among the lexical sets").filter(visible=True).first.click()
-    shows(page, "mean d²")
+        shows(asked, heading)
+    asked.get_by_text("Pose among the lexical sets").filter(visible=True).first.click()
+    shows(asked, "mean d²")
 
 
 # -- Method, and the page as a whole ---------------------------------------------------------------
 
 
-def test_the_method_says_what_a_head_is(page):
-    open_tab(page, "Method")
-    shows(page, "11,520 of the 16,320 card heads (70.6 %) are MLP channels")
-    shows(page, "An untrained network passes.")
+def test_the_method_says_what_a_head_is(asked):
+    open_tab(asked, "Method")
+    shows(asked, "11,520 of the 16,320 card heads (70.6 %) are MLP channels")
+    shows(asked, "An untrained network passes.")
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_nothing_scrolls_sideways(server, browser, width):
+def test_nothing_scrolls_sideways_lies_over_a_field_or_leaves_a_gap_under_the_buttons(server, browser, width):
     with open_page(browser, server[0], width=width) as page:
         for tab in TABS:
             open_tab(page, tab)
             page.wait_for_timeout(500)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+            if tab == "Run the probe":
+                fields_have_their_room(page)
+
+
+def fields_have_their_room(page):
+    label, text, last, next_one = (
+        found.filter(visible=True).first.bounding_box()
+        for found in (
+            page.get_by_text("or your own, used instead"),
+            page.get_by_text("Drop File Here"),
+            page.get_by_role("button", name="Save this run"),
+            page.get_by_role("button", name="Compare with a cached run"),
+        )
+    )
+    assert label["y"] + label["height"] <= text["y"]
+    assert 0 < next_one["y"] - last["y"] - last["height"] < 100
+    size = page.get_by_label("Pixels a side", exact=True)
+    assert size.evaluate(
+        "e => e.scrollWidth <= e.clientWidth && e.getBoundingClientRect().right - parseFloat(getComputedStyle(e)"
+        ".paddingRight) <= e.parentElement.querySelector('.icon-wrap').getBoundingClientRect().left"
+    )

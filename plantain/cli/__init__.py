@@ -1,4 +1,4 @@
-"""The command line, ``python -m plantain COMMAND``; one command a file, what they share in ``settings``.
+"""The command line, ``python -m plantain COMMAND``; what its commands share is in ``settings``.
 
 A command module imports torch and matplotlib only in what it runs, so that ``--help`` and refusals come at once.
 """
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from plantain.cli import ask, audit, compare, controls, draw, push, report, run
+from plantain.cli import controls, draw, push, run, saved
 from plantain.errors import InputError
 
 EXIT_BAD_INPUT = 2
@@ -37,13 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands.
-
-    >>> parser().parse_args(["report", "runs/posebox"]).run
-    'runs/posebox'
-    """
     whole = _Parser(prog="plantain", description="Which heads of FLUX.2 Klein respond to one thing in a prompt.")
     commands = whole.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    for module in (run, draw, report, push, controls, compare, audit, ask):
-        module.add_command(commands)
+    run.add_command(commands)
+    draw.add_command(commands)
+    saved.add_report(commands)
+    push.add_command(commands)
+    controls.add_command(commands)
+    saved.add_compare(commands)
+    saved.add_audit(commands)
+    saved.add_questions(commands)
     return whole

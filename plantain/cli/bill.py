@@ -3,8 +3,9 @@
 import math
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
+
+from tqdm import tqdm
 
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -32,23 +33,23 @@ class Bill:
         self._expected = before(pipe, n_pairs, config)
         self._say("Expected", self._expected.seconds)
 
-    def correct(self, done: int, write: Callable[[str], None]) -> None:
+    def correct(self, done: int) -> None:
         """After the first batch of this session: what it says of the rest."""
         if self._expected is None or self._expected.measured:
             return
         seconds = time.monotonic() - self._started - self._loaded_in
         self._expected = self._expected.after(done, seconds)
-        self._say(f"By the first {done} of {self._expected.n_pairs} pairs", self._expected.seconds, write)
+        self._say(f"By the first {done} of {self._expected.n_pairs} pairs", self._expected.seconds)
 
     def settle(self) -> None:
         """At the end: what it took."""
         if self._price is not None:
             self._say("Measured", time.monotonic() - self._started - self._loaded_in)
 
-    def _say(self, what: str, seconds: float, write: Callable[[str], None] | None = None) -> None:
+    def _say(self, what: str, seconds: float) -> None:
         assert self._price is not None
         line = (
             f"{what}: {duration(seconds)} for the probe, {duration(self._loaded_in)} for loading; together "
             f"{cost(seconds + self._loaded_in, self._price)} at {self._price:g} an hour."
         )
-        write(line) if write is not None else print(line, file=sys.stderr)
+        tqdm.write(line, file=sys.stderr)  # above a bar, where there is one

@@ -17,22 +17,17 @@ from plantain.wording import duration
 
 
 def add_command(commands: Any) -> None:
-    """Add it to the subparsers of the command line."""
-    controls = commands.add_parser(
-        "controls", help="run pose and its controls, trained and untrained, and save the runs"
-    )
-    controls.set_defaults(command=_controls)
-    controls.add_argument("--model", help="posebox, a Hub id or a folder; default: Klein on a GPU, else posebox")
-    controls.add_argument(
-        "--sets", nargs="+", metavar="SET", help="shipped sets or files (default: dense_pose and all of its controls)"
-    )
-    controls.add_argument(
-        "--out", default="runs/controls", help="folder; a run is OUT/MODEL/SET (default: runs/controls)"
-    )
-    controls.add_argument(
-        "--untrained", type=int, default=1, metavar="K", help="repeat all on K re-initialised transformers (default: 1)"
-    )
-    add_settings(controls)
+    said = "run pose and its controls, trained and untrained, and save the runs"
+    parser = commands.add_parser("controls", help=said)
+    parser.set_defaults(command=_controls)
+    add = parser.add_argument
+    add("--model", help="posebox, a Hub id or a folder; default: Klein on a GPU, else posebox")
+    said = "shipped sets or files (default: dense_pose and all of its controls)"
+    add("--sets", nargs="+", metavar="SET", help=said)
+    add("--out", default="runs/controls", help="folder; a run is OUT/MODEL/SET (default: runs/controls)")
+    said = "repeat all on K re-initialised transformers (default: 1)"
+    add("--untrained", type=int, default=1, metavar="K", help=said)
+    add_settings(parser)
 
 
 def _controls(options: argparse.Namespace) -> int:

@@ -10,12 +10,11 @@ from plantain.errors import InputError
 
 
 def add_command(commands: Any) -> None:
-    """Add it to the subparsers of the command line."""
-    push = commands.add_parser("push", help="push a saved run to a dataset on the Hub")
-    push.set_defaults(command=_push)
-    push.add_argument("run", help="folder of a complete run")
-    push.add_argument("--to", metavar="REPO", help="Hub dataset, OWNER/NAME (default: PLANTAIN_RESULTS_REPO)")
-    push.add_argument("--private", action="store_true", help="where the dataset has to be made, make it private")
+    parser = commands.add_parser("push", help="push a saved run to a dataset on the Hub")
+    parser.set_defaults(command=_push)
+    parser.add_argument("run", help="folder of a complete run")
+    parser.add_argument("--to", metavar="REPO", help="Hub dataset, OWNER/NAME (default: PLANTAIN_RESULTS_REPO)")
+    parser.add_argument("--private", action="store_true", help="where the dataset has to be made, make it private")
 
 
 def _push(options: argparse.Namespace) -> int:

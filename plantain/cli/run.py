@@ -23,42 +23,30 @@ from plantain.stats import MIN_PAIRS
 
 
 def add_command(commands: Any) -> None:
-    """Add it to the subparsers of the command line."""
-    run = commands.add_parser("run", help="probe prompt pairs and save the run")
-    run.set_defaults(command=_run)
-    run.add_argument(
-        "--model",
-        help="posebox, posebox-untrained, posebox-random, a Hub id, or a folder; default: Klein on a GPU, else posebox",
-    )
-    run.add_argument(
-        "--prompts", default="dense_pose", help="a shipped set, or a .json or .csv file (default: dense_pose)"
-    )
-    run.add_argument("--out", help="folder for the run (default: runs/PROMPTS-MODEL)")
-    run.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
-    run.add_argument("--draw", action="store_true", help="then draw every prompt from the same noise, into the run")
-    add_settings(run)
-    run.add_argument(
-        "--untrained", action="store_true", help="probe the model with its transformer's weights drawn anew"
-    )
-    run.add_argument("--weights-seed", type=int, help="seed of the weights of --untrained (default: 0)")
-    run.add_argument(
-        "--push",
-        nargs="?",
-        const="",
-        metavar="REPO",
-        help="push the finished run to this Hub dataset (default: PLANTAIN_RESULTS_REPO); asked before the model loads",
-    )
-    run.add_argument("--private", action="store_true", help="where --push has to make the dataset, make it private")
-    run.add_argument("--price-per-hour", type=float, help="of the machine: print what the run is expected to cost")
+    parser = commands.add_parser("run", help="probe prompt pairs and save the run")
+    parser.set_defaults(command=_run)
+    add = parser.add_argument
+    said = "posebox, posebox-untrained, posebox-random, a Hub id, or a folder; default: Klein on a GPU, else posebox"
+    add("--model", help=said)
+    add("--prompts", default="dense_pose", help="a shipped set, or a .json or .csv file (default: dense_pose)")
+    add("--out", help="folder for the run (default: runs/PROMPTS-MODEL)")
+    add("--resume", action="store_true", help="go on with the interrupted run in --out")
+    add("--draw", action="store_true", help="then draw every prompt from the same noise, into the run")
+    add_settings(parser)
+    add("--untrained", action="store_true", help="probe the model with its transformer's weights drawn anew")
+    add("--weights-seed", type=int, help="seed of the weights of --untrained (default: 0)")
+    said = "push the finished run to this Hub dataset (default: PLANTAIN_RESULTS_REPO); asked before the model loads"
+    add("--push", nargs="?", const="", metavar="REPO", help=said)
+    add("--private", action="store_true", help="where --push has to make the dataset, make it private")
+    add("--price-per-hour", type=float, help="of the machine: print what the run is expected to cost")
 
 
 def _run(options: argparse.Namespace) -> int:
     """Everything that can be refused is refused before a model is loaded."""
     config, prompts = config_of(options), load_prompts(options.prompts)
     if len(prompts) < MIN_PAIRS:
-        raise InputError(
-            f"A t over pairs needs at least {MIN_PAIRS} pairs; {prompts.name!r} has {len(prompts)}. Add pairs."
-        )
+        few = f"{prompts.name!r} has {len(prompts)}"
+        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs.")
     model, bill = _checked_model(options), Bill(options.price_per_hour)
     out = Path(options.out or default_out(prompts.name, model, options.untrained))
     resume = _resumed(out, options.resume)
@@ -81,11 +69,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def default_out(prompts: str, model: str, untrained: bool) -> Path:
-    """Where a run goes that is given no folder.
-
-    >>> default_out("dense_pose", "posebox", untrained=True)
-    PosixPath('runs/dense_pose-posebox-untrained')
-    """
+    """Where a run goes that is given no folder: ``runs/dense_pose-posebox-untrained``, say."""
     return Path("runs", safe_name(f"{safe_name(prompts)}-{safe_name(model_name(model, untrained))}"))
 
 
@@ -124,7 +108,7 @@ def _probe(
                 result = progress.result
                 bar.update(progress.done - bar.n)
                 if progress.done > n_before:
-                    bill.correct(progress.done - n_before, lambda line: bar.write(line, file=sys.stderr))
+                    bill.correct(progress.done - n_before)
     except KeyboardInterrupt:
         kept = f"pairs are saved in {out}; go on with the same command and --resume"
         said = f"{result.n_pairs} of {len(prompts)} {kept}" if result and result.n_pairs else "no pair was done yet"

@@ -18,29 +18,23 @@ from plantain.questions.response import summarise
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Settings of a probe, of ``run`` and of ``controls``."""
-    parser.add_argument("--seed", type=int, default=0, help="first noise seed (default: 0)")
-    parser.add_argument("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
-    parser.add_argument("--steps", type=int, help="denoising steps captured (default: 1, or one for each level given)")
-    parser.add_argument("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
-    parser.add_argument(
-        "--noise-levels",
-        type=float,
-        nargs="+",
-        metavar="LEVEL",
-        help="noise levels as realised, one a step: the scheduler's shift is inverted",
-    )
-    parser.add_argument("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
-    parser.add_argument("--height", type=int, help="pixels (default: the model's own, at most 512)")
-    parser.add_argument("--width", type=int, help="pixels (default: the model's own, at most 512)")
-    parser.add_argument("--batch-size", type=int, help="prompts a forward, even (default: by the model's size)")
-    parser.add_argument("--channels-per-head", type=int, default=16, help="channels of a card head (default: 16)")
-    parser.add_argument("--device", help="cpu, cuda, … (default: a GPU where there is one)")
-    parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: by the device)")
+    add = parser.add_argument
+    add("--seed", type=int, default=0, help="first noise seed (default: 0)")
+    add("--n-seeds", type=int, default=1, help="noise seeds (default: 1)")
+    add("--steps", type=int, help="denoising steps captured (default: 1, or one for each level given)")
+    add("--sigmas", type=float, nargs="+", help="noise levels handed to the scheduler, one a step")
+    said = "noise levels as realised, one a step: the scheduler's shift is inverted"
+    add("--noise-levels", type=float, nargs="+", metavar="LEVEL", help=said)
+    add("--guidance-scale", type=float, default=1.0, help="default: 1, no second pass")
+    add("--height", type=int, help="pixels (default: the model's own, at most 512)")
+    add("--width", type=int, help="pixels (default: the model's own, at most 512)")
+    add("--batch-size", type=int, help="prompts a forward, even (default: by the model's size)")
+    add("--channels-per-head", type=int, default=16, help="channels of a card head (default: 16)")
+    add("--device", help="cpu, cuda, … (default: a GPU where there is one)")
+    add("--dtype", help="float32, bfloat16 or float16 (default: by the device)")
 
 
 def config_of(options: argparse.Namespace) -> ProbeConfig:
-    """The settings of a probe that ``add_settings`` reads."""
     levels = {"sigmas": options.sigmas, "noise_levels": options.noise_levels}
     given: dict[str, Any] = {name: tuple(values) for name, values in levels.items() if values is not None}
     if len(given) == 2:

@@ -1,12 +1,11 @@
 """A run as a section of a model card: static Markdown, since model cards run no frames and no scripts."""
 
 from plantain.data.prompts import described
-from plantain.data.result import ProbeResult
 from plantain.questions.counted import RunWithTwin
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report.figures import response as figures
 from plantain.report.notes import about_model, caveat, describe_run
-from plantain.wording import Table, p_value
+from plantain.wording import Table, p_value, share
 
 SPACE = "https://huggingface.co/spaces/phanerozoic/dense-plantain"
 _BADGE = "https://huggingface.co/datasets/huggingface/badges/resolve/main/open-in-hf-spaces-sm.svg"
@@ -19,12 +18,15 @@ def model_card(both: RunWithTwin) -> str:
     """
     result, card = both.result, both.run.card
     known, (a, b) = describe_run(result), result.prompts.conditions
+    n, step = result.config.num_inference_steps, card.view.step
+    steps = "one denoising step" if n == 1 else f"step {step + 1} of {n} denoising steps"
+    steps += f" at noise level {result.levels[step]:g}" if result.levels else ""
     partial = "" if result.complete else f" **Partial run: {known['prompts']}.**"
     parts = [
         "## Which heads respond?",
         f"[![Open in Spaces]({_BADGE})]({SPACE})",
         f"`{result.model}` read {result.n_pairs} prompt pairs of *{result.prompts.name}* (A: {a}; B: {b}), "
-        f"{_steps(result, card.view.step)}, guidance {known['guidance']}, noise seed "
+        f"{steps}, guidance {known['guidance']}, noise seed "
         f"{known['noise seeds']}; every head has a paired t "
         f"of the RMS of its output, B − A, beside a null of {card.draws.n_flips:,} sign flips.{partial}",
         _table(both).rows_markdown,
@@ -36,56 +38,38 @@ def model_card(both: RunWithTwin) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _steps(result: ProbeResult, step: int) -> str:
-    n = result.config.num_inference_steps
-    at = f" at noise level {result.levels[step]:g}" if result.levels else ""
-    return f"one denoising step{at}" if n == 1 else f"step {step + 1} of {n} denoising steps{at}"
-
-
 def _beside_twin(both: RunWithTwin) -> str:
-    """What the untrained twin says of the count; without one, that nothing can be said."""
     if both.result.untrained:
         return "This model is itself untrained: nothing here was learned by its transformer."
     if both.twin is None:
-        return (
-            "**An untrained twin of this model has not been run**, so the counts cannot be read as learned: a "
-            "transformer of random weights may give as many."
-        )
+        said = "**An untrained twin of this model has not been run**, so the counts cannot be read as learned"
+        return f"{said}: a transformer of random weights may give as many."
     twin = both.twin.card
     return (
         "**The untrained twin**, the same model with its transformer's weights drawn anew, has "
-        f"{_share(twin, 0)} heads at |t| > {twin.thresholds[0]:g} where this one has {_share(both.run.card, 0)}: a "
+        f"{twin.share} heads at |t| > {twin.thresholds[0]:g} where this one has {both.run.card.share}: a "
         "count as large as the twin's needs nothing that a transformer has learned."
     )
 
 
 def _table(both: RunWithTwin) -> Table:
-    run, twin = both.run, both.twin
-    columns: dict[str, CardTable] = {"card heads": run.card}
-    columns |= {"card heads, untrained twin": twin.card} if twin else {}
-    columns["attention heads only"] = run.head
-    columns |= {"attention heads only, untrained twin": twin.head} if twin else {}
+    columns: dict[str, CardTable] = {}
+    for name, what in (("card heads", "card"), ("attention heads only", "head")):
+        columns[name] = getattr(both.run, what)
+        if both.twin is not None:
+            columns[f"{name}, untrained twin"] = getattr(both.twin, what)
     if described(both.result.prompts).role == "pose":  # the published figures are of the same question
         columns["card heads, as published"] = load_published()
     shown = columns.values()
     rows = [("", *columns), ("heads", *(f"{table.n_heads:,}" for table in shown))]
-    for index, threshold in enumerate(run.card.thresholds):
+    for i, threshold in enumerate(both.run.card.thresholds):
         at = f"|t| > {threshold:g}"
-        rows.append((at, *(_share(table, index) for table in shown)))
-        rows.append((f"null p99 at {at}", *(_p99(table, index) for table in shown)))
-        rows.append((f"set-level p at {at}", *(_set_p(table, index) for table in shown)))
+        rows.append((at, *(share(table.counts[i], table.n_heads) for table in shown)))
+        # The published null is known only through the printed ratios.
+        abouts = ["" if isinstance(table, Summary) else "about " for table in shown]
+        p99 = (f"{about}{table.null_p99[i]:,.0f}" for about, table in zip(abouts, shown, strict=True))
+        rows.append((f"null p99 at {at}", *p99))
+        ps = (p_value(table.set_p[i]) if isinstance(table, Summary) else "not given" for table in shown)
+        rows.append((f"set-level p at {at}", *ps))
     rows.append(("split-half r", *(f"{t.split_half[0]:.3f}" if t.split_half else "not defined" for t in shown)))
     return Table("", "", tuple(rows))
-
-
-def _share(table: CardTable, index: int) -> str:
-    return f"{table.counts[index]:,} ({100 * table.shares[index]:.1f} %)"
-
-
-def _p99(table: CardTable, index: int) -> str:
-    # The published null is known only through the printed ratios.
-    return f"{'' if isinstance(table, Summary) else 'about '}{table.null_p99[index]:,.0f}"
-
-
-def _set_p(table: CardTable, index: int) -> str:
-    return p_value(table.set_p[index]) if isinstance(table, Summary) else "not given"

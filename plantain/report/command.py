@@ -19,11 +19,16 @@ def shell_command(result: ProbeResult) -> str:
     Where the prompts are not a shipped set, it reads ``prompts.json``: the file offered beside the run.
     """
     known, default = result.config.to_dict(), ProbeConfig().to_dict()
-    model, untrained = _model(result)
+    provenance, model = result.provenance, result.model
+    untrained = "weights_seed" in provenance and model not in EMBEDDED_MODELS
+    if untrained:
+        model = model.removesuffix("-untrained")
+    if revision := provenance.get("revision"):
+        model += f"@{revision}"
     words = ["python", "-m", "plantain", "run", "--model", model]
     if untrained:
         words += ["--untrained"]
-    if weights_seed := result.provenance.get("weights_seed"):
+    if weights_seed := provenance.get("weights_seed"):
         words += ["--weights-seed", str(weights_seed)]
     words += ["--prompts", result.prompts.name if is_shipped(result) else "prompts.json"]
     options = {**known, "steps": known["num_inference_steps"]}
@@ -35,10 +40,10 @@ def shell_command(result: ProbeResult) -> str:
         if value is None or value == default.get(option, default["num_inference_steps"]):
             continue
         words += [f"--{option.replace('_', '-')}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]
-    if batch_size := known["batch_size"] or result.provenance.get("batch_size"):
+    if batch_size := known["batch_size"] or provenance.get("batch_size"):
         # Chosen by the machine's memory where it is not given; rounding depends on it.
         words += ["--batch-size", str(batch_size)]
-    words += ["--dtype", str(result.provenance.get("dtype", "float32"))]
+    words += ["--dtype", str(provenance.get("dtype", "float32"))]
     words += ["--out", f"runs/{safe_name(f'{result.prompts.name}-{result.model}')}"]
     return shlex.join(words)
 
@@ -52,12 +57,3 @@ def is_shipped(result: ProbeResult) -> bool:
     """Whether the run's prompts are those of the shipped set of that name, word for word."""
     name = result.prompts.name
     return name in shipped_prompts() and load_prompts(PROMPTS / f"{name}.json") == result.prompts
-
-
-def _model(result: ProbeResult) -> tuple[str, bool]:
-    """The name that ``--model`` takes, at the revision of the run, and whether the transformer was drawn anew."""
-    revision = result.provenance.get("revision")
-    name, untrained = result.model, "weights_seed" in result.provenance and result.model not in EMBEDDED_MODELS
-    if untrained:
-        name = name.removesuffix("-untrained")
-    return (f"{name}@{revision}" if revision else name), untrained

@@ -3,9 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from plantain.questions.response import Summary
 from plantain.report.card import model_card
 from plantain.report.figures import response as figures
 from plantain.report.notes import about_model, at_step, caveat, counting, describe_run, shared_subjects
-from plantain.report.picture import WIDE, Picture
+from plantain.report.picture import Picture
 from plantain.report.section import Section
-from plantain.wording import Table
+from plantain.wording import share
 
 HEAD_COLUMNS = ("block", "kind", "part", "index", "first_channel", "n_channels")
 """What names a head in every CSV."""
@@ -33,15 +32,7 @@ def write_report(
 
     >>> write_report(plantain.load_result("assets/runs/posebox"), "report")
 
-    Files
-    -----
-    report.md : the card's table in both countings, the block list, provenance, how to read it
-    model_card.md : a section for a model card (``model_card``)
-    summary.json : the same figures as numbers, ``{"card": …, "head": …, "provenance": …}``
-    heads.csv, attention_heads.csv : one row a card head, one row an attention head (``head_rows``)
-    differences.csv : one row a card head, one column a pair: the RMS of B minus that of A
-    blocks.csv : one row a block
-    overview, null, split_half : each as .svg, .pdf and .png
+    ``docs/files.md`` says what each file and each column holds.
 
     Raises
     ------
@@ -49,35 +40,35 @@ def write_report(
         ``twin`` is not the untrained twin of ``result``.
     """
     both = RunWithTwin.of(result, twin, n_flips=n_flips, seed=seed)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = write_texts(folder, texts(both))
     for name, picture in pictures(both).items():
         picture.save(folder / name)
-    for name, text in texts(both).items():
+    return folder
+
+
+def write_texts(folder: str | Path, texts: Mapping[str, str]) -> Path:
+    """Texts by the names of their files, into a folder made for them."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="")
     return folder
 
 
 def pictures(both: RunWithTwin) -> dict[str, Picture]:
-    """The report's figures by the name of their files."""
+    result, card = both.result, both.run.card
+    pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
+    a, b = result.prompts.conditions
+    title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, card)}\nA: {a}; B: {b}"
     return {
-        "overview": overview(both),
+        "overview": figures.overview(card, result.head_map, title, both.beside(lambda twin: twin.card)),
         "null": figures.null_counts(both.run.curve, both.beside(lambda twin: twin.curve)),
         "split_half": figures.split_half(both.run.chosen, both.beside(lambda twin: twin.chosen)),
     }
 
 
-def overview(both: RunWithTwin, width: float = WIDE) -> Picture:
-    """``figures.overview`` of the card heads, under the run's name, its pairs, its counting and its two sides."""
-    result, summary = both.result, both.run.card
-    pairs = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {len(result.prompts)} pairs"
-    a, b = result.prompts.conditions
-    title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, summary)}\nA: {a}; B: {b}"
-    return figures.overview(summary, result.head_map, title, both.beside(lambda twin: twin.card), width)
-
-
 def texts(both: RunWithTwin) -> dict[str, str]:
-    """The report's text files by name, always in both countings."""
+    """The text files by name, always in both countings."""
     result, card = both.result, both.run.card
     return {
         "report.md": markdown(both),
@@ -91,49 +82,21 @@ def texts(both: RunWithTwin) -> dict[str, str]:
 
 
 def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
-    """One row a head, in the order of ``result.head_map``.
-
-    Columns: ``block``, ``kind`` ("joint", "single"), ``part`` ("attention", "mlp"), ``index`` (within
-    block and part), ``first_channel`` and ``n_channels`` (of the projection's input), ``mean_a`` and
-    ``mean_b`` (RMS averaged over pairs), ``mean_difference`` (B - A), ``t`` (paired, over pairs), ``dz``
-    (t / sqrt(n_pairs)), ``g``, ``g_low``, ``g_high`` (Hedges' g_z with its 95 % interval), ``p`` (two-sided, of
-    the t distribution), ``q_bh``, ``q_by`` (FDR-adjusted), ``p_fwer`` (max-|t| adjusted, from the sign flips).
-    """
+    """One row a head, in the order of ``result.head_map``."""
     rms = result.rms(summary.view)  # (P, 2, H)
-    table = result.head_map.table(summary.view)
     a, b = rms[:, 0].mean(axis=0), rms[:, 1].mean(axis=0)
     effect = stats.hedges_g(rms[:, 1] - rms[:, 0])
     p = stats.t_pvalues(summary.t, summary.n_pairs)
-    columns = {
-        "mean_a": a,
-        "mean_b": b,
-        "mean_difference": b - a,
-        "t": summary.t,
-        "dz": summary.dz,
-        "g": effect.g,
-        "g_low": effect.low,
-        "g_high": effect.high,
-        "p": p,
-        "q_bh": stats.fdr(p, "bh"),
-        "q_by": stats.fdr(p, "by"),
-        "p_fwer": summary.count.max_p,
-    }
-    return [
-        {name: table[name][i].item() for name in HEAD_COLUMNS}
-        | {name: float(values[i]) for name, values in columns.items()}
-        for i in range(summary.n_heads)
-    ]
+    columns = {"mean_a": a, "mean_b": b, "mean_difference": b - a, "t": summary.t, "dz": summary.dz}
+    columns |= {"g": effect.g, "g_low": effect.low, "g_high": effect.high}
+    columns |= {"p": p, "q_bh": stats.fdr(p, "bh"), "q_by": stats.fdr(p, "by"), "p_fwer": summary.count.max_p}
+    return _by_head(result, summary.view, {name: values.tolist() for name, values in columns.items()})
 
 
 def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) -> str:
-    """Per-pair differences: ``block``, ``part``, ``index``, then a column for each pair's id."""
-    d = result.differences(grouping, step=step)
-    table = result.head_map.table(grouping)
-    return to_csv(
-        {name: table[name][i].item() for name in ("block", "part", "index")}
-        | {pair: float(value) for pair, value in zip(result.pair_ids, d[:, i], strict=True)}
-        for i in range(d.shape[1])
-    )
+    """One row a head, one column a pair's id: the RMS of B minus that of A."""
+    of_pairs = dict(zip(result.pair_ids, result.differences(grouping, step=step), strict=True))
+    return to_csv(_by_head(result, grouping, of_pairs, ("block", "part", "index")))
 
 
 def blocks_csv(summary: Summary) -> str:
@@ -143,7 +106,6 @@ def blocks_csv(summary: Summary) -> str:
 
 
 def summary_json(both: RunWithTwin) -> str:
-    """Tables, inference, settings and provenance as numbers."""
     result, run = both.result, both.run
     content = {
         "prompts": result.prompts.name,
@@ -165,20 +127,27 @@ def markdown(both: RunWithTwin) -> str:
     at = at_step(result, card.view.step)
     state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(prompts)} pairs.**"
     intro = f"{prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A{at}.{state}"
-    twin = both.beside(lambda twin: [_twin_line(twin.card)]) or []
-    null = partial(figures.null_counts, run.curve, both.beside(lambda twin: twin.curve))
+    sentences, twin_curve = card.beyond, both.beside(lambda twin: twin.curve)
+    if twin := both.beside(lambda twin: twin.card):
+        above = (share(count, twin.n_heads) for count in twin.counts)
+        said = ", ".join(f"{each} at |t| > {c:g}" for each, c in zip(above, twin.thresholds, strict=True))
+        sentences.append(f"The untrained twin, same prompts and settings: {said}.")
+    # Each table stands under the heading of its counting.
+    tables = [replace(summary.table(), title="") for summary in (card, run.head)]
     sure = certainty_table({"card heads": run.card_certainty, "attention heads": run.head_certainty})
     notes = [caveat(prompts), MEANING, about_model(result.model), shared_subjects(result)]
-    card_heads = f"Card heads: runs of {result.config.channels_per_head} channels, MLP among them"
+    title = f"Card heads: runs of {result.config.channels_per_head} channels, MLP among them"
+
+    def null(width: float) -> Picture:
+        return figures.null_counts(run.curve, twin_curve, width)
+
     parts = [
         f"# {prompts.title or prompts.name}: {result.model}",
         intro.strip(),
-        f"![{figures.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
-        Section(
-            card_heads, [*card.beyond, *twin], [_untitled(card)], lambda width: null(width=width), "null"
-        ).markdown(),
+        f"![{figures.alt_text(card, twin)}](overview.svg)",
+        Section(title, sentences, tables[:1], null, "null").markdown(),
         Section("Blocks by max |t|", [block.line for block in card.blocks]).markdown(),
-        Section("Attention heads: the model's own, no MLP", run.head.beyond, [_untitled(run.head)]).markdown(),
+        Section("Attention heads: the model's own, no MLP", run.head.beyond, tables[1:]).markdown(),
         sure.markdown(),
         Section("How to read this", [note for note in notes if note]).markdown(),
         Section("Provenance", [f"{key}: {value}" for key, value in describe_run(result).items()]).markdown(),
@@ -186,25 +155,17 @@ def markdown(both: RunWithTwin) -> str:
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _untitled(summary: Summary) -> Table:
-    """The card's table, to stand under the heading of its counting."""
-    return replace(summary.table(), title="")
-
-
-def _twin_line(twin: Summary) -> str:
-    counts = ", ".join(
-        f"{count:,} ({100 * share:.1f} %) at |t| > {c:g}"
-        for c, count, share in zip(twin.thresholds, twin.counts, twin.shares, strict=True)
-    )
-    return f"The untrained twin, same prompts and settings: {counts}."
-
-
 def answer_csv(result: ProbeResult, view: View | str, columns: Mapping[str, Iterable[Any]]) -> str:
     """A question's values as CSV: what names a head, then its ``columns``."""
+    return to_csv(_by_head(result, view, columns))
+
+
+def _by_head(
+    result: ProbeResult, view: View | str, columns: Mapping[str, Iterable[Any]], named: Sequence[str] = HEAD_COLUMNS
+) -> list[dict[str, Any]]:
     table = result.head_map.table(view)
-    names = (table[name].tolist() for name in HEAD_COLUMNS)
-    rows = zip(*names, *columns.values(), strict=True)
-    return to_csv(dict(zip((*HEAD_COLUMNS, *columns), row, strict=True)) for row in rows)
+    columns = {name: table[name].tolist() for name in named} | dict(columns)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def to_csv(rows: Iterable[dict[str, Any]]) -> str:

@@ -14,13 +14,10 @@ _OWN_SET = (
 # What the embedded models know; their numbers are about them and not about Klein.
 _EMBEDDED_NOTES = {
     "posebox": "Posebox was trained to draw poses, and its text encoder with it.",
-    "posebox-untrained": (
-        "The transformer of posebox-untrained has learned nothing; its text encoder was trained on poses. What "
-        "responds here responds to how the text features differ."
-    ),
-    "posebox-random": (
-        "All weights of posebox-random are random: whatever responds here responds to words, not to pose."
-    ),
+    "posebox-untrained": "The transformer of posebox-untrained has learned nothing; its text encoder was trained on "
+    "poses. What responds here responds to how the text features differ.",
+    "posebox-random": "All weights of posebox-random are random: "
+    "whatever responds here responds to words, not to pose.",
 }
 
 
@@ -33,17 +30,14 @@ def about_model(name: str) -> str | None:
     """A sentence on an embedded model, to stand beside its numbers; None for others."""
     if name not in _EMBEDDED_NOTES:
         return None
-    return (
-        "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein. "
-        + _EMBEDDED_NOTES[name]
-    )
+    about = "These numbers are about Posebox, a small stand-in of Klein's shape, not about FLUX.2 Klein."
+    return f"{about} {_EMBEDDED_NOTES[name]}"
 
 
 def shared_subjects(result: ProbeResult) -> str | None:
     """A warning where pairs share a subject, and so are not the independent pairs that t and its null take them for."""
-    subjects = [
-        str(pair.tags["subject"]) for pair in result.prompts.pairs[: result.n_pairs] if pair.tags.get("subject")
-    ]
+    done = result.prompts.pairs[: result.n_pairs]
+    subjects = [str(pair.tags["subject"]) for pair in done if pair.tags.get("subject")]
     if len(subjects) == len(set(subjects)):
         return None
     return (

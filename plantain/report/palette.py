@@ -8,29 +8,20 @@ PLUS, MINUS = "#e06c00", "#1a80c4"  # B larger, A larger
 RUN, TWIN = "#0d9b76", "#8a8a8a"  # the run itself; what it is held against
 INK, MUTED, GRID, PAPER = "#222222", "#616161", "#d6d6d6", "#ffffff"
 
-_NAMES = {"ink": INK, "muted": MUTED, "grid": GRID, "paper": PAPER, "plus": PLUS, "minus": MINUS}
-_NAMES |= {"run": RUN, "twin": TWIN}
-VARIABLES = {f"--plantain-{name}": colour for name, colour in _NAMES.items()}
+_INKS = {"ink": INK, "muted": MUTED, "grid": GRID, "paper": PAPER}
+_DATA = {"plus": PLUS, "minus": MINUS, "run": RUN, "twin": TWIN}  # the same in dark mode
+_DARK = {"ink": "#e8e8e8", "muted": "#a9a9a9", "grid": "#454545", "paper": "#0b0f19"}
+VARIABLES = {f"--plantain-{name}": colour for name, colour in (_INKS | _DATA).items()}
 """CSS variables of the page's light mode; an inline SVG falls back to these values."""
-DARK = VARIABLES | {
-    "--plantain-ink": "#e8e8e8",
-    "--plantain-muted": "#a9a9a9",
-    "--plantain-grid": "#454545",
-    "--plantain-paper": "#0b0f19",
-}
-"""The same in dark mode; what marks data keeps its colour."""
-
+DARK = VARIABLES | {f"--plantain-{name}": colour for name, colour in _DARK.items()}
 THEMED = {colour: f"var({name}, {colour})" for name, colour in VARIABLES.items()}
 
 
 def signed_cells(t: np.ndarray, limit: float) -> np.ndarray:
-    """Colours of signed values: RGBA, uint8, one more axis than ``t``; NaN and 0 leave the background as it is.
-
-    Alpha is |t| / limit, over ``PLUS`` or ``MINUS``: no effect looks like the page in either mode.
-    """
-    alpha = np.clip(np.abs(np.nan_to_num(t, nan=0.0)) / limit, 0, 1)
-    colours = np.array([rgb(MINUS), rgb(PLUS)], dtype=np.uint8)
-    filled = colours[(np.nan_to_num(t, nan=0.0) > 0).astype(int)]
+    """Colours of signed values: RGBA, uint8, one more axis than ``t``; alpha is |t| / limit, and 0 where t is NaN."""
+    t = np.nan_to_num(t, nan=0.0)
+    alpha = np.clip(np.abs(t) / limit, 0, 1)
+    filled = np.array([rgb(MINUS), rgb(PLUS)], dtype=np.uint8)[(t > 0).astype(int)]
     return np.concatenate([filled, np.round(255 * alpha)[..., None].astype(np.uint8)], axis=-1)
 
 

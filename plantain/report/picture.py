@@ -1,8 +1,4 @@
-"""Pictures: one palette, and a figure as a file or as an SVG inside the page that follows its theme.
-
-A file (PNG, SVG, PDF) has a white background. Inside the page the background is the page's, and text
-and lines take the page's colours, so that one drawing is right in light and in dark mode.
-"""
+"""Figures in one style: as a file on white, or as an SVG inside the page in the colours of its light or dark mode."""
 
 import hashlib
 import html
@@ -30,20 +26,16 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, read aloud and edited
     "svg.hashsalt": "plantain",
     "text.parse_math": False,  # a model's name may hold dollar signs
-    "font.size": TEXT,
-    "axes.labelsize": TEXT,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "axes.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": SMALL,
-} | dict.fromkeys(
-    ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "patch.edgecolor"), INK
-)
+}
+for _value, _names in {
+    TEXT: "font.size axes.labelsize",
+    SMALL: "xtick.labelsize ytick.labelsize legend.fontsize",
+    INK: "text.color axes.labelcolor axes.edgecolor xtick.color ytick.color patch.edgecolor",
+    "none": "figure.facecolor axes.facecolor",
+    False: "axes.spines.top axes.spines.right legend.frameon",
+}.items():
+    _STYLE |= dict.fromkeys(_names.split(), _value)
 SMOOTH = "smooth"
 """``gid`` of an image that a viewer should smooth: matplotlib's SVG asks for hard pixels everywhere."""
 _SMOOTH_IMAGE = re.compile(rb'(id="smooth"[^>]*style="image-rendering:)[^"]*')
@@ -78,14 +70,11 @@ class Picture:
             path.with_name(f"{path.name}.{kind}").write_bytes(self.to_bytes(kind))
 
     def to_svg(self, key: str = "") -> str:
-        """The figure as an SVG to stand inside a page, in the page's colours (``VARIABLES``, ``DARK``).
-
-        Ids come from a digest of the drawing, so that pictures of one page never share one; where the
-        same picture stands twice, ``key`` tells the two apart.
-        """
+        """The figure as an SVG to stand inside a page; ``key`` tells two of the same picture apart."""
         drawn = self._saved("svg", 72, "none").decode()
         drawn = drawn[drawn.index("<svg") :]
         drawn = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", drawn, flags=re.DOTALL)
+        # Pictures of one page must not share an id.
         digest = hashlib.sha256(f"{key}\0{self.alt}\0{drawn}".encode()).hexdigest()[:10]
         wanted = set(re.findall(r'(?:href="|url\()#([\w.-]+)', drawn))
         drawn = re.sub(r"<[^>]+>", lambda tag: _themed(tag[0], f"p{digest}-", wanted), drawn[drawn.index(">") + 1 :])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,38 +23,23 @@ class Question:
     """One question, as shell and page ask it.
 
     >>> section, answer = QUESTIONS["dose"].section(result, twin)
-
-    Attributes
-    ----------
-    name : of its command and of its files
-    title : the question as the page puts it
-    help, what : a line for the shell, and which runs it is for
-    ask : a run, or a study, in (and ``options`` by name), its answer out
-    shown : the shipped run, or study, that the page shows; beside it, ``-untrained``, lies its twin
-    figure : module under ``report.figures`` whose ``draw(answer, twin's answer or None, width)`` draws it
-    options : of the shell, by the argument of ``ask``: what argparse takes of each
-    of_study : asked of several runs at once (``load_controls``), not of one
-    written : what ``--out`` writes, in words; empty where there is nothing to write
     """
 
-    name: str
-    title: str
-    help: str
-    what: str
-    ask: Callable[..., Answer]
-    shown: Path
-    figure: str = ""
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    of_study: bool = False
-    written: str = ""
+    name: str  # of its command and of its files
+    title: str  # as the page puts it
+    help: str  # a line for the shell
+    ask: Callable[..., Answer]  # a run, or a study, in, and ``options`` by name
+    what: str = "run"  # which runs it is for
+    shown: Path = RUNS / "posebox"  # the shipped run, or study, that the page shows; ``-untrained`` beside it: its twin
+    figure: str = ""  # module under ``report.figures``; its ``draw`` takes the answer, the twin's or None, and a width
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the shell: what argparse takes of each
+    of_study: bool = False  # asked of several runs at once (``load_controls``), not of one
+    written: str = ""  # what ``--out`` writes, in words; empty where there is nothing to write
 
     def section(
         self, asked: ProbeResult | ControlStudy, twin: ProbeResult | None = None, brief: bool = False, **options: Any
     ) -> tuple[Section, Answer]:
-        """The answer as a section of a report, and the answer itself.
-
-        With it the untrained twin's sentences and tables; of the sentences only its finding where ``brief``.
-        """
+        """The answer, beside it the untrained twin's (where ``brief``, only its finding), and the answer itself."""
         found = self.ask(asked, **options)
         beside = None if twin is None else self.ask(twin, **options)
         sentences, tables = [*found.sentences], [*found.tables]
@@ -63,17 +47,16 @@ class Question:
             said = [beside.finding] if brief else beside.sentences
             sentences += [f"Untrained twin: {sentence}" for sentence in said]
             tables += [replace(table, title=f"{table.title}, untrained twin") for table in beside.tables]
-        draw = None
-        if self.figure:
-            draw = partial(_draw, self.figure, found, beside)
-        return Section(self.title, sentences, tables, draw, self.name), found
+
+        def draw(width: float) -> Any:
+            """Imported only when asked for: an answer in the shell needs no matplotlib."""
+            return import_module(f"plantain.report.figures.{self.figure}").draw(found, beside, width)
+
+        return Section(self.title, sentences, tables, draw if self.figure else None, self.name), found
 
 
-def _draw(figure: str, found: Answer, beside: Answer | None, width: float) -> Any:
-    """Drawn only when asked: an answer in the shell needs no matplotlib."""
-    return import_module(f"plantain.report.figures.{figure}").draw(found, beside, width)
-
-
+_MEASURE_SAID = "mean joint rotation in degrees, or number of bent joints"
+_MEASURE = {"choices": tuple(MEASURES), "default": "rotation", "help": _MEASURE_SAID}
 _GROUPING = {"view": {"flags": ["--grouping"], "choices": ("card", "head"), "default": "card", "help": "which heads"}}
 _ALL = (
     Question(
@@ -89,9 +72,7 @@ _ALL = (
         name="families",
         title="Is it attention?",
         help="count each family of heads alone: joint and single blocks, attention and MLP",
-        what="run",
         ask=family_table,
-        shown=RUNS / "posebox",
     ),
     Question(
         name="stability",
@@ -110,25 +91,15 @@ _ALL = (
         help="regress a run's shifts on how far each pose is from the T-pose",
         what="run whose pairs are tagged with poses",
         ask=dose,
-        shown=RUNS / "posebox",
         figure="dose",
         written="the figure (SVG, PDF, PNG) and a CSV of all heads",
-        options=_GROUPING
-        | {
-            "measure": {
-                "choices": tuple(MEASURES),
-                "default": "rotation",
-                "help": "mean joint rotation in degrees, or number of bent joints",
-            }
-        },
+        options=_GROUPING | {"measure": _MEASURE},
     ),
     Question(
         name="length",
         title="Is it length?",
         help="effect of a run at equal length",
-        what="run",
         ask=equal_length,
-        shown=RUNS / "posebox",
         options=_GROUPING,
         written="a CSV of all heads",
     ),

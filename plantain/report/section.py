@@ -17,18 +17,13 @@ class Section:
     """What is said of one thing, whatever it is shown as.
 
     >>> print(Section("Is it length?", ["Lengths are equal in every pair."]).text)
-
-    Attributes
-    ----------
-    draw : a width in inches in, the picture out; None without one
-    name : of the picture's files
     """
 
     title: str
     sentences: Sequence[str] = ()
     tables: Sequence[Table] = ()
-    draw: Callable[[float], Picture] | None = None
-    name: str = ""
+    draw: Callable[[float], Picture] | None = None  # of a width in inches
+    name: str = ""  # of the picture's files
 
     @property
     def text(self) -> str:

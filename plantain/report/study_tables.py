@@ -1,6 +1,6 @@
 """The comparison of pose with its controls as tables of texts, and what survives in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -19,45 +19,38 @@ _BENT = {"articulation": "few or many bent joints", "interaction": "canonical ×
 
 
 def section(report: ControlReport) -> Section:
-    """All of it: what survives, the picture, every table."""
-    return Section(title(report), reading(report), tables(report), partial(draw, report), "is_it_pose")
+    """All of it: what survives, the picture, every table.
 
-
-def title(report: ControlReport) -> str:
-    """One line: what is held against what."""
-    return f"Is it pose? {report.model}: {report.pose} beside {len(report.controls)} controls"
+    >>> print(section(compare(study)).text)
+    """
+    title = f"Is it pose? {report.model}: {report.pose} beside {len(report.controls)} controls"
+    return Section(title, reading(report), tables(report), partial(draw, report), "is_it_pose")
 
 
 def reading(report: ControlReport) -> list[str]:
-    """What survives and what does not, in sentences that hold for any numbers.
+    """What survives and what does not, in sentences that hold for any numbers."""
 
-    >>> print(*reading(report), sep="\\n")
-    """
-
-    def each(says: dict[str, str]) -> str:
-        return "; ".join(f"{weights} {said}" for weights, said in says.items())
+    def each(say: Callable[[str], str]) -> str:
+        return "; ".join(f"{weights} {say(weights)}" for weights in report.weights)
 
     lines = []
     for scope in _ORDER:
-        counts = {weights: report.count(weights, report.pose, scope) for weights in report.weights}
-        found = each({weights: share(count.counts[0], count.n_heads) for weights, count in counts.items()})
-        n_heads = counts["trained"].n_heads
+        found = each(partial(_share, report, prompts=report.pose, scope=scope))
+        n_heads = report.count("trained", report.pose, scope).n_heads
         lines.append(f"{report.pose}, of {n_heads:,} {scope} at |t| > {report.threshold:g}: {found}.")
-    wanted = {"the lexical sets (median)": report.lexical, "setting": ("setting",)}
-    for what, names in (wanted | {"remarks": ("remarks",), "length": ("length",)}).items():
+    wanted = {"the lexical sets (median)": report.lexical}
+    for what, names in (wanted | {name: (name,) for name in ("setting", "remarks", "length")}).items():
         if names and set(names) <= set(report.controls):
-            found = each({weights: _ratio(report, weights, names) for weights in report.weights})
+            found = each(partial(_ratio, report, names=names))
             lines.append(f"Attention heads that respond more to pose than to {what}, and the reverse: {found}.")
     if report.survivors:
-        pairs = {weights: report.survivors[weights, _ORDER[0]] for weights in report.weights}
-        found = each({weights: f"{more:,} : {less:,}" for weights, (more, less) in pairs.items()})
+        found = each(partial(_survivors, report))
         lines.append(f"Attention heads that respond more to pose than to every one of these sets, or less: {found}.")
     for name in report.of_role("nothing"):
         ps = {w: [report.count(w, name, scope).set_p[0] for scope in _ORDER] for w in report.weights}
-        found = each({weights: f"{own:.3f} and {card:.3f}" for weights, (own, card) in ps.items()})
-        lines.append(
-            f"The {name}, where there is nothing to find, set-level p over attention heads and card heads: {found}."
-        )
+        found = "; ".join(f"{weights} {own:.3f} and {card:.3f}" for weights, (own, card) in ps.items())
+        nothing = f"The {name}, where there is nothing to find"
+        lines.append(f"{nothing}, set-level p over attention heads and card heads: {found}.")
     if len(report.weights) > 1:
         lines.append(
             "A head that responds on untrained weights responds to how the text features differ, not to anything that "
@@ -73,10 +66,7 @@ def reading(report: ControlReport) -> list[str]:
 
 
 def tables(report: ControlReport) -> list[Table]:
-    """Every table of the report, attention heads before card heads before families.
-
-    >>> print(tables(report)[0].text)
-    """
+    """Every table of the report, attention heads before card heads before families."""
     made = [_families(report)] if report.controls else []
     made += [_counts(report, scope) for scope in (*_ORDER, *(s for s in report.scopes if s not in WHOLE))]
     if report.controls:
@@ -99,8 +89,7 @@ def _families(report: ControlReport) -> Table:
         for weights in report.weights:
             row.append(_share(report, weights, report.pose, scope))
             row += [_ratio(report, weights, names, scope) for names in (report.lexical, ("setting",))]
-            more = report.survivors.get((weights, scope))
-            row.append("—" if more is None else f"{more[0]:,} : {more[1]:,}")
+            row.append(_survivors(report, weights, scope))
         rows.append(tuple(row))
     spared = " and ".join(name for role in ("nothing", "near") for name in report.of_role(role))
     note = (
@@ -121,13 +110,7 @@ def _counts(report: ControlReport, scope: str) -> Table:
         for weights in report.weights:
             c = report.count(weights, name, scope)
             r = "—" if c.split_half is None else _r(c.split_half[0])
-            row += [
-                _share(report, weights, name, scope),
-                f"{c.null_p99[0]:,.0f}",
-                f"{c.set_p[0]:.3f}",
-                r,
-                f"{c.mean_d2:.2f}",
-            ]
+            row += [_share(report, weights, name, scope), *_null(c.null_p99[0], c.set_p[0]), r, f"{c.mean_d2:.2f}"]
         rows.append(tuple(row))
     note = (
         f"At |t| > {report.threshold:g} of {first.n_heads:,} {unit_of(report.head_map, scope)}; the 99th percentile "
@@ -157,10 +140,9 @@ def _blocks(report: ControlReport) -> Table:
     columns = [(weights, name) for weights in report.weights for name in shown]
     header = ("block", *(f"{weights}: {name}" for weights, name in columns))
     found = [report.selectivity(weights, name, _ORDER[0]).blocks for weights, name in columns]
-    rows = [
-        (parts[0][0], *(f"{larger} : {smaller}" for _, larger, smaller, _ in parts))
-        for parts in zip(*found, strict=True)
-    ]
+    rows = []
+    for (block, *_), *parts in zip(found[0], *found, strict=True):
+        rows.append((block, *(f"{larger} : {smaller}" for _, larger, smaller, _ in parts)))
     note = "Attention heads with |pose| > |control| : the reverse."
     return Table("Pose against controls, by block", note, (header, *rows))
 
@@ -176,8 +158,8 @@ def _placement(report: ControlReport) -> Table:
                 if p is None:
                     row.append("—")
                     continue
-                low, high = float(np.min(p.others)), float(np.max(p.others))
-                row.append(f"{p.value:,.{digits}f}; {low:,.{digits}f}–{high:,.{digits}f}; p {p.p:.2f}")
+                own, low, high = (f"{value:,.{digits}f}" for value in (p.value, min(p.others), max(p.others)))
+                row.append(f"{own}; {low}–{high}; p {p.p:.2f}")
         rows.append(tuple(row))
     k = len(report.lexical)
     note = f"Pose; least to most of the {k} sets of remarks; p = (b + 1)/({k} + 1) with b of them at least as large. "
@@ -189,14 +171,11 @@ def _correlation(report: ControlReport) -> Table:
     twins = [weights for weights in report.weights if weights != "trained"]
     between = [*(("trained", twin) for twin in twins), *pairwise(twins)]
     with_pose = [f"with pose, {weights}" for weights in report.weights]
-    rows = [
-        (
-            name,
-            *(_r(report.set_correlation(weights, report.pose, name)) for weights in report.weights),
-            *(_r(report.weights_correlation(name, a, b)) for a, b in between),
-        )
-        for name in report.sets
-    ]
+    rows = []
+    for name in report.sets:
+        r = [report.set_correlation(weights, report.pose, name) for weights in report.weights]
+        r += [report.weights_correlation(name, a, b) for a, b in between]
+        rows.append((name, *map(_r, r)))
     header = ("set", *with_pose, *(f"{a} with {b}" for a, b in between))
     return Table("Correlation of t maps", "Pearson r over attention heads.", (header, *rows))
 
@@ -214,8 +193,7 @@ def _designs(report: ControlReport) -> Table:
             found.setdefault(factor.effect, []).append((factor.count, factor.null_p99, factor.p))
     header = ("effect", *(f"{weights}: {part}" for weights in report.weights for part in ("heads", "null p99", "p")))
     rows = [
-        (name, *(cell for n, p99, p in cells for cell in (f"{n:,}", f"{p99:,.0f}", f"{p:.3f}")))
-        for name, cells in found.items()
+        (name, *(cell for n, p99, p in cells for cell in (f"{n:,}", *_null(p99, p)))) for name, cells in found.items()
     ]
     note = (
         "Attention heads that pass. Canonical × expressive and bent joints: t over subjects of `articulation`. Bodies "
@@ -233,6 +211,16 @@ def _ratio(report: ControlReport, weights: str, names: Sequence[str], scope: str
     """ "26 : 0", heads with |pose| > |control| and the reverse; a dash where a set is missing."""
     found = report.larger_smaller(weights, names, scope)
     return "—" if found is None else f"{found[0]:,.0f} : {found[1]:,.0f}"
+
+
+def _survivors(report: ControlReport, weights: str, scope: str = _ORDER[0]) -> str:
+    """The same against every control at once."""
+    found = report.survivors.get((weights, scope))
+    return "—" if found is None else f"{found[0]:,} : {found[1]:,}"
+
+
+def _null(p99: float, p: float) -> tuple[str, str]:
+    return f"{p99:,.0f}", f"{p:.3f}"
 
 
 def _r(value: float) -> str:

@@ -20,8 +20,6 @@ from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS, check_pairs, 
 
 
 class Endpoints:
-    """The functions that programs call, around one model."""
-
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
@@ -53,11 +51,8 @@ class Endpoints:
             text = _text("csv", csv)
             pairs = parse_csv(text, "csv") if text.strip() else _shipped(_text("prompts", prompts))
             check_pairs(len(pairs))
-            config = ProbeConfig(
-                seed=SEED.check(seed, "seed"),
-                n_seeds=RUN_SEEDS.check(n_seeds, "n_seeds"),
-                num_inference_steps=STEPS.check(num_inference_steps, "num_inference_steps"),
-            )
+            seeds = SEED.check(seed, "seed"), RUN_SEEDS.check(n_seeds, "n_seeds")
+            config = ProbeConfig(*seeds, STEPS.check(num_inference_steps, "num_inference_steps"))
             check_work(len(pairs), config)
             return _described(self._last(pairs, config), counting)
 
@@ -79,22 +74,12 @@ class Endpoints:
             tokens = self._engine.tokens(prompts.prompts).reshape(-1, 2)
             result = self._last(prompts, config)
             reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
-        return {
-            "model": result.model,
-            "t_over": reading.over,
-            "n_heads": len(reading.t),
-            "n_above_3": reading.n_above,
-            "sentences": list(reading.sentences),
-            "blocks": [
-                {
-                    "block": name,
-                    "max_abs_t": round(float(t.max()), 2),
-                    "n_above": int((t > THRESHOLDS[0]).sum()),
-                    "n_heads": len(t),
-                }
-                for name, t in zip(reading.names, reading.by_block(reading.abs_t), strict=True)
-            ],
-        }
+        blocks = []
+        for name, t in zip(reading.names, reading.by_block(reading.abs_t), strict=True):
+            largest, n_above = round(float(t.max()), 2), int((t > THRESHOLDS[0]).sum())
+            blocks.append({"block": name, "max_abs_t": largest, "n_above": n_above, "n_heads": len(t)})
+        found = {"model": result.model, "t_over": reading.over, "n_heads": len(reading.t), "n_above_3": reading.n_above}
+        return found | {"sentences": list(reading.sentences), "blocks": blocks}
 
     def results(self, run: str = "", counting: str = "card") -> dict[str, Any]:
         """List the cached runs, and give one's numbers.

@@ -5,10 +5,11 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from plantain.data.dataset import default_repo, fetch_runs
 from plantain.data.result import ProbeResult, load_result
@@ -19,6 +20,7 @@ from plantain.questions.counted import Counted, RunWithTwin
 
 PUBLISHED = "published"
 _LOG = logging.getLogger(__name__)
+_Reader = TypeVar("_Reader", bound=Callable[..., Any])  # of a run's folder first
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,16 @@ class Entry:
     folder: Path | None
 
 
+def _kept(maxsize: int) -> Callable[[_Reader], _Reader]:
+    """Keep in memory what a function makes of a run's folder, until the folder changes."""
+
+    def keeping(make: _Reader) -> _Reader:
+        made = lru_cache(maxsize)(lambda folder, changed, *args: make(folder, *args))
+        return cast(_Reader, lambda folder, *args: made(folder, (folder / "run.json").stat().st_mtime_ns, *args))
+
+    return keeping
+
+
 def saved_folder() -> Path:
     """Where runs made here are saved: ``runs`` under the folder the page was started in."""
     return Path("runs").resolve()
@@ -38,7 +50,12 @@ def saved_folder() -> Path:
 @lru_cache(maxsize=1)
 def fetched_folder() -> Path:
     """Where runs of the results dataset lie; a Space has no disk that lasts."""
-    folder = Path(tempfile.mkdtemp(prefix="plantain-runs-"))
+    return temporary_folder("plantain-runs-")
+
+
+def temporary_folder(prefix: str) -> Path:
+    """A new folder that goes when the process does."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -69,7 +86,7 @@ def entries() -> dict[str, Entry]:
     found = {}
     for origin, folder in _folders():
         try:
-            described = _described(folder, _changed(folder))
+            _, described = _known(folder)
         except (InputError, OSError):
             continue  # a damaged folder must not keep the page from opening; the shell names it
         name = "" if origin == "shipped" else f": {folder.name}"
@@ -93,21 +110,20 @@ def entry(key: str) -> Entry:
 
 
 def choices() -> list[tuple[str, str]]:
-    """(label, key) of every run, for a dropdown."""
     return [(known.label, key) for key, known in entries().items()]
 
 
+@_kept(32)  # Klein's are 10 MB each
 def load(folder: Path) -> ProbeResult:
-    """``load_result``, kept in memory until the folder changes."""
-    return _load(folder, _changed(folder))
+    return load_result(folder)
 
 
-def counted_in(folder: Path, counting: str = "card", step: int = 0) -> Counted:
-    """A saved run, counted, kept in memory until the folder changes."""
-    return _counted(folder, _changed(folder), counting, step)
+@_kept(64)
+def counted_in(folder: Path, counting: str, step: int) -> Counted:
+    return Counted(load(folder), counting, step)
 
 
-def both_in(folder: Path, counting: str = "card", step: int = 0) -> RunWithTwin:
+def both_in(folder: Path, counting: str, step: int) -> RunWithTwin:
     """The same beside its untrained twin, if one is at hand; kept while neither changes."""
     run = counted_in(folder, counting, step)
     return _both(run, twin_of(run))
@@ -121,18 +137,12 @@ def beside(run: Counted) -> RunWithTwin:
 def twin_of(run: Counted) -> Counted | None:
     """The same run on the untrained twin of its model, if it is at hand; of a partial run, its first pairs."""
     result = run.result
-    for _, folder in _folders():
-        try:
-            if _model(folder, _changed(folder)) != f"{result.model}-untrained":
-                continue
-            twin = load(folder)
-            if result.complete and is_untrained_twin(twin, result):
-                return counted_in(folder, run.counting, run.step)
-            whole = replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
-            if not result.complete and is_untrained_twin(twin, whole):
-                return _first_of(folder, _changed(folder), result.n_pairs, run.counting, run.step)
-        except (InputError, OSError):
-            continue
+    for folder, twin in _runs_of(f"{result.model}-untrained"):
+        if result.complete and is_untrained_twin(twin, result):
+            return counted_in(folder, run.counting, run.step)
+        whole = replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
+        if not result.complete and is_untrained_twin(twin, whole):
+            return _first_of(folder, result.n_pairs, run.counting, run.step)
     return None
 
 
@@ -163,13 +173,18 @@ def _like(result: ProbeResult, prompts: str, folders: Iterable[Path]) -> ProbeRe
 
 def cached_of(model: str) -> ProbeResult | None:
     """A complete cached run of a model, by name: what its speed is guessed from."""
+    return next((run for _, run in _runs_of(model) if run.complete), None)
+
+
+def _runs_of(model: str) -> Iterator[tuple[Path, ProbeResult]]:
+    """Folder and run of all runs of a model that can be read."""
     for _, folder in _folders():
         try:
-            if _model(folder, _changed(folder)) == model and (found := load(folder)).complete:
-                return found
+            found = load(folder) if _known(folder)[0] == model else None
         except (InputError, OSError):
             continue
-    return None
+        if found is not None:
+            yield folder, found
 
 
 def _folders() -> Iterator[tuple[str, Path]]:
@@ -179,18 +194,9 @@ def _folders() -> Iterator[tuple[str, Path]]:
             yield origin, path.parent
 
 
-def _changed(folder: Path) -> int:
-    return (folder / "run.json").stat().st_mtime_ns
-
-
-@lru_cache(maxsize=64)
-def _counted(folder: Path, changed: int, counting: str, step: int) -> Counted:
-    return Counted(_load(folder, changed), counting, step)
-
-
-@lru_cache(maxsize=16)
-def _first_of(folder: Path, changed: int, n_pairs: int, counting: str, step: int) -> Counted:
-    return Counted(_load(folder, changed).first(n_pairs), counting, step, n_flips=200)
+@_kept(16)
+def _first_of(folder: Path, n_pairs: int, counting: str, step: int) -> Counted:
+    return Counted(load(folder).first(n_pairs), counting, step, n_flips=200)
 
 
 @lru_cache(maxsize=64)
@@ -198,20 +204,9 @@ def _both(run: Counted, twin: Counted | None) -> RunWithTwin:
     return RunWithTwin(run, twin)
 
 
-@lru_cache(maxsize=4096)
-def _described(folder: Path, changed: int) -> str:
-    """What a run is, in words; kept when the run itself no longer is."""
-    result = _load(folder, changed)
+@_kept(4096)
+def _known(folder: Path) -> tuple[str, str]:
+    """A run's model, and what it is in words; kept when the run itself no longer is."""
+    result = load(folder)
     partial = "" if result.complete else f", {result.n_pairs} of {len(result.prompts)} pairs"
-    return f"{result.model}, {result.prompts.name}{partial}"
-
-
-@lru_cache(maxsize=4096)
-def _model(folder: Path, changed: int) -> str:
-    return _load(folder, changed).model
-
-
-# Klein's are 10 MB each.
-@lru_cache(maxsize=32)
-def _load(folder: Path, changed: int) -> ProbeResult:
-    return load_result(folder)
+    return result.model, f"{result.model}, {result.prompts.name}{partial}"

@@ -24,29 +24,21 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Engine:
-    """A model behind functions, so that ``app.py`` may run them on a borrowed GPU.
+    """A model behind functions, so that ``app.py`` may run them on a borrowed GPU."""
 
-    Attributes
-    ----------
-    model : name of the model, as ``load_pipeline`` takes it
-    probe : prompts, settings and a partial run to go on with (or None) in, progress after every batch out
-    draw : prompts and a seed in, a picture for each out; None where drawing takes minutes
-    tokens : real tokens of each prompt; raises InputError for a prompt too long
-    gpu_seconds : seconds of a borrowed GPU that a probe asks for; None where the machine is one's own
-    keep : a finished run in, where it was put for good out, or None; raises InputError when that fails
-    """
-
-    model: str
-    probe: Callable[[PromptSet, ProbeConfig, ProbeResult | None], Iterator[Progress]]
-    draw: Callable[[Sequence[str], int], list[Image]] | None
-    tokens: Callable[[Sequence[str]], np.ndarray]
-    gpu_seconds: Callable[[PromptSet, ProbeConfig], int] | None = None
-    keep: Callable[[ProbeResult], str | None] | None = None
+    model: str  # its name, as ``load_pipeline`` takes it
+    probe: Callable[[PromptSet, ProbeConfig, ProbeResult | None], Iterator[Progress]]  # a partial run is gone on with
+    draw: Callable[[Sequence[str], int], list[Image]] | None  # of prompts and a seed; None where it takes minutes
+    tokens: Callable[[Sequence[str]], np.ndarray]  # real ones of each prompt; InputError for a prompt too long
+    gpu_seconds: Callable[[PromptSet, ProbeConfig], int] | None = None  # of a borrowed GPU; None on one's own machine
+    keep: Callable[[ProbeResult], str | None] | None = None  # where a finished run was put; InputError when that fails
 
 
 # For events: a pipeline serves one caller at a time, and what needs none is not queued at all.
 ON_THE_MODEL: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "model"}
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LOUD: dict[str, Any] = QUIET | {"show_progress": "full"}
+LATEST: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
 
 
 def what_went_wrong(error: Exception) -> str:

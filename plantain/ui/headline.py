@@ -1,6 +1,5 @@
 """What a visitor sees first of a run: one claim, bars beside their untrained twin and their null, the card's table."""
 
-from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ from plantain.report import notes
 from plantain.ui import catalog
 from plantain.ui.catalog import PUBLISHED
 from plantain.ui.html import html_table
-from plantain.wording import Table
+from plantain.wording import Table, share
 
 EXPLAINED = (
     "<strong>|t|</strong>: paired t of a head over the pairs. <strong>k× empirical null p99</strong>: the observed "
@@ -24,12 +23,9 @@ EXPLAINED = (
     "double-stream and single-stream blocks. <strong>MLP</strong>: the channels of a single block that are not "
     "attention."
 )
-Bar = tuple[str, str, float, int]  # label, kind ("run", "twin" or "null"), heads, of how many
-NO_TWIN = "An untrained twin of this model has not been run: how much of this count was learned is unknown."
-NO_SUCH_TWIN = (
-    "Its untrained twin has not been run on these prompts with these settings: how much of this count was learned is "
-    "unknown."
-)
+_UNKNOWN = "how much of this count was learned is unknown."
+NO_TWIN = f"An untrained twin of this model has not been run: {_UNKNOWN}"
+NO_SUCH_TWIN = f"Its untrained twin has not been run on these prompts with these settings: {_UNKNOWN}"
 PUBLISHED_NOTE = (
     "Its per-head data were not released, so there is no head map, and the null's p99 counts (about 1,333 and 7) are "
     "derived from the printed ratios."
@@ -37,11 +33,7 @@ PUBLISHED_NOTE = (
 
 
 def headline(both: RunWithTwin) -> str:
-    """The claim and the bars of a run, as HTML."""
-    return (
-        f'<section class="plantain-page"><p class="plantain-claim">{_claim(both)}</p>'
-        f"{_bars(both)}{_about(both.run)}</section>"
-    )
+    return _section(_claim(both), _bars(both) + _about(both.run))
 
 
 def published_headline(counting: str = "card") -> str:
@@ -52,13 +44,8 @@ def published_headline(counting: str = "card") -> str:
         f"<strong>{table.counts[0]:,} of {table.n_heads:,} card heads ({_share(table)}) respond</strong> at |t| > 3, "
         f"as published. {NO_TWIN}"
     )
-    rows: list[Bar] = [("FLUX.2 Klein, as published", "run", table.counts[0], table.n_heads)]
-    rows.append(("99 % of sign flips", "null", table.null_p99[0], table.n_heads))
-    return (
-        f'<section class="plantain-page"><p class="plantain-claim">{claim}</p>'
-        f"{_bar_table(f'Card heads at |t| &gt; 3, of {table.n_heads:,}', rows)}"
-        f'<p class="plantain-note">{PUBLISHED_NOTE}{other}</p></section>'
-    )
+    bars = _bar_table("Card heads", "FLUX.2 Klein, as published", table)
+    return _section(claim, f'{bars}<p class="plantain-note">{PUBLISHED_NOTE}{other}</p>')
 
 
 def compact(both: RunWithTwin, figure: str, key: str) -> str:
@@ -74,13 +61,7 @@ def compact(both: RunWithTwin, figure: str, key: str) -> str:
 
 
 def compact_published() -> str:
-    """The embedded view of the published card."""
-    table = load_published()
-    rows = [
-        ("as published", "run", table.counts[0], table.n_heads),
-        ("99 % of sign flips", "null", table.null_p99[0], table.n_heads),
-    ]
-    bars = _bar_table(f"Card heads at |t| &gt; 3, of {table.n_heads:,}", rows)
+    bars = _bar_table("Card heads", "as published", load_published())
     title = "Which heads of FLUX.2 Klein respond when a body leaves the T-pose?"
     return _compact(title, bars, f"{NO_TWIN} {PUBLISHED_NOTE}", "", PUBLISHED)
 
@@ -104,13 +85,8 @@ def block_table(table: CardTable, twin: CardTable | None = None) -> Table:
     beside = {block.name: block for block in twin.blocks} if twin is not None else {}
     rows = []
     for block in table.blocks:
-        row = [
-            block.name,
-            f"{block.max_abs_t:.2f}",
-            str(block.n_above),
-            str(block.n_heads),
-            f"{block.median_abs_d:.2f}",
-        ]
+        row = [block.name, f"{block.max_abs_t:.2f}", str(block.n_above), str(block.n_heads)]
+        row.append(f"{block.median_abs_d:.2f}")
         if other := beside.get(block.name):
             row += [f"{other.max_abs_t:.2f}", str(other.n_above)]
         rows.append(tuple(row))
@@ -138,14 +114,12 @@ def _claim(both: RunWithTwin) -> str:
     said = f"<strong>{count} respond</strong> {what}. "
     if twin is None:
         return said + _missing_twin(result)
-    said += (
-        f"With a transformer that has learned nothing, <strong>{twin.card.counts[0]:,} ({_share(twin.card)})</strong> "
-        f"do{_beyond_null(twin.card)}. The count alone does not tell what was learned. "
-    )
-    attention, untrained = both.run.head, twin.head
-    return said + (
-        f"Of the model's own attention heads it is {attention.counts[0]:,} of {attention.n_heads:,}; untrained, "
-        f"{untrained.counts[0]:,}."
+    ratio, attention = twin.card.ratios[0], both.run.head
+    beyond = "" if ratio is None else f", {ratio:.1f} times what 99 % of sign flips allow"
+    return (
+        f"{said}With a transformer that has learned nothing, <strong>{twin.card.share}</strong> do{beyond}. The count "
+        f"alone does not tell what was learned. Of the model's own attention heads it is {attention.counts[0]:,} of "
+        f"{attention.n_heads:,}; untrained, {twin.head.counts[0]:,}."
     )
 
 
@@ -153,39 +127,28 @@ def _missing_twin(result: ProbeResult) -> str:
     return NO_SUCH_TWIN if catalog.cached_of(f"{result.model}-untrained") is not None else NO_TWIN
 
 
-def _beyond_null(table: CardTable) -> str:
-    ratio = table.ratios[0]
-    return "" if ratio is None else f", {ratio:.1f} times what 99 % of sign flips allow"
-
-
 def _about(counted: Counted) -> str:
     result = counted.result
     a, b = result.prompts.conditions
     known = notes.describe_run(result)
     rest = "; ".join(f"{key}: {value}" for key, value in known.items() if key in ("noise seeds", "steps", "picture"))
-    note = notes.about_model(result.model)
-    lines = [
+    lines = [escape(said) for said in (notes.shared_subjects(result), notes.about_model(result.model)) if said]
+    lines.append(
         f"<strong>{escape(result.model)}</strong>, {escape(known['prompts'])}. A: {escape(a)}; B: {escape(b)}; "
         f"t of B − A over pairs. Below, counted: <strong>{escape(notes.counting(result, counted.chosen))}</strong>. "
         f"{escape(rest[:1].upper() + rest[1:])}."
-    ]
-    for said in (note, notes.shared_subjects(result)):
-        if said:
-            lines.insert(0, escape(said))
+    )
     return "".join(f'<p class="plantain-muted plantain-prose">{line}</p>' for line in lines)
 
 
 def _bars(both: RunWithTwin) -> str:
-    groups = []
-    for what, name in (("card", "Card heads"), ("head", "Attention heads")):
-        table: Summary = getattr(both.run, what)
-        rows: list[Bar] = [(_short(both.result.model), "run", table.counts[0], table.n_heads)]
-        if both.twin is not None:
-            beside: Summary = getattr(both.twin, what)
-            rows.append(("untrained twin", "twin", beside.counts[0], beside.n_heads))
-        rows.append(("99 % of sign flips", "null", table.null_p99[0], table.n_heads))
-        groups.append(_bar_table(f"{name} at |t| &gt; 3, of {table.n_heads:,}", rows))
-    if both.result.model in EMBEDDED_MODELS:
+    model = both.result.model
+    label = "FLUX.2 Klein base 4B" if model == KLEIN else model.rsplit("/", 1)[-1]
+    groups = [
+        _bar_table("Card heads", label, both.run.card, both.beside(lambda twin: twin.card)),
+        _bar_table("Attention heads", label, both.run.head, both.beside(lambda twin: twin.head)),
+    ]
+    if model in EMBEDDED_MODELS:
         published = load_published()
         groups.append(
             '<p class="plantain-muted plantain-full">For comparison, the model card of FLUX.2 Klein: '
@@ -195,15 +158,21 @@ def _bars(both: RunWithTwin) -> str:
     return "".join(groups)
 
 
-def _bar_table(caption: str, rows: Sequence[Bar]) -> str:
+def _bar_table(counted: str, label: str, table: CardTable, twin: CardTable | None = None) -> str:
+    bars = [(label, "run", table.counts[0])] + ([("untrained twin", "twin", twin.counts[0])] if twin else [])
     body = "".join(
-        f'<tr><th scope="row">{escape(label)}</th>'
+        f'<tr><th scope="row">{escape(name)}</th>'
         f'<td><span class="plantain-track" aria-hidden="true"><span class="plantain-bar is-{kind}" '
-        f'style="width:{100 * count / n_heads:.1f}%"></span></span></td>'
-        f'<td class="plantain-number">{count:,.0f} ({100 * count / n_heads:.1f} %)</td></tr>'
-        for label, kind, count, n_heads in rows
+        f'style="width:{100 * count / table.n_heads:.1f}%"></span></span></td>'
+        f'<td class="plantain-number">{share(count, table.n_heads)}</td></tr>'
+        for name, kind, count in (*bars, ("99 % of sign flips", "null", table.null_p99[0]))
     )
+    caption = f"{counted} at |t| &gt; 3, of {table.n_heads:,}"
     return f'<table class="plantain-bars"><caption>{caption}</caption><tbody>{body}</tbody></table>'
+
+
+def _section(claim: str, rest: str) -> str:
+    return f'<section class="plantain-page"><p class="plantain-claim">{claim}</p>{rest}</section>'
 
 
 def _compact(title: str, bars: str, note: str, figure: str, key: str) -> str:
@@ -217,7 +186,3 @@ def _compact(title: str, bars: str, note: str, figure: str, key: str) -> str:
 
 def _share(table: CardTable) -> str:
     return f"{100 * table.shares[0]:.1f} %"
-
-
-def _short(model: str) -> str:
-    return "FLUX.2 Klein base 4B" if model == KLEIN else model.rsplit("/", 1)[-1]

@@ -10,25 +10,16 @@ from plantain.wording import Table
 
 
 def alert(what: str, said: object) -> str:
-    """A paragraph for what went wrong: ``what`` stands out, and what is said of it may hold anything.
-
-    >>> alert("Not run.", InputError("Prompt A is empty; write one."))
-    """
+    """A paragraph for what went wrong: ``what`` stands out, and what is said of it may hold anything."""
     return f'<p class="plantain-error" role="alert"><strong>{escape(what)}</strong> {escape(str(said))}</p>'
 
 
 def status(said: str) -> str:
-    """A line on how far something is."""
     return f'<p role="status">{escape(said)}</p>'
 
 
 def page_figure(draw: Callable[[float], Picture], *tables: Table) -> str:
-    """HTML of a figure, drawn for a wide and for a narrow screen; the page's CSS shows one of them.
-
-    >>> page_figure(lambda width: figures.split_half(summary, width=width), table)
-
-    Tables are unfolded below the figure by who wants numbers.
-    """
+    """A figure for a wide and for a narrow screen, of which the page's CSS shows one; tables are folded below it."""
     numbers = "".join(html_table(table) for table in tables)
     folded = f"<details><summary>The same as numbers</summary>{numbers}</details>" if tables else ""
     return (
@@ -38,10 +29,7 @@ def page_figure(draw: Callable[[float], Picture], *tables: Table) -> str:
 
 
 def section_html(section: Section) -> str:
-    """A section of a report: title, sentences, the picture with its numbers folded under it, else its tables.
-
-    >>> section_html(QUESTIONS["dose"].section(result, twin)[0])
-    """
+    """A section of a report: title, sentences, the picture with its numbers folded under it, else its tables."""
     said = "".join(f"<p>{escape(sentence)}</p>" for sentence in section.sentences)
     if section.draw is not None:
         shown = page_figure(section.draw, *section.tables)
@@ -54,9 +42,8 @@ def html_table(table: Table, caption: str | None = None) -> str:
     """An HTML table under its title; every cell is text and escaped, numbers are marked as such for their alignment."""
     head, *body = table.cells
     first = "".join(f'<th scope="col"{_number_class(cell)}>{escape(cell)}</th>' for cell in head)
-    rows = "".join(
-        "<tr>" + "".join(f"<td{_number_class(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
-    )
+    lines = ("".join(f"<td{_number_class(cell)}>{escape(cell)}</td>" for cell in row) for row in body)
+    rows = "".join(f"<tr>{line}</tr>" for line in lines)
     title = table.title if caption is None else caption
     said = f"<caption>{escape(title)}</caption>" if title else ""
     # Reached by the keyboard, since on a phone it scrolls.

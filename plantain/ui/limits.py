@@ -1,4 +1,4 @@
-"""What one visitor may ask of the page: limits and checks that its fields, links and endpoints share."""
+"""What one visitor may ask of the page, and how long it takes: what its fields, links and endpoints share."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,10 +7,15 @@ from typing import Any
 
 import gradio as gr
 
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError, is_number
 from plantain.questions.typed_pair import MAX_SEEDS
 from plantain.stats import MIN_PAIRS
+from plantain.ui import catalog
+from plantain.ui.engine import Engine
+from plantain.wording import duration
 
 # A page serves many: what would keep the model for longer than some minutes belongs on the command line.
 MAX_PAIRS, MAX_PASSES = 1000, 6400
@@ -36,6 +41,9 @@ class Whole:
         got = "nothing" if value is None else repr(value)
         got = got if len(got) <= 40 else f"{got[:40]}…"
         raise InputError(f"{name} must be a whole number from {self.low} to {self.high:,}; got {got}.")
+
+    def slider(self, value: int, label: str, **settings: Any) -> gr.Slider:
+        return gr.Slider(self.low, self.high, value=value, step=1, label=label, **settings)
 
     def read(self, text: str, name: str) -> int:
         """The same of a link's text: at most 16 digits alone."""
@@ -72,6 +80,37 @@ def passes(n_pairs: int, config: ProbeConfig) -> int:
     return 2 * n_pairs * config.n_seeds * config.num_inference_steps
 
 
+def estimate(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> str:
+    """Prompts, forwards and seconds of a run, said before anybody presses, with what the guess rests on."""
+    n_passes = passes(len(prompts), config)
+    work = f"{len(prompts)} pairs × 2 prompts"
+    for n, what in ((config.n_seeds, "seeds"), (config.num_inference_steps, "steps")):
+        work += f" × {n} {what}" if n > 1 else ""
+    said = f"{work} = {n_passes:,} passes through the model"
+    try:
+        check_work(len(prompts), config)
+    except InputError as error:
+        return f"{said}. {error}"
+    if engine.gpu_seconds is not None:
+        return f"{said}. It asks for {engine.gpu_seconds(prompts, config)} seconds of GPU; unused ones are given back."
+    cached = catalog.cached_of(engine.model)
+    if cached is None:
+        return f"{said}. No run of this model is cached to guess its speed from; the time left shows once it runs."
+    tokens_run = passes(cached.n_pairs, cached.config) * int(cached.token_counts[0, 0].sum())
+    seconds_a_token = float(cached.provenance.get("seconds", 0.0)) / tokens_run
+    seconds = seconds_a_token * n_passes * _tokens(cached, config)
+    device = cached.provenance.get("device", "its device")
+    return f"{said}: about {duration(seconds)}, at the speed of the cached run on {device}."
+
+
+def _tokens(cached: ProbeResult, config: ProbeConfig) -> float:
+    """Tokens of a forward at the wanted size, from those of the cached run at its own."""
+    n_image, *text = (int(n) for n in cached.token_counts[0, 0])
+    area = float(cached.provenance.get("height", 1)) * float(cached.provenance.get("width", 1))
+    wanted = area if config.height is None or config.width is None else float(config.height * config.width)
+    return n_image * wanted / area + sum(text)
+
+
 def pixels(size: object) -> int | None:
     """Height and width of a size in the menu; None for the model's own."""
     if not isinstance(size, str) or size not in SIZES:
@@ -80,10 +119,7 @@ def pixels(size: object) -> int | None:
 
 
 def verdicts(checks: Mapping[Any, Callable[[], object]]) -> dict[Any, Any]:
-    """For ``validator=``: the sentence of each check that raised InputError, beside its field.
-
-    A field that fails keeps its event out of the queue.
-    """
+    """For ``validator=``: each field's InputError beside it; a field that fails keeps its event out of the queue."""
     found = {}
     for field, check in checks.items():
         try:

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +19,30 @@ from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS
 _COPY = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
 # Tab ids, as links name them, and the labels that the page shows.
 TABS = {"results": "Results", "run": "Run the probe", "pair": "Your pair", "controls": "Controls", "method": "Method"}
-Fields = dict[str, Any]  # components that a link can set, by its parameter's name
 _LISTS = ("run", "other")  # dropdowns of runs
 
 
-@dataclass(frozen=True)
-class LinkBar:
-    """The button, and the place where the link is shown."""
-
-    copy: gr.Button
-    shown: gr.HTML
-
-
-def bar() -> LinkBar:
-    """Lay out the button and the place for the link."""
+def bar() -> tuple[gr.Button, gr.HTML]:
+    """Lay out the button, and the place where the link is shown."""
     with gr.Row(elem_classes=["plantain-linkbar"]):
         copy = gr.Button("Copy a link to this view", size="sm", scale=0, min_width=200, elem_classes=["plantain-full"])
         shown = gr.HTML("")
-    return LinkBar(copy, shown)
+    return copy, shown
 
 
-def connect(page: gr.Blocks, tabs: gr.Tabs, bar: LinkBar, fields: Mapping[str, Fields]) -> None:
+def connect(
+    page: gr.Blocks, tabs: gr.Tabs, copy: gr.Button, shown: gr.HTML, fields: Mapping[str, dict[str, Any]]
+) -> None:
     """Restore what the address names when the page opens, and make the button write an address.
 
-    ``fields``: what a link can set in the tabs results, run and pair, in the order in which copy_link.js takes it.
+    ``fields``: by tab and by a link's parameter what the link can set, in the order in which copy_link.js takes it.
     """
     linked = [field for of_tab in fields.values() for field in of_tab.values()]
 
     def opened(request: gr.Request) -> dict[Any, Any]:
         found, problems = read(request.query_params)
         tab = found.pop("tab", None)
-        update: dict[Any, Any] = {bar.shown: "".join(problems)} | ({tabs: gr.Tabs(selected=tab)} if tab else {})
+        update: dict[Any, Any] = {shown: "".join(problems)} | ({tabs: gr.Tabs(selected=tab)} if tab else {})
         # Runs saved or fetched since the page was built are in the lists from the start.
         known, named = catalog.choices(), fields["results"] | fields["run" if tab == "run" else "pair"]
         update |= {named[name]: gr.Dropdown(choices=known) for name in _LISTS}
@@ -58,9 +50,9 @@ def connect(page: gr.Blocks, tabs: gr.Tabs, bar: LinkBar, fields: Mapping[str, F
             update[named[name]] = gr.Dropdown(choices=known, value=found[name]) if name in _LISTS else found[name]
         return update
 
-    page.load(opened, None, [bar.shown, tabs, *linked], **QUIET)
+    page.load(opened, None, [shown, tabs, *linked], **QUIET)
     js = _COPY.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
-    bar.copy.click(None, linked, bar.shown, js=js, **QUIET)
+    copy.click(None, linked, shown, js=js, **QUIET)
 
 
 def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -74,9 +66,9 @@ def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         "tab": _tab,
         "run": lambda key: catalog.entry(key).key,
         "other": lambda key: catalog.entry(key).key,
-        "counting": _counting,
-        "a": lambda text: _prompt(text, "Prompt A"),
-        "b": lambda text: _prompt(text, "Prompt B"),
+        "counting": lambda key: _checked(key, check_counting, key),
+        "a": lambda text: _checked(text, check_text, text.strip(), "Prompt A"),
+        "b": lambda text: _checked(text, check_text, text.strip(), "Prompt B"),
         "seed": lambda text: SEED.read(text, "seed"),
         "seeds": lambda text: seeds.read(text, "Noise seeds"),
         "steps": lambda text: STEPS.read(text, "Denoising steps"),
@@ -98,11 +90,6 @@ def _tab(key: str) -> str:
     return key
 
 
-def _counting(key: str) -> str:
-    check_counting(key)
-    return key
-
-
-def _prompt(text: str, name: str) -> str:
-    check_text(text.strip(), name)
+def _checked(text: str, check: Callable[..., None], *given: str) -> str:
+    check(*given)
     return text

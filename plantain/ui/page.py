@@ -1,11 +1,16 @@
-"""The page: its head and its tabs."""
+"""The page: its look, its head and its tabs."""
+
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
+from plantain.paths import ROOT
+from plantain.report.palette import DARK, VARIABLES
 from plantain.ui import api, links
 from plantain.ui.engine import Engine
 from plantain.ui.links import TABS
-from plantain.ui.tabs import controls, method, pair, results, run
+from plantain.ui.tabs import controls, pair, results, run
 
 TITLE = "dense-plantain"
 INTRO = """# dense-plantain
@@ -13,13 +18,20 @@ Which heads of FLUX.2 Klein respond when a body leaves the T-pose, how sure can 
 25 prompt pairs, the same body in a T-pose and in an expressive pose; a paired t for every head, beside its sign-flip
 null and an untrained twin. A head that *responds to* the contrast need not stand for pose.
 """
+METHOD = ROOT / "docs" / "method.md"
+_CSS, _SCRIPT = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+for _selector, _colours in ((".dark", DARK), (":root", VARIABLES)):
+    _CSS = f"{_selector} {{ {' '.join(f'{name}: {value};' for name, value in _colours.items())} }}\n{_CSS}"
+# Not as gradio's ``css``: that is scoped to a container inside the page, where no rule can ask whether the page is
+# embedded.
+HEAD = f"<style>\n{_CSS}</style>\n<script>\n{_SCRIPT}</script>\n"
 
 
 def build_page(engine: Engine) -> gr.Blocks:
     """Assemble the page around a model; nothing is loaded until somebody runs something."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(INTRO, elem_classes=["plantain-title", "plantain-full"])
-        bar = links.bar()
+        copy, link = links.bar()
         with gr.Tabs() as tabs:
             with _tab("results"):
                 shown = results.build()
@@ -31,11 +43,32 @@ def build_page(engine: Engine) -> gr.Blocks:
                 checked = controls.build()
             tab.select(controls.fill, None, checked, show_progress="hidden", api_visibility="private")
             with _tab("method"):
-                method.build()
-        links.connect(page, tabs, bar, {"results": shown, "run": live, "pair": typed})
+                gr.Markdown(METHOD.read_text(encoding="utf-8"), elem_classes=["plantain-method"])
+        links.connect(page, tabs, copy, link, {"results": shown, "run": live, "pair": typed})
         api.build(engine)
     return page
 
 
 def _tab(key: str) -> gr.Tab:
     return gr.Tab(TABS[key], id=key)
+
+
+def theme() -> Any:
+    """Plain and legible, in the reader's own fonts: nothing is fetched from another host."""
+    return gr.themes.Default(
+        primary_hue=gr.themes.colors.orange,
+        neutral_hue=gr.themes.colors.gray,
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ).set(
+        # WCAG asks for a contrast of 4.5; gradio's own grey has 2.5.
+        body_text_color_subdued="#57606a",
+        body_text_color_subdued_dark="#aab2bd",
+        # White on gradio's own orange has 2.8.
+        button_primary_background_fill="#9a3412",
+        button_primary_background_fill_hover="#7c2d12",
+        button_primary_background_fill_dark="#9a3412",
+        button_primary_background_fill_hover_dark="#7c2d12",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+    )

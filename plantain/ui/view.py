@@ -1,11 +1,9 @@
 """The view of one run that several tabs share: claim, figures, tables, how to make it again, files."""
 
-import atexit
 import shutil
 import tempfile
 import zipfile
 from collections import deque
-from collections.abc import Sequence
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
@@ -22,9 +20,10 @@ from plantain.report import files as report
 from plantain.report import notes
 from plantain.report.command import is_shipped, prompts_json, shell_command
 from plantain.report.figures import response as figures
-from plantain.report.picture import NARROW, Picture
+from plantain.report.picture import NARROW
 from plantain.ui import catalog, headline
-from plantain.ui.html import alert, html_table, page_figure
+from plantain.ui.engine import QUIET
+from plantain.ui.html import html_table, page_figure
 
 _recent: deque[Path] = deque()
 # More than the views that are cached, so that a view never offers a folder that is gone.
@@ -35,10 +34,7 @@ _TWO_THIRDS = 6.4
 
 @cache
 def _downloads() -> Path:
-    """The process's folder for files to download; it goes when the process does."""
-    folder = Path(tempfile.mkdtemp(prefix="plantain-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return catalog.temporary_folder("plantain-")
 
 
 def counting_choice(**settings: Any) -> gr.Radio:
@@ -47,8 +43,12 @@ def counting_choice(**settings: Any) -> gr.Radio:
     return gr.Radio(choices, value="card", label="What counts as a head", **settings)
 
 
+def refresh_on_focus(runs: gr.Dropdown) -> None:
+    """Runs saved since the page was built appear in a list of runs."""
+    runs.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, runs, **QUIET)
+
+
 def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
-    """(label, index) of a run's captured steps."""
     levels = [f", noise level {level:.3g}" for level in result.levels] or [""] * result.config.num_inference_steps
     return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
@@ -59,9 +59,6 @@ PARTS = ("headline", "overview", "half", "table", "reproduce", "files", "compact
 
 class RunView:
     """Components of one run, laid out where it is made; ``show`` and its like give the values that it takes.
-
-    >>> view = RunView()
-    >>> button.click(lambda key: view.given(show_cached(catalog.entry(key), "card")), run, view.outputs)
 
     First values travel with the page, so that a cached run is there at first paint. With none the view takes no room.
     """
@@ -77,9 +74,8 @@ class RunView:
                 self.parts["reproduce"] = gr.HTML(first["reproduce"])
             title = "Download: tables, figures, a section for a model card, the run itself"
             with gr.Accordion(title, open=False, elem_classes=full):
-                self.parts["files"] = gr.File(
-                    first["files"], show_label=False, file_count="multiple", interactive=False
-                )
+                several: dict[str, Any] = {"file_count": "multiple", "interactive": False}
+                self.parts["files"] = gr.File(first["files"], show_label=False, **several)
             self.parts["compact"] = gr.HTML(first["compact"], elem_classes=["plantain-compact"], visible=compact)
 
     @property
@@ -115,21 +111,14 @@ def show_live(result: ProbeResult, counting: str, with_figure: bool) -> Values:
     """The same while a run goes on: claim and table each time, the map when asked, the rest at the end."""
     both = RunWithTwin(Counted(result, counting, n_flips=200))
     provisional = '<p class="plantain-muted">Provisional: the run goes on, and its null is of 200 flips.</p>'
-    values = {
-        "headline": headline.headline(both),
-        "table": provisional + headline.card_table(both.run.chosen, result.prompts),
-    }
-    return values | ({"overview": _overview(both)} if with_figure else {})
+    table = provisional + headline.card_table(both.run.chosen, result.prompts)
+    figure = {"overview": _overview(both)} if with_figure else {}
+    return {"headline": headline.headline(both), "table": table} | figure
 
 
 def blank(said: str = "") -> Values:
     """Empty the view, with a sentence in its place: old numbers must not stand under a new name."""
     return dict.fromkeys(PARTS, "") | {"headline": said, "files": None, "compact": said}
-
-
-def problem(said: str) -> Values:
-    """The empty view of a run that cannot be shown, with the reason."""
-    return blank(alert("Not shown.", said))
 
 
 @lru_cache(maxsize=48)
@@ -165,12 +154,9 @@ def _inference(both: RunWithTwin) -> str:
 
 
 def _overview(both: RunWithTwin) -> str:
-    summary, twin = both.run.chosen, both.beside(lambda twin: twin.chosen)
-
-    def draw(width: float) -> Picture:
-        return figures.overview(summary, both.result.head_map, "", twin, width)
-
-    return page_figure(draw, headline.block_table(summary, twin))
+    summary, heads, twin = both.run.chosen, both.result.head_map, both.beside(lambda twin: twin.chosen)
+    table = headline.block_table(summary, twin)
+    return page_figure(lambda width: figures.overview(summary, heads, "", twin, width), table)
 
 
 @lru_cache(maxsize=4)
@@ -210,8 +196,7 @@ def _files(both: RunWithTwin, folder: Path | None, target: Path) -> list[str]:
     texts = report.texts(both)
     if not is_shipped(result):
         texts["prompts.json"] = prompts_json(result)
-    for name, text in texts.items():
-        (target / name).write_text(text, encoding="utf-8", newline="")
+    report.write_texts(target, texts)
     named = [*texts]
     for name, picture in report.pictures(both).items():
         for kind in ("svg", "pdf") if name == "overview" else ("svg",):
@@ -223,16 +208,13 @@ def _files(both: RunWithTwin, folder: Path | None, target: Path) -> list[str]:
         for path in (folder / "run.json", *folder.glob("mean_square-*.safetensors")):
             _copied(path, target)
     # These two files together are the run: in a folder of their own, `load_result` reads them.
-    files = [str(target / name) for name in (*named, "run.json")] + [str(f) for f in target.glob("*.safetensors")]
-    return [_packed(files, target / "everything.zip"), *files]
-
-
-def _packed(files: Sequence[str], path: Path) -> str:
-    """All files in one: a browser stops to ask after ten downloads in a row."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    files = [*(target / name for name in (*named, "run.json")), *target.glob("*.safetensors")]
+    # All in one: a browser stops to ask after ten downloads in a row.
+    everything = target / "everything.zip"
+    with zipfile.ZipFile(everything, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
-            archive.write(file, Path(file).name)
-    return str(path)
+            archive.write(file, file.name)
+    return [str(file) for file in (everything, *files)]
 
 
 def _new_folder() -> Path:

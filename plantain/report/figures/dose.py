@@ -14,20 +14,13 @@ from plantain.report.picture import NARROW, WIDE, Picture, style
 from plantain.wording import signed
 
 _COLOURS = dict(zip(EXPLANATIONS, (MINUS, PLUS, RUN, GRID), strict=True))
+_LABELS = {"step": "a step: the same shift in all pairs", "slope": "a slope: as far as the pose is from the T-pose"}
+_LABELS |= {"both": "both", "none": "neither"}
 _ALIGN: tuple[Any, ...] = ("left", "center", "right")
-_LABELS = {
-    "step": "a step: the same shift in all pairs",
-    "slope": "a slope: as far as the pose is from the T-pose",
-    "both": "both",
-    "none": "neither",
-}
 
 
 def draw(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Picture:
     """What predicts the heads of each block best, pairs left out one at a time; the untrained twin at its side.
-
-    Above each panel, the heads that a model with the distance predicts better than a step, and the median of the same
-    number with permuted distances.
 
     >>> draw(found, found_of_the_twin).to_bytes("svg")
     """
@@ -35,11 +28,10 @@ def draw(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Picture:
     names = [block.name for block in found.blocks]
     n_joint = sum(name.startswith("joint") for name in names)
     with style():
-        columns = 2 if width > NARROW else 1
-        top = 0.5 + 0.19 * (2 if columns == 2 else 4)
+        wide = width > NARROW
+        top, gap = 0.5 + 0.19 * (2 if wide else 4), 0.3 if wide else 0.2
         height = panels.ROW * len(names)
         figure = Figure(figsize=(width, top + height + 0.55))
-        gap = 0.3 if width > NARROW else 0.2
         room = (width - panels.NAMES - 0.25 - gap * (len(shown) - 1)) / len(shown)
         for column, (run, label) in enumerate(shown):
             axes = panels.panel(figure, panels.NAMES + column * (room + gap), top, room, height)
@@ -49,20 +41,17 @@ def draw(found: Dose, twin: Dose | None = None, width: float = WIDE) -> Picture:
                 axes.set_yticklabels([])
             chance = np.median(run.distance_null)
             led = f"{run.n_by_distance:,}, by chance {chance:,.0f}"
-            panels.above(axes, 0.5, f"{label}\ndistance leads in {led}" if columns == 2 else f"{label}\n{led}")
-            axes.set_xlabel("share of a block's heads" if width > NARROW else "share of heads")
-        entries = [(panels.line_key(_COLOURS[name], 7), _LABELS[name]) for name in EXPLANATIONS]
-        panels.legend(figure, entries, columns)
+            panels.above(axes, 0.5, f"{label}\ndistance leads in {led}" if wide else f"{label}\n{led}")
+            axes.set_xlabel("share of a block's heads" if wide else "share of heads")
+        entries = [panels.key(_LABELS[name], _COLOURS[name], 7) for name in EXPLANATIONS]
+        panels.legend(figure, entries, 2 if wide else 1)
     return Picture(figure, alt_text(found, twin))
 
 
 def alt_text(found: Dose, twin: Dose | None = None) -> str:
-    """The finding of ``draw`` in words."""
     said = [_said(found, "this run")] + ([_said(twin, "the untrained twin")] if twin is not None else [])
-    return (
-        f"What predicts each head's shift best, by block, with the distance as {MEASURES[found.measure]}: "
-        f"{'; '.join(said)}."
-    )
+    distance = MEASURES[found.measure]
+    return f"What predicts each head's shift best, by block, with the distance as {distance}: {'; '.join(said)}."
 
 
 def _said(run: Dose, name: str) -> str:
@@ -76,7 +65,6 @@ def _said(run: Dose, name: str) -> str:
 
 
 def _bars(axes: Axes, run: Dose) -> None:
-    """Stacked shares, a row a block."""
     rows = np.arange(len(run.blocks))
     start = np.zeros(len(rows))
     for name in EXPLANATIONS:

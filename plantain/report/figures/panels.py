@@ -1,8 +1,4 @@
-"""Parts that several figures share: panels placed in inches, distributions by block, the map, keys.
-
-Places are in inches from the upper left corner, so that text keeps its size and panels take what a
-width leaves them.
-"""
+"""Parts that several figures share: panels placed in inches from the upper left, distributions, the map, keys."""
 
 import textwrap
 from collections.abc import Sequence
@@ -29,7 +25,6 @@ _MANY_COLUMNS, _PIXELS_A_ROW = 300, 8
 
 
 def panel(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
 
@@ -70,9 +65,13 @@ def write_title(figure: Figure, title: str) -> float:
 
 def distributions(axes: Axes, by_block: Sequence[np.ndarray], colour: str, offset: float) -> None:
     """Each block's range as a thin line, its quartiles as a thick one, its median as a dot."""
-    rows = np.arange(len(by_block)) + offset
     finite = [t[np.isfinite(t)] if np.isfinite(t).any() else np.zeros(1) for t in by_block]
-    low, q1, median, q3, high = np.array([np.quantile(t, [0, 0.25, 0.5, 0.75, 1]) for t in finite]).T
+    quantiles = np.array([np.quantile(t, [0, 0.25, 0.5, 0.75, 1]) for t in finite]).T
+    _ranges(axes, np.arange(len(by_block)) + offset, quantiles, colour)
+
+
+def _ranges(axes: Axes, rows: Any, quantiles: Any, colour: str) -> None:
+    low, q1, median, q3, high = quantiles
     axes.hlines(rows, low, high, color=colour, linewidth=0.9)
     axes.hlines(rows, q1, q3, color=colour, linewidth=3.2)
     axes.plot(median, rows, "o", color=PAPER, markeredgecolor=colour, markeredgewidth=1, markersize=3.6)
@@ -84,9 +83,7 @@ def distribution_key(figure: Figure, top: float, entries: Sequence[tuple[str, st
     glyphs = panel(figure, _EDGE, top, 0.42, height)
     glyphs.set_axis_off()
     for row, (colour, name) in enumerate(entries):
-        glyphs.hlines([row], 0, 1, color=colour, linewidth=0.9)
-        glyphs.hlines([row], 0.25, 0.7, color=colour, linewidth=3.2)
-        glyphs.plot([0.45], [row], "o", color=PAPER, markeredgecolor=colour, markeredgewidth=1, markersize=3.6)
+        _ranges(glyphs, row, (0, 0.25, 0.45, 0.7, 1), colour)
         write(figure, 0.56, top + 0.17 * (row + 0.5), name)
     glyphs.set(xlim=(0, 1), ylim=(len(entries) - 0.5, -0.5))
     write(figure, _EDGE, top + height + 0.11, "range, quartiles, median", color=MUTED)
@@ -102,10 +99,11 @@ def threshold_lines(axes: Axes, thresholds: Sequence[float]) -> None:
 
 def above(axes: Axes, x: float, text: str, colour: str = INK) -> None:
     """A small text above a panel, at a place of its x axis."""
-    where: Any = ("data", "axes fraction")
-    axes.annotate(
-        text, (x, 1), (0, 3), xycoords=where, textcoords="offset points", ha="center", fontsize=SMALL, color=colour
-    )
+    note(axes, text, (x, 1), (0, 3), colour, xycoords=("data", "axes fraction"), ha="center")
+
+
+def note(axes: Axes, text: str, at: Any, offset: tuple[int, int], colour: str = INK, **settings: Any) -> None:
+    axes.annotate(text, at, offset, textcoords="offset points", fontsize=SMALL, color=colour, **settings)
 
 
 def block_rows(axes: Axes, names: Sequence[str], n_joint: int) -> None:
@@ -118,10 +116,7 @@ def block_rows(axes: Axes, names: Sequence[str], n_joint: int) -> None:
 
 
 def abs_t_axis(axes: Axes, highest: float) -> bool:
-    """|t| from 0: linear, or linear to 8 and logarithmic beyond where the largest would flatten the rest.
-
-    Returns whether it is logarithmic.
-    """
+    """|t| from 0, beyond 8 logarithmic where the largest would flatten the rest; returns whether it is."""
     w = inches_wide(axes)
     if highest <= _LARGE:
         axes.set_xlim(0, highest)
@@ -136,12 +131,6 @@ def abs_t_axis(axes: Axes, highest: float) -> bool:
     return True
 
 
-def colour_limit(t: np.ndarray, least: float) -> float:
-    """Where the colour is full: a few extreme heads should not make all others pale."""
-    finite = np.abs(t[np.isfinite(t)])
-    return max(least, float(np.quantile(finite, 0.995)) if finite.size else 0.0)
-
-
 def signed_map(axes: Axes, by_block: Sequence[np.ndarray], limit: float, n_joint: int, n_attention: int) -> None:
     """Signed t, a row a block; frames go around the heads there are, so that no head is not a zero."""
     n_columns, n_rows = max(len(t) for t in by_block), len(by_block)
@@ -151,12 +140,9 @@ def signed_map(axes: Axes, by_block: Sequence[np.ndarray], limit: float, n_joint
     cells = signed_cells(grid, limit)
     many = n_columns > _MANY_COLUMNS
     # "none" keeps the raster at a pixel a head in files; a viewer enlarges it.
-    image = axes.imshow(
-        np.repeat(cells, _PIXELS_A_ROW, axis=0) if many else cells,
-        aspect="auto",
-        interpolation="none",
-        extent=(-0.5, n_columns - 0.5, n_rows - 0.5, -0.5),
-    )
+    extent = (-0.5, n_columns - 0.5, n_rows - 0.5, -0.5)
+    raster = np.repeat(cells, _PIXELS_A_ROW, axis=0) if many else cells
+    image = axes.imshow(raster, aspect="auto", interpolation="none", extent=extent)
     image.set_gid(SMOOTH if many else None)
     for first, last in ((0, n_joint), (n_joint, n_rows)):
         if last > first:
@@ -201,43 +187,21 @@ def dot_with_number(axes: Axes, x: float, y: float, colour: str, text: str, corn
     """A point of a curve with its value at a corner of it: "upper right", "lower right" or "lower left"."""
     axes.plot([x], [y], "o", color=PAPER, markeredgecolor=colour, markeredgewidth=1.4, markersize=4.6, clip_on=False)
     place = (-5 if "left" in corner else 5, -11 if "lower" in corner else 3)
-    align: Any = "right" if "left" in corner else "left"
-    axes.annotate(text, (x, y), place, textcoords="offset points", fontsize=SMALL, color=INK, ha=align)
+    note(axes, text, (x, y), place, ha="right" if "left" in corner else "left")
 
 
-def beside(axes: Axes, x: float, y: float, text: str) -> None:
-    """A muted text to the right of a point, where need be beyond the panel."""
-    axes.annotate(
-        text,
-        (x, y),
-        (5, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=SMALL,
-        color=MUTED,
-        annotation_clip=False,
-    )
+def key(text: str, colour: str, linewidth: float = 3.2, **settings: Any) -> tuple[Line2D, str]:
+    """An entry of ``legend``: a stroke, and what it stands for."""
+    return Line2D([], [], color=colour, linewidth=linewidth, **settings), text
 
 
-def line_key(colour: str, linewidth: float = 3.2, **settings: Any) -> Line2D:
-    """A stroke for ``legend``."""
-    return Line2D([], [], color=colour, linewidth=linewidth, **settings)
-
-
-def legend(figure: Figure, entries: Sequence[tuple[Any, str]], columns: int = 4) -> None:
-    """(stroke, text) along the upper edge of a figure."""
+def legend(figure: Figure, entries: Sequence[tuple[Line2D, str]], columns: int = 4) -> None:
+    """Entries of ``key`` along the upper edge of a figure."""
     w, h = figure.get_size_inches()
-    figure.legend(
-        [stroke for stroke, _ in entries],
-        ["\n".join(wrapped(text, w - 0.5)) for _, text in entries],
-        loc="upper left",
-        bbox_to_anchor=(0.03 / w, 1 - 0.05 / h),
-        ncols=columns,
-        handlelength=1.6,
-        columnspacing=1.2,
-        borderaxespad=0,
-        borderpad=0.2,
-    )
+    strokes, texts = zip(*entries, strict=True)
+    lines = ["\n".join(wrapped(text, w - 0.5)) for text in texts]
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.03 / w, 1 - 0.05 / h), "borderaxespad": 0}
+    figure.legend(strokes, lines, ncols=columns, handlelength=1.6, columnspacing=1.2, borderpad=0.2, **place)
 
 
 def density(a: np.ndarray, b: np.ndarray, limit: float) -> np.ndarray:

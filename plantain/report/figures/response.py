@@ -1,7 +1,6 @@
 """Figures of a run: one function a figure, each with the sentence that says what it shows.
 
-Drawn on matplotlib ``Figure`` objects without pyplot, so that threads of a server share nothing. Every
-function takes a width in inches: ``WIDE`` for a page, ``NARROW`` for a telephone.
+Without pyplot: threads of a server share nothing. Widths are in inches, ``WIDE`` (a page) or ``NARROW`` (a phone).
 """
 
 from collections.abc import Sequence
@@ -17,8 +16,10 @@ from plantain.questions.thresholds import CountCurve
 from plantain.report.figures import panels
 from plantain.report.palette import GRID, MUTED, PLUS, RUN, TWIN
 from plantain.report.picture import NARROW, TEXT, WIDE, Picture, style
+from plantain.stats import THRESHOLDS
 from plantain.wording import signed
 
+_Blocks = Sequence[np.ndarray]  # |t| of the heads of each block
 # More points than this become a raster: as vectors they would be megabytes.
 _MAX_POINTS = 1500
 _COUNTS = 0.82  # inches for "10,000" and the name of the axis
@@ -27,11 +28,9 @@ _COUNTS = 0.82  # inches for "10,000" and the name of the axis
 def overview(
     summary: Summary, head_map: HeadMap, title: str = "", twin: Summary | None = None, width: float = WIDE
 ) -> Picture:
-    """Blocks down the page: left, |t| over each block's heads; right, the map of signed t.
+    """Blocks down the page: left, |t| over each block's heads, the untrained twin's below; right, the map of signed t.
 
     >>> figures.overview(plantain.summarise(result), result.head_map).to_bytes("svg")
-
-    ``twin`` is the summary of the untrained twin in the same view, drawn in grey under each block.
     """
     table = head_map.table(summary.view)
     present = [i for i in range(len(head_map.block_names)) if (table["block_index"] == i).any()]
@@ -63,7 +62,9 @@ def overview(
         key = [(RUN, "this run"), (TWIN, "untrained twin")] if twin is not None else [(RUN, "heads of a block")]
         panels.distribution_key(figure, top + rows_height + 0.5, key)
 
-        limit = panels.colour_limit(summary.t, summary.thresholds[-1])
+        # Full colour is the extremes' alone, and these are few: they should not make all others pale.
+        finite = np.abs(summary.t[np.isfinite(summary.t)])
+        limit = max(summary.thresholds[-1], float(np.quantile(finite, 0.995)) if finite.size else 0.0)
         panels.signed_map(right, by_block, limit, n_joint, n_attention)
         right.set_xlabel("head within its block")
         panels.colour_bar(figure, right, top + rows_height + 0.52, limit)
@@ -71,11 +72,7 @@ def overview(
 
 
 def null_counts(curve: CountCurve, twin: CountCurve | None = None, width: float = WIDE) -> Picture:
-    """Heads above every threshold, observed and under sign flips; no threshold is special.
-
-    >>> figures.null_counts(count_curve(result, table), count_curve(twin, twin_table))
-    """
-    marks = (3.0, 5.0)
+    """Heads above every threshold, observed and under sign flips; no threshold is special."""
     columns = 4 if width > NARROW else 2
     dashed = (0, (4, 2))
     with style():
@@ -85,12 +82,11 @@ def null_counts(curve: CountCurve, twin: CountCurve | None = None, width: float 
         x = curve.thresholds
         axes.fill_between(x, 0, curve.null_p99, color=MUTED, alpha=0.22, linewidth=0)
         axes.plot(x, curve.null_median, color=MUTED, linewidth=1)
-        entries = [(panels.line_key(RUN, 2.2), "observed")]
+        entries = [panels.key("observed", RUN, 2.2)]
         if twin is not None:
             axes.plot(twin.thresholds, twin.observed, color=TWIN, linewidth=1.6, linestyle=dashed)
-            entries.append((panels.line_key(TWIN, 1.6, linestyle=dashed), "untrained twin"))
-        entries.append((panels.line_key(MUTED, 7, alpha=0.3), "99 % of sign flips"))
-        entries.append((panels.line_key(MUTED, 1), "median flip"))
+            entries.append(panels.key("untrained twin", TWIN, 1.6, linestyle=dashed))
+        entries += [panels.key("99 % of sign flips", MUTED, 7, alpha=0.3), panels.key("median flip", MUTED, 1)]
         axes.plot(x, curve.observed, color=RUN, linewidth=2.2)
         # Logarithmic, so that a count and a null a hundred times smaller are both read; 0 has its own place.
         axes.set_yscale("symlog", linthresh=1, linscale=0.45)
@@ -98,24 +94,22 @@ def null_counts(curve: CountCurve, twin: CountCurve | None = None, width: float 
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(0, 1.5 * curve.n_heads)
         logarithmic = panels.abs_t_axis(axes, max(float(x[-1]), float(twin.thresholds[-1]) if twin else 0.0))
-        panels.threshold_lines(axes, marks)
-        for threshold in marks:
+        panels.threshold_lines(axes, THRESHOLDS)
+        said = []
+        for threshold in THRESHOLDS:
             observed, p99 = curve.at(threshold)
             panels.dot_with_number(axes, threshold, observed, RUN, f"{observed:,}")
+            said.append(f"at |t| > {threshold:g}, {observed:,} of {curve.n_heads:,} against {p99:,.0f}")
             if twin is not None:
                 beside = twin.at(threshold)[0]
                 panels.dot_with_number(axes, threshold, beside, TWIN, f"{beside:,}", "lower left")
+                said[-1] += f", untrained twin {beside:,}"
             # Under its own curve, and above the axis where it is 0.
             corner = "lower right" if p99 >= 1 else "upper right"
             panels.dot_with_number(axes, threshold, p99, MUTED, f"null p99 {p99:,.0f}", corner)
         axes.set_xlabel("threshold of |t|" + " (logarithmic from 8)" * logarithmic)
         panels.y_label(axes, "heads above it", _COUNTS - 0.24)
         panels.legend(figure, entries, columns)
-    said = []
-    for threshold in marks:
-        observed, p99 = curve.at(threshold)
-        beside_said = f", untrained twin {twin.at(threshold)[0]:,}" if twin is not None else ""
-        said.append(f"at |t| > {threshold:g}, {observed:,} of {curve.n_heads:,} against {p99:,.0f}{beside_said}")
     start = "Heads above every threshold of |t|, beside the 99th percentile of sign flips: "
     return Picture(figure, start + "; ".join(said) + ".")
 
@@ -126,10 +120,11 @@ def split_half(summary: Summary, twin: Summary | None = None, width: float = WID
     if twin is not None:
         shown.append((twin.split_half_r, TWIN, "untrained twin"))
     found = [(r[np.isfinite(r)], colour, label) for r, colour, label in shown]
-    said = [
-        f"{label}, median {np.median(r):.3f} over {len(r)} random splits" if len(r) else f"{label}, not defined"
-        for r, _, label in found
-    ]
+    said, entries = [], []
+    for r, colour, label in found:
+        median = f"median {np.median(r):.3f}" if len(r) else "not defined"
+        said.append(f"{label}, {median}" + (f" over {len(r)} random splits" if len(r) else ""))
+        entries.append(panels.key(f"{label}: {median}", colour, 7, alpha=0.75))
     with style():
         figure = Figure(figsize=(width, 2.55))
         axes = panels.panel(figure, 0.62, 0.42, width - 0.62 - 0.2, 1.65)
@@ -144,14 +139,7 @@ def split_half(summary: Summary, twin: Summary | None = None, width: float = WID
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         axes.set_xlabel("Pearson r between the halves' t maps")
         axes.set_ylabel("random splits")
-        medians = [f"median {np.median(r):.3f}" if len(r) else "not defined" for r, _, _ in found]
-        panels.legend(
-            figure,
-            [
-                (panels.line_key(colour, 7, alpha=0.75), f"{label}: {median}")
-                for (_, colour, label), median in zip(found, medians, strict=True)
-            ],
-        )
+        panels.legend(figure, entries)
     return Picture(figure, f"Split-half r: {'; '.join(said)}.")
 
 
@@ -164,12 +152,11 @@ def block_maxima(table: CardTable, title: str = "", width: float = WIDE) -> Pict
         panels.write_title(figure, title)
         room = 1.3  # for the count beside a bar
         axes = panels.panel(figure, panels.NAMES, top, width - panels.NAMES - room, height)
-        rows = list(range(len(table.blocks)))
         maxima = [block.max_abs_t for block in table.blocks]
-        axes.barh(rows, maxima, color=RUN, height=0.62)
-        for row, block in zip(rows, table.blocks, strict=True):
+        axes.barh(range(len(maxima)), maxima, color=RUN, height=0.62)
+        for row, block in enumerate(table.blocks):
             said = f"{block.n_above:,}/{block.n_heads:,} at |t|>{block.threshold:g}"
-            panels.beside(axes, block.max_abs_t, row, said)
+            panels.note(axes, said, (block.max_abs_t, row), (5, 0), MUTED, va="center", annotation_clip=False)
         axes.set_xlim(0, 1.02 * max(maxima))
         panels.threshold_lines(axes, table.thresholds)
         panels.block_rows(axes, [block.name for block in table.blocks], 0)
@@ -178,23 +165,14 @@ def block_maxima(table: CardTable, title: str = "", width: float = WIDE) -> Pict
 
 
 def pair_over_reference(
-    abs_t: Sequence[np.ndarray],
-    reference: Sequence[np.ndarray] | None,
-    names: Sequence[str],
-    label: str,
-    reference_label: str = "",
-    thresholds: Sequence[float] = (3.0, 5.0),
-    width: float = WIDE,
+    abs_t: _Blocks, reference: _Blocks | None, names: Sequence[str], label: str, beside: str = "", width: float = WIDE
 ) -> Picture:
-    """Per-block |t| of a typed pair, over the same blocks of a cached run in grey.
-
-    ``abs_t`` and ``reference`` hold an array of |t| for each block.
-    """
+    """|t| of a typed pair, an array a block, over the same blocks of a cached run in grey; both by their label."""
     finite = [float(t[np.isfinite(t)].max(initial=0)) for t in (*abs_t, *(reference or []))]
     with style():
-        entries = [(panels.line_key(PLUS), label)]
+        entries = [panels.key(label, PLUS)]
         if reference is not None:
-            entries.append((panels.line_key(TWIN), reference_label))
+            entries.append(panels.key(beside, TWIN))
         top = 0.34 + 0.2 * sum(len(panels.wrapped(text, width - 0.5)) for _, text in entries)
         height = panels.ROW * len(names)
         figure = Figure(figsize=(width, top + height + 0.5))
@@ -202,24 +180,21 @@ def pair_over_reference(
         if reference is not None:
             panels.distributions(axes, reference, TWIN, 0.23)
         panels.distributions(axes, abs_t, PLUS, -0.16 if reference is not None else 0.0)
-        logarithmic = panels.abs_t_axis(axes, max(1.02 * max(finite), thresholds[-1] + 0.5))
-        panels.threshold_lines(axes, thresholds)
+        logarithmic = panels.abs_t_axis(axes, max(1.02 * max(finite), THRESHOLDS[-1] + 0.5))
+        panels.threshold_lines(axes, THRESHOLDS)
         panels.block_rows(axes, names, sum(name.startswith("joint") for name in names))
         axes.set_xlabel("|t| over a block's heads" + " (logarithmic from 8)" * logarithmic)
         panels.legend(figure, entries, columns=1)
     order = np.argsort([-float(np.max(t)) for t in abs_t])[:3]
     largest = ", ".join(f"{names[i]} ({np.max(abs_t[i]):.1f})" for i in order)
-    said = f"|t| by block of {label}: {_counts(abs_t, thresholds)}; largest in {largest}."
+    said = f"|t| by block of {label}: {_counts(abs_t)}; largest in {largest}."
     if reference is not None:
-        said += f" In grey, {reference_label}: {_counts(reference, thresholds)}."
+        said += f" In grey, {beside}: {_counts(reference)}."
     return Picture(figure, said)
 
 
 def t_against_t(a: np.ndarray, b: np.ndarray, label_a: str, label_b: str, width: float = WIDE) -> Picture:
-    """Signed t of the same heads in two runs: whether the same heads respond, and in the same direction.
-
-    >>> figures.t_against_t(table.t, twin_table.t, "posebox", "posebox-untrained")
-    """
+    """Signed t of the same heads in two runs: whether the same heads respond, and in the same direction."""
     r = stats.pearson(a, b)
     said_r = f"r = {signed(r, 3)}" if np.isfinite(r) else "r is not defined"
     both = np.isfinite(a) & np.isfinite(b)
@@ -243,13 +218,13 @@ def t_against_t(a: np.ndarray, b: np.ndarray, label_a: str, label_b: str, width:
         axes.set_xlabel(f"t, {label_a}")
         axes.set_ylabel(f"t, {label_b}")
         axes.set_title(f"{len(a):,} heads, {said_r}", fontsize=TEXT, loc="left")
-    same = int((((a > 3) & (b > 3)) | ((a < -3) & (b < -3))).sum())
-    opposite = int((((a > 3) & (b < -3)) | ((a < -3) & (b > 3))).sum())
-    return Picture(
-        figure,
+    in_both = (np.abs(a) > 3) & (np.abs(b) > 3)
+    same, opposite = int((in_both & (a * b > 0)).sum()), int((in_both & (a * b < 0)).sum())
+    said = (
         f"Signed t of {len(a):,} heads, {label_a} against {label_b}: {said_r}; {same:,} heads lie beyond 3 in both "
-        f"with the same sign, {opposite:,} with opposite signs.",
+        f"with the same sign, {opposite:,} with opposite signs."
     )
+    return Picture(figure, said)
 
 
 def alt_text(summary: Summary, twin: Summary | None = None) -> str:
@@ -257,10 +232,7 @@ def alt_text(summary: Summary, twin: Summary | None = None) -> str:
     first, p99 = summary.thresholds[0], summary.null_p99[0]
     larger = int((summary.t > first).sum())
     blocks = "; ".join(_short(block) for block in summary.blocks[:3])
-    beside = ""
-    if twin is not None:
-        share = 100 * twin.shares[0]
-        beside = f" The untrained twin has {twin.counts[0]:,} ({share:.1f} %), null p99 {twin.null_p99[0]:,.0f}."
+    beside = f" The untrained twin has {twin.share}, null p99 {twin.null_p99[0]:,.0f}." if twin is not None else ""
     return (
         f"|t| by block and a map of signed t: {summary.counts[0]:,} of {summary.n_heads:,} heads "
         f"({100 * summary.shares[0]:.1f} %) at |t| > {first:g}, {larger:,} of them larger for B, where 99 % of sign "
@@ -268,9 +240,9 @@ def alt_text(summary: Summary, twin: Summary | None = None) -> str:
     )
 
 
-def _counts(by_block: Sequence[np.ndarray], thresholds: Sequence[float]) -> str:
+def _counts(by_block: _Blocks) -> str:
     every = np.concatenate([np.ravel(t) for t in by_block])
-    counts = ", ".join(f"{int((every > c).sum()):,} at |t| > {c:g}" for c in thresholds)
+    counts = ", ".join(f"{int((every > c).sum()):,} at |t| > {c:g}" for c in THRESHOLDS)
     return f"of {len(every):,} heads {counts}"
 
 

@@ -31,10 +31,7 @@ _once = threading.Lock()
 def build() -> list[Any]:
     """Lay the tab out; its parts are filled when it is first opened (``fill``)."""
     gr.Markdown(INTRO)
-    picture = gr.HTML(WAIT)
-    tables = gr.HTML("")
-    checks = gr.HTML("")
-    return [picture, tables, checks]
+    return [gr.HTML(WAIT), gr.HTML(""), gr.HTML("")]
 
 
 def fill() -> list[str]:
@@ -85,14 +82,11 @@ def _claim(report: ControlReport) -> str:
 
 def _tables(shown: Section) -> str:
     first, *rest = shown.tables
-    folded = "".join(
-        f"<details><summary>{escape(table.title)}</summary><p>{escape(table.note)}</p>{html_table(table, '')}</details>"
-        for table in rest
-    )
-    return (
-        f'<section class="plantain-page plantain-left"><h3>{escape(first.title)}</h3><p>{escape(first.note)}</p>'
-        f"{html_table(first, '')}{folded}</section>"
-    )
+    tables = f"<h3>{escape(first.title)}</h3><p>{escape(first.note)}</p>{html_table(first, '')}"
+    for table in rest:
+        folded = f"<p>{escape(table.note)}</p>{html_table(table, '')}"
+        tables += f"<details><summary>{escape(table.title)}</summary>{folded}</details>"
+    return f'<section class="plantain-page plantain-left">{tables}</section>'
 
 
 def _checks(study: ControlStudy) -> str:

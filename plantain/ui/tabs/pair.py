@@ -1,6 +1,6 @@
 """The *Your pair* tab: two prompts of your own, over noise seeds or over subjects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -10,23 +10,15 @@ import numpy as np
 from plantain.data.result import ProbeResult
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
-from plantain.questions.typed_pair import (
-    PLACEHOLDER,
-    PairReading,
-    check_prompt,
-    job,
-    prompts_for_reading,
-    read_pair,
-)
+from plantain.questions.typed_pair import PLACEHOLDER, PairReading, check_prompt, job, prompts_for_reading, read_pair
 from plantain.report.figures import response as figures
 from plantain.report.picture import Picture
 from plantain.ui import catalog
-from plantain.ui.engine import ON_THE_MODEL, QUIET, Engine, what_went_wrong
+from plantain.ui.engine import LATEST, ON_THE_MODEL, Engine, what_went_wrong
 from plantain.ui.html import alert, page_figure, status
 from plantain.ui.limits import PAIR_SEEDS, SEED, verdicts
 
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
-DEFAULT_SEEDS = 8
 _MOST_WORDS = 12  # named one by one
 _THREE_FIFTHS = 6.0  # inches: the figure shares its row with what it means
 # Each with what it asks, so that a visitor chooses a question and not a text.
@@ -70,33 +62,29 @@ def build(engine: Engine) -> dict[str, Any]:
     words = gr.HTML(visible=small, elem_id="plantain-words", elem_classes=["plantain-line"])
     gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
     with gr.Row():
-        low, high = PAIR_SEEDS.low, PAIR_SEEDS.high
-        n_seeds = gr.Slider(low, high, value=DEFAULT_SEEDS, step=1, label="Noise seeds (for plain prompts)")
+        n_seeds = PAIR_SEEDS.slider(8, "Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
     start = gr.Button("Probe this pair", variant="primary")
     answer = _Answer()
-    fields = {"a": a, "b": b, "n_seeds": n_seeds, "seed": seed}
+    fields = {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
 
     def validate(values: Update) -> Update:
-        a_text = values[a] or ""
-        return verdicts(
-            {
-                a: lambda: check_prompt(a_text, "Prompt A"),
-                b: lambda: check_prompt(values[b], "Prompt B", other=a_text),
-                n_seeds: lambda: PAIR_SEEDS.check(values[n_seeds], "Noise seeds"),
-                seed: lambda: SEED.check(values[seed], "seed"),
-            }
-        )
+        checks: dict[Any, Callable[[], object]] = {
+            a: lambda: check_prompt(values[a] or "", "Prompt A"),
+            b: lambda: check_prompt(values[b], "Prompt B", other=values[a] or ""),
+            n_seeds: lambda: PAIR_SEEDS.check(values[n_seeds], "Noise seeds"),
+            seed: lambda: SEED.check(values[seed], "seed"),
+        }
+        return verdicts(checks)
 
     def run(values: Update) -> Iterator[Update]:
         yield from _run(engine, answer, **{name: values[field] for name, field in fields.items()})
 
     if small:
-        check: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
-        gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **check)
+        gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **LATEST)
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
     start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
-    return {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
+    return fields
 
 
 class _Answer:
@@ -105,16 +93,14 @@ class _Answer:
     def __init__(self) -> None:
         self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
         hidden: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download"]}
+        hidden |= {"height": 220, "min_width": 120}
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.plot = gr.HTML()
             with gr.Column(scale=2, min_width=280):
                 self.reading = gr.HTML()
                 with gr.Row():
-                    self.pictures = [
-                        gr.Image(label=f"Prompt {side}", format="png", height=220, min_width=120, **hidden)
-                        for side in "AB"
-                    ]
+                    self.pictures = [gr.Image(label=f"Prompt {side}", format="png", **hidden) for side in "AB"]
 
     @property
     def outputs(self) -> list[Any]:
@@ -125,11 +111,11 @@ class _Answer:
         return {self.plot: "", self.reading: "", **dict.fromkeys(self.pictures, hidden)}
 
 
-def _run(engine: Engine, answer: _Answer, a: str, b: str, n_seeds: float, seed: float) -> Iterator[Update]:
+def _run(engine: Engine, answer: _Answer, a: str, b: str, seeds: float, seed: float) -> Iterator[Update]:
     yield {answer.status: status("Loading the model, if this is its first run …")}
     result, lent = None, False
     try:
-        prompts, config = job(a, b, PAIR_SEEDS.check(n_seeds, "Noise seeds"), SEED.check(seed, "seed"))
+        prompts, config = job(a, b, PAIR_SEEDS.check(seeds, "Noise seeds"), SEED.check(seed, "seed"))
         tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
         over_subjects = len(prompts) > 1
         what = f"{len(prompts)} subjects" if over_subjects else f"{config.n_seeds} noise seeds"
@@ -155,25 +141,20 @@ def _answered(engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.n
     yield {answer.status: status(done + drawing), answer.plot: _figure(reading), answer.reading: said}
     if engine.draw is None:
         return
-    first = prompts.pairs[0]
-    drawn = engine.draw([first.a, first.b], result.config.seed)
-    shown = {
-        component: gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
-        for component, picture, text in zip(answer.pictures, drawn, (first.a, first.b), strict=True)
-    }
-    yield {answer.status: status(done)} | shown
+    both = [prompts.pairs[0].a, prompts.pairs[0].b]
+    shown: Update = {answer.status: status(done)}
+    for component, text, picture in zip(answer.pictures, both, engine.draw(both, result.config.seed), strict=True):
+        shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
+    yield shown
 
 
 def _figure(reading: PairReading) -> str:
+    own = reading.by_block(reading.abs_t)
+    reference = None if reading.reference is None else reading.by_block(reading.reference)
+    labels = f"your prompts, t over {reading.over}", "dense_pose, t over 25 pairs"
+
     def draw(width: float) -> Picture:
-        return figures.pair_over_reference(
-            reading.by_block(reading.abs_t),
-            None if reading.reference is None else reading.by_block(reading.reference),
-            reading.names,
-            f"your prompts, t over {reading.over}",
-            "dense_pose, t over 25 pairs",
-            width=min(width, _THREE_FIFTHS),
-        )
+        return figures.pair_over_reference(own, reference, reading.names, *labels, min(width, _THREE_FIFTHS))
 
     return page_figure(draw, reading.table)
 

@@ -7,8 +7,9 @@ import gradio as gr
 from plantain.errors import InputError
 from plantain.ui import catalog
 from plantain.ui.compare import compare
-from plantain.ui.engine import QUIET
-from plantain.ui.view import RunView, Values, counting_choice, problem, show_cached, step_choices
+from plantain.ui.engine import LOUD, QUIET
+from plantain.ui.html import alert
+from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show_cached, step_choices
 
 
 def build() -> dict[str, Any]:
@@ -27,14 +28,12 @@ def build() -> dict[str, Any]:
     def show(key: str, counting: str, step: int) -> dict[Any, Any]:
         return view.given(_shown(key, counting, step))
 
-    loud = QUIET | {"show_progress": "full"}
     run.change(_step_choice, run, step, **QUIET)
-    gr.on([run.change, counting.change, step.input], show, [run, counting, step], view.outputs, **loud)
+    gr.on([run.change, counting.change, step.input], show, [run, counting, step], view.outputs, **LOUD)
     changes = [run.change, counting.change, other.change, step.input]
-    gr.on(changes, compare, [run, other, counting, step], comparison, **loud)
-    # Runs saved since the page was built appear when the list is opened.
-    for component in (run, other):
-        component.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, component, **QUIET)
+    gr.on(changes, compare, [run, other, counting, step], comparison, **LOUD)
+    refresh_on_focus(run)
+    refresh_on_focus(other)
     return {"run": run, "counting": counting, "other": other}
 
 
@@ -45,7 +44,7 @@ def _shown(key: str, counting: str, step: int = 0) -> Values:
         # The event of a changed run may carry the step of the last one.
         return show_cached(entry, counting, step if step in [index for _, index in _steps(key)] else 0)
     except (InputError, OSError) as error:
-        return problem(str(error))
+        return blank(alert("Not shown.", error))
 
 
 def _steps(key: str) -> list[tuple[str, int]]:

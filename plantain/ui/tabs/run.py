@@ -20,10 +20,9 @@ from plantain.questions.counted import check_counting
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog, limits
 from plantain.ui.compare import compare
-from plantain.ui.engine import ON_THE_MODEL, QUIET, Engine, what_went_wrong
-from plantain.ui.estimate import sentence
+from plantain.ui.engine import LATEST, LOUD, ON_THE_MODEL, QUIET, Engine, what_went_wrong
 from plantain.ui.html import alert, status
-from plantain.ui.view import RunView, Values, blank, counting_choice, show, show_live, step_choices
+from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show, show_live, step_choices
 
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
@@ -49,27 +48,25 @@ class Settings:
         return load_prompts(self.upload or self.prompts or "")
 
     def config(self) -> ProbeConfig:
-        return ProbeConfig(
-            seed=limits.SEED.check(self.seed, "seed"),
-            n_seeds=limits.RUN_SEEDS.check(self.n_seeds, "Noise seeds"),
-            num_inference_steps=limits.STEPS.check(self.steps, "Denoising steps"),
-            height=limits.pixels(self.size),
-            width=limits.pixels(self.size),
-        )
+        seed, n_seeds, steps, size = (check() for check in self._numbers().values())
+        return ProbeConfig(seed, n_seeds, steps, height=size, width=size)
 
     def job(self) -> tuple[PromptSet, ProbeConfig]:
-        """What is to be run; raises InputError."""
         pairs, config = self.pairs(), self.config()
         limits.check_work(len(pairs), config)
         return pairs, config
 
     def checks(self) -> dict[str, Callable[[], object]]:
         """A check for each field, which raises InputError where it cannot be used."""
+        prompts = "upload" if self.upload else "prompts"
+        pairs = {prompts: lambda: limits.check_pairs(len(self.pairs()))}
+        return pairs | self._numbers() | {"steps": self._check_steps}
+
+    def _numbers(self) -> dict[str, Callable[[], Any]]:
         return {
-            "upload" if self.upload else "prompts": lambda: limits.check_pairs(len(self.pairs())),
             "seed": lambda: limits.SEED.check(self.seed, "seed"),
             "n_seeds": lambda: limits.RUN_SEEDS.check(self.n_seeds, "Noise seeds"),
-            "steps": self._check_steps,
+            "steps": lambda: limits.STEPS.check(self.steps, "Denoising steps"),
             "size": lambda: limits.pixels(self.size),
         }
 
@@ -83,8 +80,6 @@ class Settings:
 
 
 class _Board:
-    """The components that a run changes, and the values it gives them."""
-
     def __init__(self, counting: gr.Radio) -> None:
         self.counting = counting
         with gr.Row():
@@ -102,30 +97,21 @@ class _Board:
         buttons = [self.start, self.stop, self.go_on, self.save]
         return [self.status, self.state, *buttons, self.counting, self.step, *self.view.outputs]
 
-    def begin(self) -> Update:
-        return {
-            self.status: status("Loading the model, if this is its first run …"),
-            self.start: gr.Button(interactive=False),
-            self.stop: gr.Button(interactive=True),
-            self.go_on: gr.Button(interactive=False),
-            # While a run goes on its counting is fixed: the table and the choice must agree.
-            self.counting: gr.Radio(interactive=False),
-        }
-
-    def free(self, said: str, result: ProbeResult | None) -> Update:
-        """Nothing runs any more; what is shown stays."""
+    def now(self, said: str, result: ProbeResult | None, running: bool = False) -> Update:
+        """What is said and what can be pressed while a run goes on, and when none does; what is shown stays."""
         return {
             self.status: said,
-            self.start: gr.Button(interactive=True),
-            self.stop: gr.Button(interactive=False),
-            self.go_on: gr.Button(interactive=result is not None and not result.complete),
-            self.counting: gr.Radio(interactive=True),
+            self.start: gr.Button(interactive=not running),
+            self.stop: gr.Button(interactive=running),
+            self.go_on: gr.Button(interactive=result is not None and not result.complete and not running),
+            # While a run goes on its counting is fixed: the table and the choice must agree.
+            self.counting: gr.Radio(interactive=not running),
         }
 
     def end(self, said: str, result: ProbeResult | None, counting: str) -> Update:
-        """The same, and the run as far as it came is shown."""
+        """Nothing runs any more, and the run as far as it came is shown."""
         steps = [("1", 0)] if result is None else step_choices(result)
-        return self.free(said, result) | {
+        return self.now(said, result) | {
             self.state: result,
             self.save: gr.Button(interactive=result is not None and result.n_pairs >= MIN_PAIRS),
             self.step: gr.Radio(choices=steps, value=0, visible=len(steps) > 1),
@@ -151,10 +137,9 @@ def build(engine: Engine) -> dict[str, Any]:
     for ended in _connect(engine, fields, board):
         ended.then(compare, sources, comparison, **QUIET)
     gr.on([other.change, counting.input, board.step.input], compare, sources, comparison, **QUIET)
-    other.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, other, **QUIET)
+    refresh_on_focus(other)
     asked = [*fields.values()]
-    again: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
-    gr.on([field.change for field in asked], lambda *v: _estimate(engine, Settings(*v)), asked, estimate, **again)
+    gr.on([field.change for field in asked], lambda *v: _estimate(engine, Settings(*v)), asked, estimate, **LATEST)
     return {"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}
 
 
@@ -162,19 +147,13 @@ def _fields() -> dict[str, Any]:
     """A field for each of ``Settings``, by its name, in the same order."""
     with gr.Row():
         prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set", min_width=260)
-        upload = gr.File(
-            label="or your own, used instead: JSON, or CSV with columns a and b",
-            file_types=[".json", ".csv"],
-            height=90,
-            min_width=260,
-            elem_classes=["plantain-upload"],
-        )
+        said = "or your own, used instead: JSON, or CSV with columns a and b"
+        look: dict[str, Any] = {"height": 90, "min_width": 260, "elem_classes": ["plantain-upload"]}
+        upload = gr.File(label=said, file_types=[".json", ".csv"], **look)
     with gr.Row():
         seed = gr.Number(0, label="First noise seed", min_width=120)
-        n_seeds = gr.Slider(
-            limits.RUN_SEEDS.low, limits.RUN_SEEDS.high, value=1, step=1, label="Noise seeds", min_width=120
-        )
-        steps = gr.Slider(limits.STEPS.low, limits.STEPS.high, value=1, step=1, label="Denoising steps", min_width=120)
+        n_seeds = limits.RUN_SEEDS.slider(1, "Noise seeds", min_width=120)
+        steps = limits.STEPS.slider(1, "Denoising steps", min_width=120)
         size = gr.Dropdown(limits.SIZES, value=limits.OWN_SIZE, label="Pixels a side", min_width=240)
     return {"prompts": prompts, "upload": upload, "seed": seed, "n_seeds": n_seeds, "steps": steps, "size": size}
 
@@ -215,32 +194,28 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
     # Not on the frame of the view nor on buttons: what changes in them needs no sign of its own.
     progress = [board.status, *board.view.parts.values()]
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private", "show_progress_on": progress}
-    loud = QUIET | {"show_progress": "full"}
     asked = {*fields.values(), counting, state}
     started = board.start.click(run, asked, board.outputs, validator=validate, **heavy)
     went_on = board.go_on.click(resume, [state, counting], board.outputs, **heavy)
     board.stop.click(_stop, None, board.stop, **QUIET)
-    gr.on([counting.input, board.step.input], recount, [state, counting, board.step], board.view.outputs, **loud)
+    gr.on([counting.input, board.step.input], recount, [state, counting, board.step], board.view.outputs, **LOUD)
     if _MAY_SAVE:
-        board.save.click(save, state, [board.status, board.save], **loud)
+        board.save.click(save, state, [board.status, board.save], **LOUD)
     return [started, went_on]
 
 
 def _estimate(engine: Engine, asked: Settings) -> str:
     """What a run of these settings costs, before anybody presses; empty while a field is wrong."""
     try:
-        return status(sentence(engine, asked.pairs(), replace(asked, seed=0).config()))
+        return status(limits.estimate(engine, asked.pairs(), replace(asked, seed=0).config()))
     except InputError:
         return ""
 
 
 @contextmanager
 def _stoppable(request: gr.Request) -> Iterator[threading.Event]:
-    """The event that this visitor's stop button sets.
-
-    The run looks at it after every forward and ends itself. Cancelling it from outside would let its
-    last report arrive after the stop's, and leave old text and locked buttons.
-    """
+    """The event that this visitor's stop button sets; the run looks at it after every forward and ends itself."""
+    # Cancelled from outside, its last report could come after the stop's, and leave old text and locked buttons.
     key = str(request.session_hash)
     stopping = _stop_of[key] = threading.Event()
     try:
@@ -266,7 +241,7 @@ def _run(
     last: ProbeResult | None,
     resume: ProbeResult | None,
 ) -> Iterator[Update]:
-    yield board.begin()
+    yield board.now(status("Loading the model, if this is its first run …"), None, running=True)
     result, lent, drawn_at = resume, False, 0.0
     try:
         prompts, config = job()
@@ -293,8 +268,8 @@ def _run(
                     drawn_at = time.monotonic() if draw else drawn_at
             yield update
     except Exception as error:
-        if not lent:  # refused, or no GPU was to be had, say: what stood before stands still
-            yield board.free(alert("Not run.", what_went_wrong(error)), last)
+        if not lent:  # refused, say, or no GPU was to be had: what stood before stands still
+            yield board.now(alert("Not run.", what_went_wrong(error)), last)
             return
         done = f"Stopped by an error after {0 if result is None else result.n_pairs} of {len(prompts)} pairs."
         yield board.end(alert(done, what_went_wrong(error)), result, counting)
@@ -318,9 +293,7 @@ def _keep(engine: Engine, result: ProbeResult) -> str:
 def _stopped(n: int, total: int) -> str:
     """After a stop the pairs done are a partial run like any other."""
     if n < MIN_PAIRS:
-        what_next = (
-            "Go on with the rest, or run again" if n else "Run the probe again"
-        )  # nothing is there to go on with
+        what_next = "Go on with the rest, or run again" if n else "Run the probe again"
         return f"Stopped after {n} pairs; a t needs at least {MIN_PAIRS}. {what_next}."
     return f"Stopped after {n} of {total} pairs; they are kept below. Go on with the rest at any time."
 
@@ -336,8 +309,8 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
     if result is None:
         return status("There is nothing to save yet."), False
     # A name made here, never typed: the folder of an earlier run is not touched.
-    name = f"{safe_name(result.prompts.name, 'run')}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = catalog.saved_folder() / name
+    name = safe_name(result.prompts.name, "run")
+    folder = catalog.saved_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.exists():
         return status(f"{folder.name} exists already; press again in a second."), False
     try:

@@ -1,0 +1,138 @@
+"""Commands on saved runs: ``report``, ``compare``, ``audit``, and one for each question of the register."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from plantain.cli.settings import print_tables, run_and_twin, writing
+from plantain.data.prompts import load_prompts
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.study import ControlStudy, load_controls
+from plantain.errors import InputError
+from plantain.questions import selectivity
+from plantain.questions.answer import Answer
+from plantain.questions.length import audit_prompts, equal_length
+from plantain.report.register import QUESTIONS, Question
+from plantain.report.section import Section
+
+
+def add_report(commands: Any) -> None:
+    parser = commands.add_parser("report", help="print the card's table of a run and write its files")
+    parser.set_defaults(command=_report)
+    add = parser.add_argument
+    add("run", help="folder of a run, whole or partial")
+    add("--out", help="folder for the files (default: RUN/report)")
+    add("--twin", help="run of the untrained twin (default: found beside RUN or among the shipped runs, if there)")
+    add("--n-flips", type=int, default=1000, help="sign flips of the null (default: 1000)")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from plantain.report.files import write_report  # matplotlib
+
+    result, twin = run_and_twin(options)
+    folder = Path(options.out) if options.out else Path(options.run) / "report"
+    print_tables(result, options.n_flips)
+    with writing(folder):
+        write_report(result, folder, n_flips=options.n_flips, twin=twin)
+    print(f"\nWrote {folder} (report.md, model_card.md, CSV, JSON, SVG, PDF, PNG).", file=sys.stderr)
+    return 0
+
+
+def add_compare(commands: Any) -> None:
+    parser = commands.add_parser("compare", help="hold pose against its controls, trained and untrained")
+    parser.set_defaults(command=_compare)
+    add = parser.add_argument
+    add("runs", nargs="+", metavar="RUN_OR_FOLDER", help="runs, or folders that hold them")
+    add("--out", help="folder for controls.md, .json, .csv and the figure (default: print only)")
+    add("--pose", default="dense_pose", help="the set held against the others (default: dense_pose)")
+    add("--threshold", type=float, default=3.0, help="of |t| (default: 3)")
+    add("--n-flips", type=int, default=1000, help="sign flips of the null (default: 1000)")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from plantain.report.study import report_controls  # matplotlib
+    from plantain.report.study_tables import section
+
+    found = selectivity.compare(load_controls(options.runs), options.pose, options.threshold, options.n_flips)
+    print(section(found).text, end="")
+    if options.out:
+        with writing(options.out):
+            report_controls(found, options.out)
+        print(f"\nWrote {options.out} (controls.md, .json, .csv, control_heads.csv, is_it_pose).", file=sys.stderr)
+    return 0
+
+
+def add_audit(commands: Any) -> None:
+    parser = commands.add_parser("audit", help="count tokens on both sides; effect of a run at equal length")
+    parser.set_defaults(command=_audit)
+    add = parser.add_argument
+    add("run", nargs="?", help="folder of a run; its effect at equal length is told as well")
+    add("--prompts", help="instead of a run: a shipped set, or a .json or .csv file")
+    add("--model", help="whose tokenizer counts (default: Klein on a GPU, else posebox); no weights load")
+    add("--grouping", choices=("card", "head"), default="card", help="heads of a run (default: card)")
+
+
+def _audit(options: argparse.Namespace) -> int:
+    if (options.run is None) == (options.prompts is None):
+        raise InputError("audit takes either the folder of a run or --prompts; give one of the two.")
+    if options.run is not None:
+        if options.model is not None:
+            raise InputError("A run holds the token counts of its own model; leave --model out, or give --prompts.")
+        print(equal_length(load_result(options.run), options.grouping).text)
+        return 0
+    from plantain.model.load import load_tokenizer  # here, since counting a run needs no torch
+
+    print(audit_prompts(load_tokenizer(options.model), load_prompts(options.prompts)).text)
+    return 0
+
+
+def add_questions(commands: Any) -> None:
+    for question in QUESTIONS.values():
+        parser = commands.add_parser(question.name, help=question.help)
+        parser.set_defaults(command=_ask, question=question)
+        if question.of_study:
+            parser.add_argument("run", nargs="+", metavar="RUN_OR_FOLDER", help=question.what)
+        else:
+            parser.add_argument("run", help=f"folder of a {question.what}")
+            parser.add_argument("--twin", help="run of the untrained twin (default: found beside RUN, if there)")
+        for name, option in question.options.items():
+            settings = {key: value for key, value in option.items() if key != "flags"}
+            settings["help"] += f" (default: {option['default']})"
+            parser.add_argument(*option.get("flags", [f"--{name}"]), dest=name, **settings)
+        if question.written:
+            parser.add_argument("--out", help=f"folder for {question.written}")
+
+
+def _ask(options: argparse.Namespace) -> int:
+    question: Question = options.question
+    asked: ProbeResult | ControlStudy
+    if question.of_study:
+        asked, twin = load_controls(options.run), None
+        name = f"{asked.model}, {len(asked.sets)} sets"
+    else:
+        asked, twin = run_and_twin(options)
+        name = f"{asked.model}, {asked.prompts.name}"
+    section, found = question.section(asked, twin, **{name: getattr(options, name) for name in question.options})
+    print(f"{name}\n\n{section.text}")
+    if getattr(options, "out", None):
+        _write(options, section, found, asked)
+    return 0
+
+
+def _write(options: argparse.Namespace, section: Section, found: Answer, asked: ProbeResult | ControlStudy) -> None:
+    """The figure in three formats, and one CSV row a head."""
+    from plantain.report.files import answer_csv  # matplotlib
+    from plantain.report.picture import WIDE
+
+    folder, written = Path(options.out), []
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if section.draw is not None:
+            section.draw(WIDE).save(folder / section.name)
+            written += ["svg", "pdf", "png"]
+        if found.columns and isinstance(asked, ProbeResult):
+            csv = answer_csv(asked, getattr(options, "view", "card"), found.columns)
+            (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
+            written.append("csv")
+    print(f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)}).", file=sys.stderr)
