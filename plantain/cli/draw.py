@@ -20,17 +20,16 @@ from plantain.model.names import REINITIALISED
 
 def add_command(commands: Any) -> None:
     """Add it to the subparsers of the command line."""
-    draw = commands.add_parser("draw", help="draw every prompt of a saved run from the run's own noise")
-    draw.set_defaults(command=_draw)
-    draw.add_argument("run", help="folder of a run; the pictures go into RUN/pictures")
-    draw.add_argument(
-        "--model", help="where the run's model lies now: a name, or a folder (default: as the run has it)"
-    )
-    draw.add_argument("--steps", type=int, help="denoising steps (default: the model's own)")
-    draw.add_argument("--guidance", type=float, help="guidance scale (default: the model's own)")
-    draw.add_argument("--batch-size", type=int, help="pictures at a time, even (default: as the probe chooses)")
-    draw.add_argument("--device", help="cpu, cuda, … (default: a GPU where there is one)")
-    draw.add_argument("--resume", action="store_true", help="go on with pictures that were interrupted")
+    parser = commands.add_parser("draw", help="draw every prompt of a saved run from the run's own noise")
+    parser.set_defaults(command=_draw)
+    add = parser.add_argument
+    add("run", help="folder of a run; the pictures go into RUN/pictures")
+    add("--model", help="where the run's model lies now: a name, or a folder (default: as the run has it)")
+    add("--steps", type=int, help="denoising steps (default: the model's own)")
+    add("--guidance", type=float, help="guidance scale (default: the model's own)")
+    add("--batch-size", type=int, help="pictures at a time, even (default: as the probe chooses)")
+    add("--device", help="cpu, cuda, … (default: a GPU where there is one)")
+    add("--resume", action="store_true", help="go on with pictures that were interrupted")
 
 
 def _draw(options: argparse.Namespace) -> int:
