@@ -7,6 +7,7 @@ one is gone on with. Twins are read against the pictures of the trained model.
 """
 
 import sys
+from pathlib import Path
 
 from plantain import cli
 from plantain.data.dense import load_dense
@@ -43,7 +44,7 @@ def commands() -> list[list[str]]:
 def is_made(folder: str) -> bool:
     """Whether a whole dense run lies there."""
     try:
-        return load_dense(folder).complete
+        return load_dense(folder).finished
     except InputError:
         return False
 
@@ -54,7 +55,7 @@ def main() -> int:
         if is_made(out):
             continue
         print("python -m plantain " + " ".join(command), file=sys.stderr)
-        begun = (OUT.parent / out / DENSE.description).exists()
+        begun = Path(out, DENSE.description).exists()
         status = cli.main([*command, "--resume"] if begun else command)
         if status:
             return status

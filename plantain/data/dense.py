@@ -102,8 +102,14 @@ class DenseResult:
 
     @property
     def complete(self) -> bool:
-        """Whether all pairs are matched; decoders come after."""
-        return self.run.complete
+        """Whether all pairs are matched, in every block; decoders come after."""
+        n_blocks = len(self.head_map.block_names)
+        return self.run.complete and self.about.get("blocks_done", n_blocks) == n_blocks
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: the decoders that were asked for have run as well."""
+        return self.complete and (bool(self.decoded) or not self.about.get("decoders", False))
 
     @property
     def truths(self) -> list[str]:

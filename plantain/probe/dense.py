@@ -150,7 +150,7 @@ def iter_dense(
     run = None if resume is None else resume.run
     first = done = 0 if run is None else run.n_pairs
     said = {**(about or {}), "bodies": None if bodies is None else bodies.source}
-    said["pictures"] = None if pictures is None else pictures.digest
+    said |= {"pictures": None if pictures is None else pictures.digest, "decoders": decoders and bodies is not None}
     result = resume
     while done < len(prompts):
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
@@ -169,11 +169,11 @@ def iter_dense(
         return
     clock = Clock()
     for n, total, decoded in iter_decoded(plan, noise, bodies, figures, blocks=blocks):
-        if decoded:
-            said |= {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}
-            said["decoder_seconds"] = round(clock.seconds, 3)
-            result = replace(result, decoded=decoded, about=said)
         left = clock.seconds / n * (total - n) if n else 0.0
+        if decoded or not total:  # the end; some prompts allow no decoder
+            said |= {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}
+            said |= {"decoders": bool(decoded), "decoder_seconds": round(clock.seconds, 3)}
+            result = replace(result, decoded=decoded, about=said)
         with clock.paused():
             yield DenseProgress("decoders", n, total, result, left)
 
