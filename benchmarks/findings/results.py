@@ -226,8 +226,8 @@ def placed() -> str:
             for weights in found.weights:
                 own = [f"{found.own[weights, scope].counts[0]}" for scope in SCOPES]
                 rows.append([truth, reading, weights, *own, *(f"{found.sided[weights, s].counts[0]}" for s in SCOPES)])
-    _, by_family, by_depth = place(family()).tables
-    return "\n\n".join([grid(rows), grid(by_family.cells), grid(by_depth.cells)])
+    _, *more = place(family()).tables
+    return "\n\n".join([grid(rows), *(grid(table.cells) for table in more)])
 
 
 def decoded() -> str:

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from plantain import stats
-from plantain.data.dense import DenseResult
+from plantain.data.dense import TRUTHS, DenseResult
 from plantain.data.family import Family
 from plantain.data.view import View
+from plantain.pose.parts import area_means
 from plantain.questions.answer import Answer
+from plantain.stats.match import own_and_others, unit_maps
 from plantain.wording import Table, p_value
 
 SCOPES = {"card heads": View("card"), "attention heads": View("head")}
@@ -26,6 +28,17 @@ FAMILIES = {
     "single attention": View("head", kind="single"),
     "single MLP": View("card", "mlp", kind="single"),
 }
+MOVES: dict[str, dict[str, Any]] = {
+    "as they are": {},
+    "1 token to the right": {"columns": 1},
+    "2 tokens to the right": {"columns": 2},
+    "4 tokens to the right": {"columns": 4},
+    "1 token down": {"rows": 1},
+    "2 tokens down": {"rows": 2},
+    "4 tokens down": {"rows": 4},
+    "mirrored": {"mirrored": True},
+}
+"""How ``displaced`` moves the maps, by what a table calls it."""
 FWER = 0.05
 
 
@@ -62,6 +75,8 @@ class Place(Answer):
     """By (weights, family), own − others."""
     blocks: dict[str, dict[str, tuple[int, int]]]
     """By weights and block: attention heads at t > 3, own − others, and how many there are."""
+    moved: dict[str, dict[str, int]]
+    """By weights: the same with all maps moved by tokens, or mirrored."""
 
     @property
     def weights(self) -> list[str]:
@@ -106,7 +121,7 @@ class Place(Answer):
     @property
     def tables(self) -> list[Table]:
         """Own − others and sided by weights; by family; by depth."""
-        return [self._by_weights(), self._by_family(), self._by_depth()]
+        return [self._by_weights(), self._by_family(), self._by_depth(), self._by_move()]
 
     def _by_weights(self) -> Table:
         header = ("weights", "counted", "of", "t > 3", "t > 5", "max t", "sided t > 3", "FWER 5 %", "sided p")
@@ -134,6 +149,11 @@ class Place(Answer):
             for block in self.blocks["trained"]
         ]
         return Table("By depth", "Attention heads, own − others, t > 3.", (header, *rows))
+
+    def _by_move(self) -> Table:
+        rows = [(move, *(str(self.moved[w][move]) for w in self.weights)) for move in self.moved["trained"]]
+        note = "Attention heads at t > 3 with every map moved; maps are smooth and bodies near symmetric."
+        return Table("With the maps moved", note, (("maps", *self.weights), *rows))
 
     @cached_property
     def columns(self) -> Mapping[str, Iterable[Any]]:
@@ -164,8 +184,33 @@ def place(
             if not (view.kind == "single" and not run.head_map.n_single):
                 families[weights, name] = place_count(run, view, **(which | {"n_flips": 1}))
         blocks[weights] = _by_block(run, own[weights, "attention heads"].t)
+    moved = {
+        weights: {move: displaced(run, **how).counts[0] for move, how in MOVES.items()}
+        for weights, run in family.runs.items()
+    }
     n_pairs = own["trained", "card heads"].n_pairs
-    return Place(truth, reading, n_pairs, own, sided, families, blocks)
+    return Place(truth, reading, n_pairs, own, sided, families, blocks, moved)
+
+
+def displaced(run: DenseResult, rows: int = 0, columns: int = 0, mirrored: bool = False) -> stats.UpperCount:
+    """Attention heads that match their pair's map when all maps are moved by tokens, or mirrored: own − others.
+
+    >>> [displaced(run, columns=k).counts[0] for k in (0, 1, 2, 4)]
+
+    From the shift maps that are kept, with the first truth; what moves in from beyond the frame is 0.
+    """
+    truth = TRUTHS.index(run.truths[0])
+    grid = run.shift.shape[-2:]
+    maps = area_means(np.moveaxis(run.maps[truth], 0, -1), grid)  # (rows, columns, P)
+    moved = np.zeros_like(maps)
+    height, width = grid
+    to, at = slice(rows, height), slice(0, height - rows)
+    moved[to, columns:] = maps[at, : width - columns]
+    if mirrored:
+        moved = moved[:, ::-1]
+    r = unit_maps(run.shift.reshape(*run.shift.shape[:2], -1)) @ unit_maps(moved.reshape(-1, moved.shape[-1]).T).T
+    own, others = own_and_others(r, run.usable[truth])
+    return stats.count_upper((own - others)[:, run.usable[truth]].T, n_flips=1)
 
 
 def _by_block(run: DenseResult, t: np.ndarray) -> dict[str, tuple[int, int]]:
