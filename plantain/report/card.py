@@ -1,7 +1,12 @@
 """A run as a section of a model card: static Markdown, since model cards run no frames and no scripts."""
 
+from plantain.data.family import load_family
 from plantain.data.prompts import described
+from plantain.data.result import ProbeResult
+from plantain.errors import InputError
+from plantain.paths import RUNS
 from plantain.questions.counted import RunWithTwin
+from plantain.questions.ladder import ladder
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report.figures import response as figures
 from plantain.report.notes import about_model, caveat, describe_run
@@ -32,6 +37,7 @@ def model_card(both: RunWithTwin) -> str:
         _table(both).rows_markdown,
         f"![{figures.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
         _beside_twin(both),
+        _ladder(both.result),
         caveat(result.prompts),
         about_model(result.model),
     ]
@@ -50,6 +56,20 @@ def _beside_twin(both: RunWithTwin) -> str:
         f"{twin.share} heads at |t| > {twin.thresholds[0]:g} where this one has {both.run.card.share}: a "
         "count as large as the twin's needs nothing that a transformer has learned."
     )
+
+
+def _ladder(result: ProbeResult) -> str:
+    """The stricter questions, where a dense run of the same model and prompts is shipped; else how to ask them."""
+    try:
+        family = load_family([RUNS / "dense"], result.prompts.name)
+    except InputError:
+        family = None
+    if family is None or family.model != result.model or family.trained.prompts != result.prompts:
+        command = f"python -m plantain dense --model {result.model} --prompts {result.prompts.name}"
+        return f"**Stricter questions have not been run**: where, which part, how deformed. `{command}`, then `ladder`."
+    _, table = ladder(family).tables
+    note = "Attention heads, trained beside twins that learned nothing; *grafted*: each block drawn anew in the model."
+    return f"**The ladder.** {note}\n\n{table.rows_markdown}"
 
 
 def _table(both: RunWithTwin) -> Table:
