@@ -14,8 +14,6 @@ from plantain.posebox.world.scene import Scene
 # Noise levels are logit-normal, towards the noisy end, where the pose is decided; some are pure noise, as a one-step
 # probe sees it.
 _SIGMA_MEAN, _SIGMA_SD, _PURE_NOISE = 1.0, 1.2, 0.05
-# Settings are learned in a thousand steps and figures in several; weighed up they come sooner.
-_FIGURE_WEIGHT = 8.0
 
 
 @dataclass
@@ -47,7 +45,9 @@ def encode_pictures(vae: Any, rng: np.random.Generator, n: int, report: Any = No
     return Pictures(scenes, autoencoder.scale(vae.cpu(), all_latents).half(), torch.cat(figures))
 
 
-def flow_loss(pipe: Any, arguments: dict[str, Any], data: Pictures, rng: np.random.Generator, n: int) -> torch.Tensor:
+def flow_loss(
+    pipe: Any, arguments: dict[str, Any], data: Pictures, rng: np.random.Generator, n: int, figure_weight: float = 8.0
+) -> torch.Tensor:
     """Squared error of the predicted velocity, noise − picture, on ``n`` random pictures.
 
     A tenth of the prompts are empty, for guidance; another tenth are silent about parts of their
@@ -75,7 +75,8 @@ def flow_loss(pipe: Any, arguments: dict[str, Any], data: Pictures, rng: np.rand
     level = sigma.view(-1, 1, 1, 1)
     velocity = predict(pipe, arguments, prompts, (1 - level) * latents + level * noise, sigma)
     error = (velocity.float() - (noise - latents)).square()
-    weight = 1 + _FIGURE_WEIGHT * figures
+    # Settings are learned in a thousand steps and figures in several; weighed up they come sooner.
+    weight = 1 + figure_weight * figures
     return (weight * error).mean() / weight.mean()
 
 

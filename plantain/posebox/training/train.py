@@ -194,7 +194,7 @@ def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[f
     arguments = call_arguments(pipe)
 
     def on_prompts(rng: np.random.Generator) -> torch.Tensor:
-        return flow.flow_loss(pipe, arguments, data, rng, settings.batch)
+        return flow.flow_loss(pipe, arguments, data, rng, settings.batch, settings.figure_weight)
 
     curve["flow"] = loop.run("flow", network, on_prompts, settings.steps, settings.rate)
     return curve
