@@ -20,16 +20,15 @@ from plantain.paths import RUNS
 from plantain.questions.ladder import RUNGS, Ladder
 from plantain.questions.place import place_count
 from plantain.report.command import is_shipped
+from plantain.report.picture import NARROW
 from plantain.report.register import QUESTIONS
 from plantain.ui import catalog, overlay
 from plantain.ui.html import html_table, page_figure
 from plantain.wording import Table
 
 SCOPE = "attention heads"
-_NAMED = {"place_sided": "2, on its side"} | {
-    name: f"{number} {name.capitalize()}"
-    for number, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)
-}
+# As the figure numbers them: the sided form belongs to the rung before it.
+_NUMBERED = {name: f"{n}." for n, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)}
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
@@ -125,11 +124,12 @@ def ladder_html(dense: Dense) -> str:
     """The ladder's figure, and its rungs as a table: trained beside the twin that comes nearest."""
     section, found = QUESTIONS["ladder"].section(dense.family)
     assert isinstance(found, Ladder)
-    assert section.draw is not None
+    draw = section.draw
+    assert draw is not None
     return (
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
-        f'<div class="plantain-half">{page_figure(section.draw, *section.tables)}'
-        f"{html_table(rung_table(found))}</div></section>"
+        f'<div class="plantain-half">{page_figure(lambda width: draw(NARROW), *section.tables)}'
+        f'<div class="plantain-left">{html_table(rung_table(found))}</div></div></section>'
     )
 
 
@@ -142,10 +142,9 @@ def rung_table(found: Ladder) -> Table:
     for rung, question in RUNGS.items():
         by_weights = found.of(rung, SCOPE)
         counts = {weights: r.count for weights, r in by_weights.items() if r.count is not None}
-        n_heads = by_weights["trained"].n_heads
-        own = f"{counts['trained']:,} of {n_heads:,}" if "trained" in counts else "not run"
-        twins = {weights: count for weights, count in counts.items() if weights != "trained"}
-        most = max(twins, key=lambda weights: twins[weights], default=None)
-        beside = "not run" if most is None else f"{twins[most]:,} ({most})" if twins[most] else "0"
-        rows.append((f"{_NAMED[rung]}: {question.removeprefix('… ')}", own, beside))
-    return Table("Attention heads that pass", "", (("rung", "trained", "most in a twin"), *rows))
+        own = f"{counts['trained']:,}" if "trained" in counts else "not run"
+        twins = [count for weights, count in counts.items() if weights != "trained"]
+        beside = f"{max(twins):,}" if twins else "not run"
+        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), own, beside))
+    n_heads = found.of("respond", SCOPE)["trained"].n_heads
+    return Table(f"Attention heads that pass, of {n_heads:,}", "", (("rung", "trained", "most in a twin"), *rows))

@@ -166,13 +166,13 @@ def head_choices(head_map: HeadMap, t: np.ndarray, best: int) -> str:
             f'<label{passes} style="--depth:{depth:.0f}%" title="{said}">'
             f'<input type="radio" name="plantain-head" value="{i}" aria-label="{said}"></label>'
         )
-    kinds = [("joint blocks", head_map.n_joint), ("single blocks", head_map.n_single)]
+    kinds = [("joint", head_map.n_joint), ("single", head_map.n_single)]
     above = "".join(f'<span style="grid-column:span {n}">{kind}</span>' for kind, n in kinds if n)
     left = "".join(f"<span>head {row}</span>" for row in range(rows))
-    blocks = " ".join(names)
+    blocks, said = " ".join(names), f"{int((t > THRESHOLD).sum())} of {len(t)}"
     return (
         f'<fieldset class="plantain-heads" style="--rows:{rows};--blocks:{len(names)};--joint:{head_map.n_joint}">'
-        f"<legend>Choose an attention head: {int((t > THRESHOLD).sum())} of {len(t)} at place t &gt; 3 (dotted)</legend>"
+        f"<legend>Choose an attention head; {said} at place t &gt; {THRESHOLD:g}, dotted</legend>"
         f'<div class="plantain-kinds" aria-hidden="true">{above}</div>'
         f'<div class="plantain-rows" aria-hidden="true">{left}</div>'
         f'<div class="plantain-cells" data-rows="{rows}">{"".join(cells)}</div>'

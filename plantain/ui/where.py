@@ -22,6 +22,7 @@ from plantain.wording import signed
 
 TITLE = "Where: does a head's shift lie where the body moved?"
 TRUTH_SAID = {"body": "Where the body moved", "drawn": "Where the two pictures differ"}
+TRUTH_ASKED = "Show where the body moved"
 TWINS_SAID = (
     "Untrained: the transformer drawn anew. Permuted: its values shuffled. Grafted: each block drawn anew in turn, "
     "inside the trained model."
@@ -45,7 +46,7 @@ def shown(dense: Dense, pair: int, head: int, weights: str, with_truth: bool) ->
     drawn = (
         f'<div class="plantain-where"><div class="plantain-maps">{"".join(figures)}</div>'
         f'<div class="plantain-prose"><p role="status">{sentence(dense, pair, head, weights)}</p>'
-        f'<p class="plantain-muted">{_how_to_read(dense, values)}</p></div></div>'
+        f'<p class="plantain-muted">{_how_to_read(values)}</p></div></div>'
     )
     return drawn, "".join(html_table(table) for table in tables)
 
@@ -71,7 +72,7 @@ def sentence(dense: Dense, pair: int, head: int, weights: str) -> str:
     if dense.truth != "body":
         match = f"in this pair its shift matches where the pictures differ with r = {signed(own, 2)}"
     beside = [f"{w} {signed(float(t[head]), 1)}" for w, t in dense.t.items() if w != weights]
-    rest = f"; the same head {', '.join(beside)}" if beside else "; no twin has been run"
+    rest = f"; the same head elsewhere: {', '.join(beside)}" if beside else "; no twin has been run"
     return (
         f"<strong>{escape(dense.names[head])}, {escape(weights)}</strong>: {match} (with other pairs' maps "
         f"{signed(others, 2)}). Its place over {int(run.usable[truth].sum())} pairs: t = "
@@ -124,12 +125,11 @@ def _said(run: DenseResult, pair: int) -> str:
     return overlay.pair_name(run.prompts.pairs[pair], pair).lower()
 
 
-def _how_to_read(dense: Dense, values: np.ndarray) -> str:
+def _how_to_read(values: np.ndarray) -> str:
     rows, columns = values.shape
     return (
-        f"A square is a token ({rows} × {columns} of them), not smoothed. Its colour: how far apart the head's output "
-        f"there is under the two prompts, as a share of its largest in this pair ({values.max():.2f}). "
-        f"{escape(caveat(dense))}"
+        f"A square is a token, {rows} × {columns} of them, not smoothed. The greener, the further apart the head's "
+        f"output there is under the two prompts; greenest: {values.max():.2f}, its largest in this pair."
     )
 
 
@@ -143,13 +143,14 @@ def build(run: gr.Dropdown) -> None:
     with gr.Column(visible=first["visible"], min_width=0, elem_classes=["plantain-full"]) as frame:
         gr.HTML(f'<section class="plantain-page"><h2>{escape(TITLE)}</h2></section>')
         pairs = _chooser(0, first["pairs"])
-        with gr.Row():
+        with gr.Row(elem_classes=["plantain-weights"]):
             weights = gr.Radio(
                 first["weights"], value=first["chosen"], label="Weights", info=TWINS_SAID, scale=3, min_width=280
             )
-            truth = gr.Checkbox(False, label="Show where the body moved beside it", scale=1, min_width=280)
+            truth = gr.Checkbox(False, label=TRUTH_ASKED, scale=1, min_width=240)
         view = gr.HTML(first["view"])
         heads = _chooser(first["head"], first["heads"])
+        said = gr.HTML(first["said"])
         with gr.Accordion("The numbers of this map", open=False):
             numbers = gr.HTML(first["numbers"])
 
@@ -163,11 +164,12 @@ def build(run: gr.Dropdown) -> None:
             truth: False,
             view: found["view"],
             heads: gr.HTML(value=found["head"], choices=found["heads"]),
+            said: found["said"],
             numbers: found["numbers"],
         }
 
-    chosen = [run, pairs, heads, weights, truth]
-    run.change(follow, run, [ladder, frame, pairs, weights, truth, view, heads, numbers], **QUIET)
+    chosen: list[Any] = [run, pairs, heads, weights, truth]
+    run.change(follow, run, [ladder, frame, pairs, weights, truth, view, heads, said, numbers], **QUIET)
     gr.on([part.change for part in chosen[1:]], _show, chosen, [view, numbers], **LATEST)
     weights.change(_recolour, [run, weights], heads, **LATEST)
 
@@ -179,7 +181,7 @@ def _chooser(value: int, choices: str) -> gr.HTML:
 def opened(key: str) -> dict[str, Any]:
     """First values of all components for a run: its strongest head in its first pair; hidden where nothing was run."""
     closed = {"visible": False, "weights": ["trained"], "chosen": "trained", "head": 0}
-    blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "numbers"), "")
+    blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "said", "numbers"), "")
     try:
         dense = dense_beside(key)
         if dense is None:
@@ -199,6 +201,7 @@ def opened(key: str) -> dict[str, Any]:
         "head": dense.best,
         "heads": _heads(dense, chosen),
         "view": view,
+        "said": f'<p class="plantain-prose plantain-muted">{escape(caveat(dense))}</p>',
         "numbers": numbers,
     }
 
