@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import zipfile
 from collections import deque
+from collections.abc import Callable
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
@@ -63,13 +64,18 @@ class RunView:
     First values travel with the page, so that a cached run is there at first paint. With none the view takes no room.
     """
 
-    def __init__(self, first: Values | None = None, compact: bool = False) -> None:
+    def __init__(
+        self, first: Values | None = None, compact: bool = False, under: Callable[[], None] | None = None
+    ) -> None:
+        """``under`` lays out what stands directly under the claim."""
         first = first or blank()
         full = ["plantain-full"]
         self.parts: dict[str, Any] = {}
         with gr.Column(visible=bool(first["headline"]), min_width=0) as self.frame:
             for name in ("headline", "overview", "half", "table"):
                 self.parts[name] = gr.HTML(first[name], elem_classes=full)
+                if under and name == "headline":
+                    under()
             with gr.Accordion("Reproduce this", open=False, elem_classes=full):
                 self.parts["reproduce"] = gr.HTML(first["reproduce"])
             title = "Download: tables, figures, a section for a model card, the run itself"

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from plantain.errors import InputError
-from plantain.ui import catalog
+from plantain.ui import catalog, where
 from plantain.ui.compare import compare
 from plantain.ui.engine import LOUD, QUIET
 from plantain.ui.html import alert
@@ -20,7 +20,7 @@ def build() -> dict[str, Any]:
         counting = counting_choice(scale=3, min_width=300)
     steps = _steps(first)
     step = gr.Radio(steps, value=0, label="Denoising step", visible=len(steps) > 1, elem_classes=["plantain-full"])
-    view = RunView(_shown(first, "card"), compact=True)
+    view = RunView(_shown(first, "card"), compact=True, under=lambda: where.build(run))
     with gr.Accordion("Compare with another run", open=False, elem_classes=["plantain-full"]):
         other = gr.Dropdown(known, value=None, label="Other run")
         comparison = gr.HTML()

@@ -1,0 +1,150 @@
+"""Dense runs beside a run of the page: which they are, the ladder that they make, what is said where there are none."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from plantain.data.dense import TRUTHS, DenseResult
+from plantain.data.disk import DENSE
+from plantain.data.family import Family, load_family
+from plantain.data.pictures import Pictures, load_pictures
+from plantain.errors import InputError
+from plantain.model.names import KLEIN
+from plantain.paths import RUNS
+from plantain.questions.ladder import RUNGS, Ladder
+from plantain.questions.place import place_count
+from plantain.report.command import is_shipped
+from plantain.report.picture import NARROW
+from plantain.report.register import QUESTIONS
+from plantain.ui import catalog, overlay
+from plantain.ui.html import html_table, page_figure
+from plantain.wording import Table
+
+SCOPE = "attention heads"
+# As the figure numbers them: the sided form belongs to the rung before it.
+_NUMBERED = {name: f"{n}." for n, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)}
+
+
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
+class Dense:
+    """A family of dense runs, and the pictures that its trained model draws, where they are kept."""
+
+    family: Family
+    pictures: Pictures | None
+
+    @property
+    def truth(self) -> str:
+        """The truth that maps are shown of: the body where it is known."""
+        return self.family.trained.truths[0]
+
+    @property
+    def truth_maps(self) -> np.ndarray:
+        """(P, rows, columns)"""
+        return self.family.trained.maps[TRUTHS.index(self.truth)]
+
+    @cached_property
+    def t(self) -> dict[str, np.ndarray]:
+        """Place t of every attention head, by weights."""
+        return {weights: place_count(run, "head", n_flips=1).t for weights, run in self.family.runs.items()}
+
+    @property
+    def best(self) -> int:
+        """The trained model's head of largest place t."""
+        return int(self.t["trained"].argmax())
+
+    @cached_property
+    def names(self) -> list[str]:
+        return overlay.head_names(self.family.trained.head_map)
+
+    def run(self, weights: str) -> DenseResult:
+        return self.family.runs.get(weights, self.family.trained)
+
+
+def dense_beside(key: str) -> Dense | None:
+    """The dense runs of the model and prompts of a run in the list, or None: not run, or not readable.
+
+    >>> dense_beside("shipped/posebox").family.model
+    """
+    folder = catalog.entry(key).folder
+    if folder is None:
+        return None
+    result = catalog.load(folder)
+    for root in (folder, RUNS / "dense", catalog.saved_folder() / "dense"):
+        state = tuple((path, path.stat().st_mtime_ns) for path in sorted(root.rglob(DENSE.description)))
+        found = _read(root, state, result.prompts.name) if state else None
+        if found and found.family.model == _base(result.model) and found.family.trained.prompts == result.prompts:
+            return found
+    return None
+
+
+@lru_cache(maxsize=8)
+def _read(root: Path, state: tuple[tuple[Path, int], ...], prompts: str) -> Dense | None:
+    try:
+        family = load_family([root], prompts)
+        if not family.trained.truths:
+            return None
+    except (InputError, OSError):
+        return None  # a damaged folder must not keep the page from opening; the shell names it
+    for path, _ in state:
+        try:
+            return Dense(family, load_pictures(path.parent, family.trained.prompts))
+        except (InputError, OSError):
+            continue
+    return Dense(family, None)
+
+
+def _base(model: str) -> str:
+    return model.removesuffix("-untrained").removesuffix("-permuted")
+
+
+def not_run(key: str) -> str:
+    """What stands in the place of ladder and *Where* for a run without a dense run: the command that makes one."""
+    folder = catalog.entry(key).folder
+    words = ["python", "-m", "plantain", "dense", "--model", KLEIN]
+    if folder is not None:
+        result = catalog.load(folder)
+        words[-1:] = [_base(result.model), "--prompts", result.prompts.name if is_shipped(result) else "prompts.json"]
+    command = escape(shlex.join(words))
+    return (
+        '<section class="plantain-page"><p class="plantain-muted">The ladder and <em>Where</em> read every head token '
+        "by token: not run for this run. To make it:</p>"
+        f'<div class="plantain-command"><pre><code>{command}</code></pre><button type="button" '
+        f'class="plantain-button" data-copy="{command}">Copy the command</button></div></section>'
+    )
+
+
+@lru_cache(maxsize=4)
+def ladder_html(dense: Dense) -> str:
+    """The ladder's figure, and its rungs as a table: trained beside the twin that comes nearest."""
+    section, found = QUESTIONS["ladder"].section(dense.family)
+    assert isinstance(found, Ladder)
+    draw = section.draw
+    assert draw is not None
+    return (
+        f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
+        f'<div class="plantain-half">{page_figure(lambda width: draw(NARROW), *section.tables)}'
+        f'<div class="plantain-left">{html_table(rung_table(found))}</div></div></section>'
+    )
+
+
+def rung_table(found: Ladder) -> Table:
+    """Every rung's question with the trained model's attention heads and the most that a twin has.
+
+    >>> html_table(rung_table(ladder(family)))
+    """
+    rows = []
+    for rung, question in RUNGS.items():
+        by_weights = found.of(rung, SCOPE)
+        counts = {weights: r.count for weights, r in by_weights.items() if r.count is not None}
+        own = f"{counts['trained']:,}" if "trained" in counts else "not run"
+        twins = [count for weights, count in counts.items() if weights != "trained"]
+        beside = f"{max(twins):,}" if twins else "not run"
+        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), own, beside))
+    n_heads = found.of("respond", SCOPE)["trained"].n_heads
+    return Table(f"Attention heads that pass, of {n_heads:,}", "", (("rung", "trained", "most in a twin"), *rows))

@@ -1,0 +1,245 @@
+"""*Where*: a head's shift laid over the pictures of a pair, under the ladder of its run; from what dense runs saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from plantain.data.dense import TRUTHS, DenseResult
+from plantain.errors import InputError
+from plantain.model.names import EMBEDDED_MODELS
+from plantain.ui import catalog, overlay
+from plantain.ui.dense import Dense, dense_beside, ladder_html, not_run
+from plantain.ui.engine import LATEST, QUIET
+from plantain.ui.html import html_table
+from plantain.wording import signed
+
+TITLE = "Where: does a head's shift lie where the body moved?"
+TRUTH_SAID = {"body": "Where the body moved", "drawn": "Where the two pictures differ"}
+TRUTH_ASKED = "Show where the body moved"
+TWINS_SAID = (
+    "Untrained: the transformer drawn anew. Permuted: its values shuffled. Grafted: each block drawn anew in turn, "
+    "inside the trained model."
+)
+_SCRIPT = Path(__file__).with_name("where.js").read_text(encoding="utf-8")
+
+
+def shown(dense: Dense, pair: int, head: int, weights: str, with_truth: bool) -> tuple[str, str]:
+    """HTML of a head's shift over both pictures of a pair, with its sentence; and of the same maps as numbers.
+
+    >>> pictures, numbers = shown(dense, pair=0, head=dense.best, weights="trained", with_truth=True)
+    """
+    run, name, truth = dense.run(weights), dense.names[head], dense.truth_maps[pair]
+    values = shift_map(run, pair, head)
+    figures = [_side(dense, run, pair, side, values, f"{name}, {weights}") for side in (0, 1)]
+    tables = [overlay.numbers_table(values, f"Shift of {name}, {weights}, {_said(run, pair)}")]
+    if with_truth:
+        alt = f"{TRUTH_SAID[dense.truth]} in pair {pair + 1}: {overlay.map_words(truth)}."
+        figures.append(_figure(overlay.map_svg(truth, alt, _size(dense)), TRUTH_SAID[dense.truth]))
+        tables.append(overlay.numbers_table(truth, f"{TRUTH_SAID[dense.truth]}, {_said(run, pair)}"))
+    drawn = (
+        f'<div class="plantain-where"><div class="plantain-maps">{"".join(figures)}</div>'
+        f'<div class="plantain-prose"><p role="status">{sentence(dense, pair, head, weights)}</p>'
+        f'<p class="plantain-muted">{_how_to_read(values)}</p></div></div>'
+    )
+    return drawn, "".join(html_table(table) for table in tables)
+
+
+def shift_map(run: DenseResult, pair: int, head: int) -> np.ndarray:
+    """A head's shift at every square in its own units, (rows, columns), float64.
+
+    >>> shift_map(dense.family.trained, 0, 20).max()
+    """
+    return run.shift[head, pair].astype(np.float64) * float(run.shift_scale[head, pair])
+
+
+def sentence(dense: Dense, pair: int, head: int, weights: str) -> str:
+    """What is found of one head in one pair, and over all of them beside the same head of the twins; HTML.
+
+    >>> sentence(dense, 0, dense.best, "trained")
+    """
+    run = dense.run(weights)
+    row, truth = run.rows("head")[head], TRUTHS.index(dense.truth)
+    own, others = (float(values[truth, 0, 0, row, pair]) for values in (run.own, run.others))
+    what = "body" if dense.truth == "body" else "picture"
+    match = f"in this pair its shift matches where this {what} moved with r = {signed(own, 2)}"
+    if dense.truth != "body":
+        match = f"in this pair its shift matches where the pictures differ with r = {signed(own, 2)}"
+    beside = [f"{w} {signed(float(t[head]), 1)}" for w, t in dense.t.items() if w != weights]
+    rest = f"; the same head elsewhere: {', '.join(beside)}" if beside else "; no twin has been run"
+    return (
+        f"<strong>{escape(dense.names[head])}, {escape(weights)}</strong>: {match} (with other pairs' maps "
+        f"{signed(others, 2)}). Its place over {int(run.usable[truth].sum())} pairs: t = "
+        f"{signed(float(dense.t[weights][head]), 1)}{escape(rest)}."
+    )
+
+
+def caveat(dense: Dense) -> str:
+    """What the squares can't say, in plain text."""
+    run, grafted = dense.family.trained, dense.t.get("grafted")
+    said = []
+    if run.run.levels and run.run.levels[0] >= 1:
+        said.append(
+            "The step is taken at pure noise: nothing is drawn yet, so the squares lie where the body will be drawn."
+        )
+    if run.run.model in EMBEDDED_MODELS:
+        said.append(
+            "Posebox was trained with the figure weighed up by its rendered mask (1 + 8 × its share), so it was told "
+            "where figures are."
+        )
+    if grafted is not None and (passing := int((grafted > overlay.THRESHOLD).sum())):
+        said.append(
+            f"A graft, a head drawn anew inside the trained model, shows place too, in {passing} of {len(grafted)}: "
+            "place is first of all the model's, and only what exceeds it is the head's own."
+        )
+    return " ".join([*said, "Place holds for whatever is drawn differently, not for pose alone."])
+
+
+def _side(dense: Dense, run: DenseResult, pair: int, side: int, values: np.ndarray, name: str) -> str:
+    text = run.prompts.pairs[pair].b if side else run.prompts.pairs[pair].a
+    condition = f"{'AB'[side]}: {run.prompts.conditions[side]}"
+    file = dense.pictures.files[2 * pair + side] if dense.pictures and dense.pictures.n_pairs > pair else None
+    under = "the picture that is drawn" if file else "no picture is kept"
+    alt = f"{condition}; {under}, “{text}” The shift of {name}, over it: {overlay.map_words(values)}."
+    return _figure(overlay.map_svg(values, alt, _size(dense), file), condition)
+
+
+def _figure(svg: str, caption: str) -> str:
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _size(dense: Dense) -> tuple[int, int]:
+    if dense.pictures is not None:
+        return dense.pictures.config.width, dense.pictures.config.height
+    rows, columns = dense.truth_maps.shape[1:]
+    return 16 * columns, 16 * rows
+
+
+def _said(run: DenseResult, pair: int) -> str:
+    return overlay.pair_name(run.prompts.pairs[pair], pair).lower()
+
+
+def _how_to_read(values: np.ndarray) -> str:
+    rows, columns = values.shape
+    return (
+        f"A square is a token, {rows} × {columns} of them, not smoothed. The greener, the further apart the head's "
+        f"output there is under the two prompts; greenest: {values.max():.2f}, its largest in this pair."
+    )
+
+
+# -- the components --------------------------------------------------------------------------------
+
+
+def build(run: gr.Dropdown) -> None:
+    """Lay ladder and *Where* out for the run chosen in ``run``; they follow it."""
+    first = opened(str(run.value))
+    ladder = gr.HTML(first["ladder"], elem_classes=["plantain-full"])
+    with gr.Column(visible=first["visible"], min_width=0, elem_classes=["plantain-full"]) as frame:
+        gr.HTML(f'<section class="plantain-page"><h2>{escape(TITLE)}</h2></section>')
+        pairs = _chooser(0, first["pairs"])
+        with gr.Row(elem_classes=["plantain-weights"]):
+            weights = gr.Radio(
+                first["weights"], value=first["chosen"], label="Weights", info=TWINS_SAID, scale=3, min_width=280
+            )
+            truth = gr.Checkbox(False, label=TRUTH_ASKED, scale=1, min_width=240)
+        view = gr.HTML(first["view"])
+        heads = _chooser(first["head"], first["heads"])
+        said = gr.HTML(first["said"])
+        with gr.Accordion("The numbers of this map", open=False):
+            numbers = gr.HTML(first["numbers"])
+
+    def follow(key: str) -> dict[Any, Any]:
+        found = opened(key)
+        return {
+            ladder: found["ladder"],
+            frame: gr.Column(visible=found["visible"]),
+            pairs: gr.HTML(value=0, choices=found["pairs"]),
+            weights: gr.Radio(choices=found["weights"], value=found["chosen"]),
+            truth: False,
+            view: found["view"],
+            heads: gr.HTML(value=found["head"], choices=found["heads"]),
+            said: found["said"],
+            numbers: found["numbers"],
+        }
+
+    chosen: list[Any] = [run, pairs, heads, weights, truth]
+    run.change(follow, run, [ladder, frame, pairs, weights, truth, view, heads, said, numbers], **QUIET)
+    gr.on([part.change for part in chosen[1:]], _show, chosen, [view, numbers], **LATEST)
+    weights.change(_recolour, [run, weights], heads, **LATEST)
+
+
+def _chooser(value: int, choices: str) -> gr.HTML:
+    return gr.HTML(value, html_template="${choices}", js_on_load=_SCRIPT, choices=choices)
+
+
+def opened(key: str) -> dict[str, Any]:
+    """First values of all components for a run: its strongest head in its first pair; hidden where nothing was run."""
+    closed = {"visible": False, "weights": ["trained"], "chosen": "trained", "head": 0}
+    blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "said", "numbers"), "")
+    try:
+        dense = dense_beside(key)
+        if dense is None:
+            return blank | {"ladder": not_run(key)}
+        untrained = catalog.load(catalog.entry(key).folder).untrained  # type: ignore[arg-type]  # a Dense has a folder
+    except (InputError, OSError):
+        return blank  # the view of the run says what is wrong with it
+    every = list(dense.family.runs)
+    chosen = next((w for w in every if untrained and w.startswith("untrained")), "trained")
+    view, numbers = shown(dense, 0, dense.best, chosen, False)
+    return {
+        "visible": True,
+        "ladder": ladder_html(dense),
+        "pairs": _pairs(dense),
+        "weights": every,
+        "chosen": chosen,
+        "head": dense.best,
+        "heads": _heads(dense, chosen),
+        "view": view,
+        "said": f'<p class="plantain-prose plantain-muted">{escape(caveat(dense))}</p>',
+        "numbers": numbers,
+    }
+
+
+def _show(key: str, pair: Any, head: Any, weights: str, with_truth: bool) -> tuple[Any, Any]:
+    def drawn(dense: Dense) -> tuple[str, str]:
+        pair_at, head_at = _index(pair, dense.family.trained.n_pairs), _index(head, len(dense.names))
+        return shown(dense, pair_at, head_at, weights if weights in dense.t else "trained", bool(with_truth))
+
+    return _of(key, drawn, (gr.skip(), gr.skip()))
+
+
+def _recolour(key: str, weights: str) -> Any:
+    return _of(key, lambda dense: gr.HTML(choices=_heads(dense, weights)), gr.skip())
+
+
+def _of(key: str, make: Callable[[Dense], Any], otherwise: Any) -> Any:
+    """What is made of the dense runs of a run; ``otherwise`` where it has none, or went meanwhile."""
+    try:
+        dense = dense_beside(key)
+    except (InputError, OSError):
+        return otherwise
+    return otherwise if dense is None else make(dense)
+
+
+def _index(asked: Any, n: int) -> int:
+    """A place in a list of n, whatever a browser sends."""
+    return min(max(asked, 0), n - 1) if isinstance(asked, int) and not isinstance(asked, bool) else 0
+
+
+@lru_cache(maxsize=8)
+def _pairs(dense: Dense) -> str:
+    pictures = dense.pictures if dense.pictures and dense.pictures.complete else None
+    prompts = dense.family.trained.prompts
+    return overlay.pair_choices(prompts.pairs, pictures.pixels if pictures else None, prompts.conditions)
+
+
+@lru_cache(maxsize=32)
+def _heads(dense: Dense, weights: str) -> str:
+    run = dense.run(weights)
+    return overlay.head_choices(run.head_map, dense.t.get(weights, dense.t["trained"]), dense.best)
