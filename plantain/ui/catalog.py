@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -138,11 +139,12 @@ def twin_of(run: Counted) -> Counted | None:
     """The same run on the untrained twin of its model, if it is at hand; of a partial run, its first pairs."""
     result = run.result
     for folder, twin in _runs_of(f"{result.model}-untrained"):
-        if result.complete and is_untrained_twin(twin, result):
-            return counted_in(folder, run.counting, run.step)
-        whole = replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
-        if not result.complete and is_untrained_twin(twin, whole):
-            return _first_of(folder, result.n_pairs, run.counting, run.step)
+        with suppress(InputError, OSError):  # of another shape, say, and so not its twin
+            if is_untrained_twin(twin, result):
+                return counted_in(folder, run.counting, run.step)
+            whole = replace(result, mean_square=twin.mean_square, token_counts=twin.token_counts)
+            if not result.complete and is_untrained_twin(twin, whole):
+                return _first_of(folder, result.n_pairs, run.counting, run.step)
     return None
 
 

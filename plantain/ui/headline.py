@@ -33,11 +33,12 @@ PUBLISHED_NOTE = (
 
 
 def headline(both: RunWithTwin) -> str:
+    """The claim and the bars of a run."""
     return _section(_claim(both), _bars(both) + _about(both.run))
 
 
 def published_headline(counting: str = "card") -> str:
-    """The same for the model card, of which only the printed figures are known."""
+    """The same of the published card, of which only the printed figures are known."""
     table = load_published()
     other = "" if counting == "card" else " It gives card heads only, so the choice of counting does not apply to it."
     claim = (
