@@ -53,10 +53,10 @@ def iter_grafted(
             )
         plan = dense_plan(pipe, prompts, config or ProbeConfig(), resume)
         planned_maps(plan, pictures, bodies, figures if decoders else None, resume)
-        first = resume.about.get(BLOCKS_DONE)
+        first = resume.about.get(BLOCKS_DONE, 0)
         if first not in range(1, n_blocks + 1):
             raise InputError(
-                f"Cannot resume: the saved graft tells of {first!r} blocks of {n_blocks}. Start elsewhere."
+                f"Cannot resume: the saved graft tells of {first!r} of {n_blocks} blocks. Start elsewhere."
             )
     whole, clock = resume, Clock()
     if first == n_blocks:

@@ -54,8 +54,8 @@ def run_controls(
 
     Same noise seeds and settings throughout; the text encoder stays, so each transformer reads the same text
     features; then on ``n_permuted`` whose trained values are shuffled (``permute``). Weight seeds are 0, 1, …; one twin
-    is in memory at a time, beside ``pipe``. Interrupted, the same call goes on where it stopped: finished runs are kept,
-    a partial one is completed.
+    is in memory at a time, beside ``pipe``. Interrupted, the same call goes on where it stopped: finished runs are
+    kept, a partial one is completed.
 
     Raises InputError before anything runs: two sets of one name or folder, a number of twins below 0 or for a model
     without trained weights, runs in ``out`` that are of other settings or prompts, or any run there with

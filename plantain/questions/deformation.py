@@ -109,5 +109,5 @@ def rotation_r2(run: DenseResult) -> tuple[np.ndarray, float] | None:
     centred = centred - centred.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)
     # What is left of the axis that centring took is rounding, and would be standardised like the others.
-    text = (axes.U * axes.S)[:, axes.S > _NO_AXIS * axes.S.max(initial=0)]
+    text = (axes.U * axes.S)[:, axes.S / axes.S.max() > _NO_AXIS]
     return stats.left_out_r2(pooled, angles, folds), float(stats.left_out_r2(text[None], angles, folds)[0])

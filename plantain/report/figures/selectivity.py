@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from plantain.data.study import OF_POSE
+from plantain.data.study import OF_POSE, TWINS
 from plantain.questions.families import FAMILIES
 from plantain.questions.selectivity import ControlReport
 from plantain.report.figures import panels
