@@ -28,7 +28,7 @@ from plantain.stats.match import unit_maps
 # Pages show shift maps no finer than this.
 _POOLED = 16
 # Float32 values of one temporary: 64 MB, so that a block of Klein is read a pair at a time.
-_MOST_VALUES = 2**24
+MOST_VALUES = 2**24
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ class Matches:
         attention = slice(block * n, (block + 1) * n)
         rows = np.r_[runs, heads]
         per_pair = 2 * x.shape[1] * x.shape[2]
-        step = max(1, _MOST_VALUES // per_pair)
+        step = max(1, MOST_VALUES // per_pair)
         if self._unit.device != x.device:
             self._unit = self._unit.to(x.device)
         for start in range(0, len(self._batch), step):
