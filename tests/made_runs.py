@@ -3,11 +3,15 @@
 >>> run_of(mean_square, head_map())          # any values
 >>> made_run(d)                              # heads that differ by d
 >>> planted(prompts, on_heads({3: 0.2}))     # attention head 3 responds to the contrast of a prompt set
+>>> dense_run(prompts, place={3: 0.2})       # a dense run where attention head 3 shifts where the body moved
 """
 
 import numpy as np
 
+from plantain.data.bodies import Bodies
+from plantain.data.dense import READINGS, SCORES, TRUTHS, DenseResult
 from plantain.data.heads import HeadMap
+from plantain.data.pictures import DrawConfig, Pictures
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
@@ -86,3 +90,61 @@ def planted(prompts, effects, model="planted", seed=0, noise=0.02, fingerprint="
         for stream in streams:
             rms[:, 1, :, :, stream, run] += size
     return run_of(rms**2, PLANTED, prompts, provenance={"model": model, "weights_fingerprint": fingerprint}, **config)
+
+
+def made_bodies(n_pairs, grid, seed=0, found=None):
+    """Bodies of numbers, some tokens of each picture: what moved is where the two sides of a pair differ."""
+    rng, n_parts = np.random.default_rng(seed), 10
+    body = (rng.random((n_pairs, 2, *grid)) * (rng.random((n_pairs, 2, *grid)) < 0.6)).astype(np.float32)
+    parts = body[..., None] * np.eye(n_parts, dtype=np.float32)[rng.integers(n_parts, size=body.shape)]
+    found = np.ones((n_pairs, 2), bool) if found is None else found
+    points = np.full((n_pairs, 2, 17, 3), np.nan, np.float32)
+    return Bodies(parts, body, np.abs(body[:, 0] - body[:, 1]), found, points, "made of numbers")
+
+
+def made_pictures(prompts, size, seed=0, alike=()):
+    """Pictures of noise; the pairs of ``alike`` have the same picture on both sides."""
+    pixels = np.random.default_rng(seed).integers(256, size=(len(prompts), 2, *size, 3)).astype(np.uint8)
+    for pair in alike:
+        pixels[pair, 1] = pixels[pair, 0]
+    return Pictures.from_pixels(pixels, prompts, DrawConfig(0, 1, 1.0, *size), {"model": "made up"})
+
+
+def dense_run(
+    prompts, place=(), sided=(), scores=(), weights="trained", decoders=True, seed=0, noise=0.02, grid=(6, 4)
+):
+    """A whole dense run of PLANTED where attention heads exceed 0 by a size: {head: size}, else noise.
+
+    ``place``: own − others (the head's runs alike); ``sided``: own − mirrored as well; ``scores``: a mapping of these
+    by the name of a score. ``weights`` as a family calls them: "trained", "grafted", "untrained 0", "permuted 0".
+    """
+    kind, _, number = weights.partition(" ")
+    known = {"weights": kind} | ({"weights_seed": int(number)} if number else {"graft_seed": 0})
+    run = planted(prompts, {}, "planted" if kind in ("trained", "grafted") else f"planted-{kind}", seed)
+    run.provenance.update({} if kind == "trained" else known)
+    rng, n, p = np.random.default_rng([seed, *weights.encode()]), PLANTED.n_heads("head"), len(prompts)
+    own = noise * rng.standard_normal((len(TRUTHS), len(READINGS), 2, PLANTED.n_runs + n, p))
+    for sizes, mirrored in ((dict(place), (0, 1)), (dict(sided), (0,))):
+        for head, size in sizes.items():
+            for rows in (attention_runs(head), PLANTED.n_runs + head):
+                own[:, :, mirrored, rows] += size
+    maps = np.random.default_rng(0).random((len(TRUTHS), p, *grid)).astype(np.float32)
+    decoded = {}
+    if decoders:
+        decoded = {name: noise * rng.standard_normal((n, p)) for name in SCORES}
+        for name, sizes in dict(scores).items():
+            for head, size in sizes.items():
+                decoded[name][head] += size
+        decoded |= {"pooled": rng.standard_normal((p, n, PLANTED.head_width)), "text": rng.standard_normal((p, 40))}
+    return DenseResult(
+        run,
+        maps,
+        np.ones((len(TRUTHS), p), bool),
+        own.astype(np.float32),
+        (noise * rng.standard_normal(own.shape)).astype(np.float32),
+        rng.uniform(-1, 1, (n, p, p)).astype(np.float16),
+        rng.random((n, p, *grid)).astype(np.float16),
+        rng.random((n, p)).astype(np.float32),
+        {name: values.astype(np.float32) for name, values in decoded.items()},
+        {"bodies": "made of numbers", "code_level": 0.5, "figures": "made of numbers"},
+    )

@@ -2,8 +2,8 @@
 
     python benchmarks/findings/dense.py
 
-Each is a run of ``python -m plantain dense``; a folder that holds a whole run already is left as it is, an interrupted
-one is gone on with. Twins are read against the pictures of the trained model.
+Each is a run of ``python -m plantain dense``; a folder that holds a whole run already is left as it is, an
+interrupted one is gone on with. Twins are read against the pictures of the trained model.
 """
 
 import sys

@@ -27,6 +27,8 @@ def add_command(commands: Any) -> None:
     add("--out", default="runs/controls", help="folder; a run is OUT/MODEL/SET (default: runs/controls)")
     said = "repeat all on K re-initialised transformers (default: 1)"
     add("--untrained", type=int, default=1, metavar="K", help=said)
+    said = "and on K transformers whose weights are shuffled, tensor by tensor (default: 0)"
+    add("--permuted", type=int, default=0, metavar="K", help=said)
     add_settings(parser)
 
 
@@ -35,17 +37,19 @@ def _controls(options: argparse.Namespace) -> int:
     config, out = config_of(options), Path(options.out)
     sets = [load_prompts(name) for name in options.sets or DEFAULT]
     model = model_of(options)
-    if options.untrained < 0:
-        raise InputError(f"--untrained takes a number of transformers, from 0; got {options.untrained}.")
-    check_untrained(model, options.untrained > 0, 0)
+    for option in ("untrained", "permuted"):
+        if getattr(options, option) < 0:
+            raise InputError(f"--{option} takes a number of transformers, from 0; got {getattr(options, option)}.")
+    n_twins = options.untrained + options.permuted
+    check_untrained(model, n_twins > 0, 0)
     with made(out):
         from plantain.probe.study import run_controls, set_folders  # torch
 
         set_folders(sets)
         pipe = load(options, model)
-        n_runs = (1 + options.untrained) * len(sets)
+        n_runs = (1 + n_twins) * len(sets)
         try:
-            _follow(run_controls(pipe, sets, config, options.untrained, out), n_runs)
+            _follow(run_controls(pipe, sets, config, options.untrained, out, n_permuted=options.permuted), n_runs)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what is done is saved in {out}, and the same command goes on") from None
     print(f"Saved {n_runs} runs to {out}.\n\nCompare them: python -m plantain compare {out}", file=sys.stderr)

@@ -11,12 +11,13 @@ from tqdm import tqdm
 from plantain.cli.draw import draw_run
 from plantain.cli.run import checked_model, default_out
 from plantain.cli.settings import add_settings, add_weights, config_of, load, made, writing
-from plantain.data.dense import DenseResult, load_dense
+from plantain.data.dense import DenseResult, check_config, load_dense
 from plantain.data.disk import DENSE, is_free
 from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.stats import MIN_PAIRS
 
 
 def add_command(commands: Any) -> None:
@@ -41,6 +42,10 @@ def add_command(commands: Any) -> None:
 def _dense(options: argparse.Namespace) -> int:
     """Everything that can be refused is refused before a model is loaded."""
     config, prompts = config_of(options), load_prompts(options.prompts)
+    check_config(config)
+    if len(prompts) < MIN_PAIRS:
+        few = f"{prompts.name!r} has {len(prompts)}"
+        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs.")
     model, untrained = checked_model(options)
     if options.grafted and untrained:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")
@@ -70,6 +75,8 @@ def _resumed(out: Path, wanted: bool) -> DenseResult | None:
         free = not out.is_dir() or is_free(out, besides=(FOLDER,))
     if wanted and (out / DENSE.description).exists():
         return load_dense(out)
+    if not free and wanted:
+        raise InputError(f"{out} holds no dense run to go on with (no {DENSE.description}); give another --out.")
     if not free:
         raise InputError(f"{out} is not empty; give another --out, or --resume to go on with the dense run in it.")
     return None
@@ -79,7 +86,10 @@ def _pictures(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Path) -> 
     """The pictures of the run, drawn into it where they are not there, or not all."""
     before = load_pictures(out, prompts) if (out / FOLDER / DESCRIPTION).exists() else None
     if before is None or not before.complete:
-        draw_run(pipe, prompts, config, out, before)
+        try:
+            draw_run(pipe, prompts, config, out, before)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"pictures so far are saved in {out}; go on with the same command") from None
     return load_pictures(out, prompts)
 
 
@@ -89,10 +99,11 @@ def _known(
     """Bodies and figures as far as they can be known, and verdicts on the pictures for the record."""
     from plantain.model.noise import latent_grid  # torch
     from plantain.posebox.proof import judge_pairs
-    from plantain.posebox.truth import bodies_of, draws_its_world, figures_of
+    from plantain.posebox.truth import SIZE, bodies_of, draws_its_world
     from plantain.probe.probe import picture_size
 
-    grid = latent_grid(pipe, *picture_size(pipe, config))
+    size = picture_size(pipe, config)
+    grid = latent_grid(pipe, *size)
     if options.keypoints is not None:
         from plantain.data.bodies import bodies_from_points
         from plantain.model.person import detect_points, load_person_models
@@ -106,15 +117,30 @@ def _known(
         return {"bodies": bodies}, _judged(judge_points(points), f"a rule on keypoints of {models.source}")
     if not draws_its_world(pipe):
         return {}, {}
-    figures = None if options.no_decoders else figures_of(prompts, grid)
-    verdicts = judge_pairs(pictures.pixels, prompts)
-    return {"bodies": bodies_of(prompts, grid), "figures": figures}, _judged(verdicts, "the nearest of rendered poses")
+    figures = None if options.no_decoders else _figures(prompts, grid, size)
+    own_size = pictures.pixels.shape[2:4] == (SIZE, SIZE)
+    judged = _judged(judge_pairs(pictures.pixels, prompts), "the nearest of rendered poses") if own_size else {}
+    return {"bodies": bodies_of(prompts, grid), "figures": figures}, judged
 
 
 def _judged(verdicts: Any, judge: str) -> dict[str, Any]:
     """Verdicts as plain JSON values."""
     rows = [[None if verdict is None else bool(verdict) for verdict in row] for row in verdicts]
     return {"judged": rows, "judge": judge}
+
+
+def _figures(prompts: PromptSet, grid: tuple[int, int], size: tuple[int, int]) -> Any:
+    """Posebox's figures; None, and why, where they cannot be rendered: the other decoders need none."""
+    from plantain.posebox.truth import SIZE, figures_of  # torch
+
+    why = f"Figures are rendered in {SIZE} × {SIZE} pixels, and this run has {size[1]} × {size[0]}."
+    if size == (SIZE, SIZE):
+        try:
+            return figures_of(prompts, grid)
+        except InputError as error:
+            why = str(error)
+    print(f"Code is left out. {why}", file=sys.stderr)
+    return None
 
 
 def _read(

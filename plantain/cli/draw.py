@@ -15,7 +15,7 @@ from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.model.names import REINITIALISED
+from plantain.model.names import PERMUTED, REINITIALISED
 
 
 def add_command(commands: Any) -> None:
@@ -97,8 +97,10 @@ def _loaded(options: argparse.Namespace, result: ProbeResult) -> Any:
     """The model that the run was made with, or a sentence that this is another."""
     known, name = result.provenance, result.model
     # A twin is its model with weights drawn anew; early runs of embedded twins tell no seed, and have their name alone.
-    untrained = "weights_seed" in known and name != "posebox-random"
-    if untrained:
+    untrained: bool | str = "weights_seed" in known and name != "posebox-random"
+    if untrained and known.get("weights") == PERMUTED:
+        untrained, name = PERMUTED, name.removesuffix(f"-{PERMUTED}")
+    elif untrained:
         name = name.removesuffix("-untrained")
     if known.get("revision"):
         name = f"{name}@{known['revision']}"

@@ -12,6 +12,7 @@ from plantain.data import disk
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
+from plantain.data.settings import ProbeConfig
 from plantain.data.view import View
 from plantain.errors import InputError
 
@@ -19,6 +20,8 @@ TRUTHS = ("body", "drawn")
 """Maps of where a pair's pictures differ: by the body's outline, or in the pictures that the model itself drew."""
 READINGS = ("vector", "size")
 """A head's shift at a token: length of B − A over its channels, or how much its RMS changes."""
+GRAFTED, BLOCKS_DONE = "grafted", "blocks_done"
+"""What provenance tells of the weights of a grafted twin, and ``about`` of how many of its blocks are read."""
 SCORES = ("figure", "deformation", "deformation_beyond", "code", "code_beyond", "code_home")
 
 
@@ -69,8 +72,8 @@ class DenseResult:
 
     def __post_init__(self) -> None:
         t, p, a = len(TRUTHS), len(self.prompts), self.head_map.n_heads("head")
-        h, grid = self.head_map.n_runs + a, self.maps.shape[2:]
-        side = self.shift.shape[-2:]
+        h, side = self.head_map.n_runs + a, self.shift.shape[-2:]
+        grid = self.maps.shape[2:] if self.maps.ndim == 4 else (0, 0)
         wanted = {
             "maps": (t, p, *grid),
             "usable": (t, p),
@@ -83,9 +86,11 @@ class DenseResult:
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
                 raise InputError(f"{name} has the shape {getattr(self, name).shape}; this dense run needs {shape}.")
+        text = self.decoded["text"].shape[-1:] if "text" in self.decoded else ()
+        decoded = dict.fromkeys(SCORES, (a, p)) | {"pooled": (p, a, self.head_map.head_width), "text": (p, *text)}
         for name, values in self.decoded.items():
-            if name in SCORES and values.shape != (a, p):
-                raise InputError(f"{name} has the shape {values.shape}; this dense run needs {(a, p)}.")
+            if values.shape != decoded.get(name):
+                raise InputError(f"{name} has the shape {values.shape}; this dense run needs {decoded.get(name)}.")
 
     @property
     def prompts(self) -> PromptSet:
@@ -102,9 +107,9 @@ class DenseResult:
 
     @property
     def complete(self) -> bool:
-        """Whether all pairs are matched, in every block; decoders come after."""
-        n_blocks = len(self.head_map.block_names)
-        return self.run.complete and self.about.get("blocks_done", n_blocks) == n_blocks
+        """Whether all pairs are matched, and in a grafted twin all blocks; decoders come after."""
+        blocks = len(self.head_map.block_names)
+        return self.run.complete and self.about.get(BLOCKS_DONE, blocks) == blocks
 
     @property
     def finished(self) -> bool:
@@ -142,8 +147,8 @@ class DenseResult:
             raise InputError(f"This dense run has the {known}; got {truth!r}, {reading!r}.")
         if not self.complete:
             raise InputError(
-                f"Place needs all pairs, since each is held against the others; {self.run.n_pairs} of "
-                f"{len(self.prompts)} are done. Go on with the run (--resume)."
+                f"Place needs all pairs, since each is held against the others, and all blocks; {self.run.n_pairs} of "
+                f"{len(self.prompts)} pairs are done. Go on with the run (--resume)."
             )
         t, j = TRUTHS.index(truth), READINGS.index(reading)
         s = self.own[t, j].astype(np.float64) - self.others[t, j]  # (2, H, P)
@@ -213,6 +218,17 @@ def load_dense(folder: str | Path) -> DenseResult:
         result = DenseResult(run.first(done), **arrays, decoded=decoded, about=about)
     except (InputError, IndexError, ValueError) as error:
         raise InputError(f"{file} does not fit {path}: {error}") from error
-    if not all(np.isfinite(values).all() for values in arrays.values()) or np.abs(result.own).max(initial=0) > 1.001:
+    finite = [*arrays.values(), *(decoded[key] for key in ("pooled", "text") if key in decoded)]
+    r = max(np.abs(values).max(initial=0) for values in (result.own, result.others, result.matrix))
+    if not all(np.isfinite(values).all() for values in finite) or r > 1.001:
         raise InputError(f"{file} holds values that are no matches; make the dense run again.")
     return result
+
+
+def check_config(config: ProbeConfig) -> None:
+    """Refuse, with an InputError, settings of several noise seeds or steps: a dense run reads one forward a prompt."""
+    if config.n_seeds != 1 or config.num_inference_steps != 1:
+        raise InputError(
+            f"A dense run reads one noise seed and one step; got n_seeds={config.n_seeds}, "
+            f"num_inference_steps={config.num_inference_steps}. Make one run for each."
+        )

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from plantain.data.dense import DenseResult, load_dense
 from plantain.data.disk import DENSE
 from plantain.errors import InputError
 
 KINDS = ("trained", "grafted", "untrained", "permuted")
 """Weights as they are; each block in turn drawn anew; the transformer drawn anew; its values shuffled."""
+# Shares of tokens, rendered again on another machine.
+_SAME_MAP = 1e-3
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
@@ -61,7 +65,13 @@ class Family:
         for weights, run in by_weights.items():
             if (run.prompts, run.run.config, run.head_map) != (first.prompts, first.run.config, first.head_map):
                 raise InputError(f"The dense run {weights!r} is of other prompts or settings than the trained one.")
-        order = sorted(by_weights, key=lambda weights: (KINDS.index(weights.split()[0]), weights))
+            # A twin's own pictures are lopsided alike in every pair, which breaks the sided test.
+            if run.maps.shape != first.maps.shape or not np.allclose(run.maps, first.maps, rtol=0, atol=_SAME_MAP):
+                raise InputError(
+                    f"The dense run {weights!r} was matched with other maps than the trained one; make it again with "
+                    "the trained run's folder as --maps."
+                )
+        order = sorted(by_weights, key=lambda weights: (KINDS.index(weights.split()[0]), len(weights), weights))
         return cls({weights: by_weights[weights] for weights in order})
 
 
@@ -69,6 +79,8 @@ def weights_of(run: DenseResult) -> str:
     """Which weights a dense run is of: "trained", "grafted", "untrained 0", "permuted 0", …"""
     known = run.run.provenance
     kind = str(known.get("weights", "untrained" if run.run.untrained else "trained"))
+    if kind not in KINDS:
+        raise InputError(f"A dense run has weights that are {', '.join(KINDS)}; got {kind!r}. Make the run again.")
     return kind if kind in ("trained", "grafted") else f"{kind} {known.get('weights_seed', 0)}"
 
 

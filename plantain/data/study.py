@@ -1,6 +1,7 @@
 """Runs of pose and its controls on one model and its untrained twins: which there are, and reading them.
 
-Runs lie in ``OUT/MODEL/SET``, those of untrained twins in ``OUT/MODEL-untrained-SEED/SET``.
+Runs lie in ``OUT/MODEL/SET``, those of untrained twins in ``OUT/MODEL-untrained-SEED/SET``, of permuted ones in
+``OUT/MODEL-permuted-SEED/SET``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from plantain.paths import safe_name
 POSE = "dense_pose"
 OF_POSE = ("pose", "variant")
 """Roles of the contrasts of pose, beside which pose cannot be told apart from itself."""
+TWINS = ("untrained", "permuted")
+"""What has learned nothing, as the end of its name tells: drawn anew, or its own values shuffled."""
 LEXICAL = tuple(f"lexical_{i}" for i in range(1, 9))
 # As the picture shows them: pose and its variants, then what is not pose.
 _VARIANTS = ("dense_pose_fixed", "articulation", "body_clothing", "canonical")
@@ -27,7 +30,8 @@ DEFAULT = (POSE, *_VARIANTS, "setting", "remarks", *LEXICAL, "length", "paraphra
 class ControlStudy:
     """Runs of pose and its controls with the same settings on the same architecture.
 
-    ``runs`` are looked up by weights ("trained" first, then "untrained 0", …) and set, in the order of ``DEFAULT``.
+    ``runs`` are looked up by weights ("trained" first, then "untrained 0", …, "permuted 0", …) and set, in the order of
+    ``DEFAULT``.
     """
 
     model: str  # name of the trained one
@@ -68,7 +72,7 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
     ['trained', 'untrained 0', 'untrained 1']
 
     Runs belong together when settings and head map are equal; those of one weights fingerprint are one model,
-    told by name: ``MODEL-untrained`` beside ``MODEL``. Partial runs are left out, and named.
+    told by name: ``MODEL-untrained``, ``MODEL-permuted`` beside ``MODEL``. Partial runs are left out, and named.
 
     Raises InputError: no runs, runs of several models or settings, or two runs of one set with the same weights.
     """
@@ -91,19 +95,19 @@ def load_controls(folders: str | Path | Sequence[str | Path]) -> ControlStudy:
             raise InputError(f"{path} is a second run of {result.prompts.name!r} with the same weights; remove one.")
         group[result.prompts.name] = result
     models = {model for model, _ in groups}
-    trained = [key for key in groups if key[0].removesuffix("-untrained") not in models - {key[0]}]
-    if len(trained) > 1 or any(model not in (trained[0][0], f"{trained[0][0]}-untrained") for model, _ in groups):
+    trained = [key for key in groups if not any(key[0] == f"{m}-{kind}" for m in models for kind in TWINS)]
+    if len(trained) != 1 or models - {trained[0][0], *(f"{trained[0][0]}-{kind}" for kind in TWINS)}:
         raise InputError(_one_of("several models", found))
     model = trained[0][0]
-    twins = [groups[key] for key in groups if key != trained[0]]
     shared = set.intersection(*(set(group) for group in groups.values()))
     left_out += [f"{key[0]}: {name}" for key, group in groups.items() for name in sorted(set(group) - shared)]
     if not shared:
         raise InputError(f"No set was run on every model in {', '.join(map(str, given))}; run the missing ones.")
     order = [name for name in DEFAULT if name in shared] + sorted(shared - set(DEFAULT))
     runs = {"trained": {name: groups[trained[0]][name] for name in order}}
-    by_seed = sorted(twins, key=_weights_seed)
-    runs |= {f"untrained {_weights_seed(group)}": {name: group[name] for name in order} for group in by_seed}
+    for kind in TWINS:
+        by_seed = sorted((groups[key] for key in groups if key[0] == f"{model}-{kind}"), key=_weights_seed)
+        runs |= {f"{kind} {_weights_seed(group)}": {name: group[name] for name in order} for group in by_seed}
     return ControlStudy(model, runs, tuple(left_out))
 
 
@@ -116,7 +120,7 @@ def _one_of(what: str, found: Sequence[tuple[Path, ProbeResult]]) -> str:
     return f"These are runs of {what} ({', '.join(models)}); give the folders of one model, all with one setting."
 
 
-def model_folder(out: str | Path, name: str, weights_seed: int | None = None) -> Path:
-    """Where the runs of a model, or of its untrained twin, lie: ``out/posebox-untrained-0``."""
-    plain = safe_name(name, "model")
-    return Path(out) / (plain if weights_seed is None else f"{plain}-untrained-{weights_seed}")
+def model_folder(out: str | Path, name: str, untrained: bool | str = False, weights_seed: int | None = None) -> Path:
+    """Where the runs of a model, or of one of its twins, lie: ``out/posebox-untrained-0``."""
+    plain, kind = safe_name(name, "model"), "permuted" if untrained == "permuted" else "untrained"
+    return Path(out) / (f"{plain}-{kind}-{weights_seed}" if untrained else plain)

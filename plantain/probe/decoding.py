@@ -191,7 +191,13 @@ class PartsReading:
     def _values(self, x: torch.Tensor) -> np.ndarray:
         """Attention heads of a block, (V, N, W) -> float64 (V, n, N, C)."""
         n, c = self._heads.n_attention_heads, self._heads.head_width
-        return x[..., : n * c].unflatten(-1, (n, c)).transpose(1, 2).double().cpu().numpy()
+        values = x[..., : n * c].unflatten(-1, (n, c)).transpose(1, 2).double().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise InputError(
+                "The activations that decoders read are not all finite; load the model in another dtype (float32, "
+                "bfloat16), or leave the decoders out."
+            )
+        return values
 
 
 def noised(pipe: Any, pictures: np.ndarray, noise: torch.Tensor, level: float) -> torch.Tensor:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from plantain.data.bodies import Bodies
-from plantain.data.dense import READINGS, TRUTHS, DenseResult
+from plantain.data.dense import GRAFTED, READINGS, TRUTHS, DenseResult, check_config
 from plantain.data.figures import Figures
 from plantain.data.heads import HeadMap
-from plantain.data.pictures import Pictures
+from plantain.data.pictures import Pictures, prompts_digest
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
@@ -28,7 +28,7 @@ from plantain.stats.match import unit_maps
 # Pages show shift maps no finer than this.
 _POOLED = 16
 # Float32 values of one temporary: 64 MB, so that a block of Klein is read a pair at a time.
-_MOST_VALUES = 2**24
+MOST_VALUES = 2**24
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,14 @@ def truth_maps(
                 f"The bodies are {bodies.moved.shape[0]} pairs on {bodies.moved.shape[1:]} tokens; this run has "
                 f"{len(prompts)} pairs on {grid}. Make them for these prompts at this size."
             )
-        maps[0] = bodies.moved * bodies.usable[:, None, None]
+        maps[0] = np.where(bodies.usable[:, None, None], bodies.moved, 0)
+        if not (np.isfinite(maps[0]).all() and maps[0].min() >= 0 and maps[0].max() <= 1.001):
+            raise InputError("Where bodies moved must be shares from 0 to 1 in every token; make the bodies again.")
     if pictures is not None:
-        if not pictures.complete or pictures.prompts != prompts:
+        if not pictures.complete or prompts_digest(pictures.prompts) != prompts_digest(prompts):
             raise InputError(
-                f"The pictures are {len(pictures.pixels)} pairs of {pictures.prompts.name!r}; this run needs all "
-                f"{len(prompts)} pairs of {prompts.name!r}. Draw them (python -m plantain draw)."
+                f"The pictures are of {pictures.n_pairs} pairs of {pictures.prompts.name!r}; this run needs all "
+                f"{len(prompts)} pairs of {prompts.name!r}, of the same texts. Draw them (python -m plantain draw)."
             )
         maps[1] = picture_difference(pictures.pixels, grid)
     usable = np.asarray(unit_maps(maps.reshape(*maps.shape[:2], -1)).any(axis=-1), dtype=bool)
@@ -82,11 +84,13 @@ def truth_maps(
 def picture_difference(pixels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """Mean absolute difference of A and B in every token, 0 … 1: uint8 (P, 2, H, W, 3) -> (P, rows, columns)."""
     rows, columns = grid
-    n, _, height, width, _ = pixels.shape
+    height, width = pixels.shape[2:4]
     if height % rows or width % columns:
         raise InputError(f"Pictures of {width} × {height} pixels do not divide into {columns} × {rows} tokens.")
-    different = np.abs(pixels[:, 0].astype(np.float32) - pixels[:, 1]).mean(axis=-1) / 255
-    return different.reshape(n, rows, height // rows, columns, width // columns).mean(axis=(2, 4))
+    shape = rows, height // rows, columns, width // columns, 3
+    # A pair at a time: in float32 all pictures of a large set are gigabytes.
+    pairs = [np.abs(a.astype(np.float32) - b).reshape(shape).mean(axis=(1, 3, 4)) / 255 for a, b in pixels]
+    return np.stack(pairs)
 
 
 def run_dense(
@@ -137,13 +141,14 @@ def iter_dense(
     Raises
     ------
     InputError
-        As ``iter_probe`` and ``truth_maps``; several steps or seeds; a ``resume`` of other maps or another run.
+        As ``iter_probe`` and ``truth_maps``; several steps or seeds; pictures of another noise or size, figures of
+        another size; a ``resume`` of other maps or another run. While it runs: activations that are not finite.
     """
     config = config or ProbeConfig()
+    if resume is not None and resume.run.provenance.get("weights") == GRAFTED:
+        raise InputError("Cannot resume: the saved run is a grafted twin's. Go on with it as such (--grafted).")
     plan = dense_plan(pipe, prompts, config, resume)
-    maps, usable = truth_maps(prompts, latent_grid(pipe, *plan.size), pictures, bodies)
-    if resume is not None and not np.array_equal(resume.maps, maps):
-        raise InputError("Cannot resume: the saved run was matched with other maps. Give the same pictures and bodies.")
+    maps, usable = planned_maps(plan, pictures, bodies, figures if decoders else None, resume)
     reader = Matches(plan.head_map, maps, usable, resume)
     noise, clock = noise_of(pipe, config.seed, plan.size), Clock()
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
@@ -158,6 +163,7 @@ def iter_dense(
         reader.start(batch)
         with ImageTokens(pipe.transformer, reader, blocks):
             values, sigmas = forward(plan, some, plan.masks[batch], noise, negative)
+        check_finite(values, prompts, batch)
         run, done = extended(plan, run, values[:, None], sigmas, clock.seconds), batch.stop
         result = reader.result(run, said)
         left = clock.seconds / (done - first) * (len(prompts) - done)
@@ -180,12 +186,41 @@ def iter_dense(
 
 def dense_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: DenseResult | None = None) -> Plan:
     """The plan of a probe, for the one seed and the one step that a dense run reads."""
-    if config.n_seeds != 1 or config.num_inference_steps != 1:
-        raise InputError(
-            f"A dense run reads one noise seed and one step; got n_seeds={config.n_seeds}, "
-            f"num_inference_steps={config.num_inference_steps}. Make one run for each."
-        )
+    check_config(config)
     return make_plan(pipe, prompts, config, None if resume is None else resume.run)
+
+
+def planned_maps(
+    plan: Plan, pictures: Pictures | None, bodies: Bodies | None, figures: Figures | None, resume: DenseResult | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """``truth_maps`` of a plan, once pictures, figures and a run to go on with are seen to belong to it."""
+    if pictures is not None:
+        drawn = pictures.config.seed, pictures.config.height, pictures.config.width
+        if drawn != (plan.config.seed, *plan.size):
+            raise InputError(
+                f"The pictures are drawn from the noise of seed {drawn[0]}, {drawn[2]} × {drawn[1]} pixels; this run "
+                f"has seed {plan.config.seed}, {plan.size[1]} × {plan.size[0]} pixels. Draw them from the run's noise."
+            )
+    if figures is not None and figures.expressive.shape[:3] != (len(plan.prompts), *plan.size):
+        n, height, width = figures.expressive.shape[:3]
+        raise InputError(
+            f"The figures are of {n} pairs, {width} × {height} pixels; this run has {len(plan.prompts)} pairs, "
+            f"{plan.size[1]} × {plan.size[0]} pixels. Give figures of these, or none."
+        )
+    maps, usable = truth_maps(plan.prompts, latent_grid(plan.pipe, *plan.size), pictures, bodies)
+    if resume is not None and not np.array_equal(resume.maps, maps):
+        raise InputError("Cannot resume: the saved run was matched with other maps. Give the same pictures and bodies.")
+    return maps, usable
+
+
+def check_finite(values: np.ndarray, prompts: PromptSet, batch: slice) -> None:
+    """Mean squares (2 k, …) of a batch of pairs: not a number anywhere in a block would be one here."""
+    bad = ~np.isfinite(values).reshape(batch.stop - batch.start, -1).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"The activations of pair {prompts.pairs[batch.start + int(bad.argmax())].id!r} are not all finite; load "
+            "the model in another dtype (float32, bfloat16), or with sound weights."
+        )
 
 
 def encode_batch(plan: Plan, batch: slice) -> torch.Tensor:
@@ -231,7 +266,7 @@ class Matches:
         attention = slice(block * n, (block + 1) * n)
         rows = np.r_[runs, heads]
         per_pair = 2 * x.shape[1] * x.shape[2]
-        step = max(1, _MOST_VALUES // per_pair)
+        step = max(1, MOST_VALUES // per_pair)
         if self._unit.device != x.device:
             self._unit = self._unit.to(x.device)
         for start in range(0, len(self._batch), step):
@@ -285,9 +320,10 @@ class Matches:
         self._scale[attention, pairs] = top.T.cpu().numpy()
 
     def result(self, run: ProbeResult, about: dict[str, Any]) -> DenseResult:
-        """The run so far; its arrays are shared until the next forward."""
-        arrays = (self._maps, self._usable, self._own, self._others, self._matrix, self._shift, self._scale)
-        return DenseResult(run, *arrays, about=about)
+        """The run so far. Copies: a forward that is interrupted half-way has changed the arrays, and is run again."""
+        own, others, matrix = self._own.copy(), self._others.copy(), self._matrix.copy()
+        shift, scale = self._shift.copy(), self._scale.copy()
+        return DenseResult(run, self._maps, self._usable, own, others, matrix, shift, scale, about=about)
 
 
 def _matches(shift: torch.Tensor, unit: torch.Tensor) -> np.ndarray:

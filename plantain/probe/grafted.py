@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plantain.data.bodies import Bodies
-from plantain.data.dense import SCORES, DenseResult
+from plantain.data.dense import BLOCKS_DONE, GRAFTED, SCORES, DenseResult
 from plantain.data.figures import Figures
 from plantain.data.pictures import Pictures
 from plantain.data.prompts import PromptSet
@@ -17,10 +17,8 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.identity import describe
 from plantain.model.untrained import grafted, reinitialise
-from plantain.probe.dense import DenseProgress, iter_dense
+from plantain.probe.dense import DenseProgress, dense_plan, iter_dense, planned_maps
 from plantain.probe.probe import Clock
-
-_BLOCKS_DONE = "blocks_done"
 
 
 def iter_grafted(
@@ -45,8 +43,8 @@ def iter_grafted(
 
     Raises InputError as ``iter_dense``, and for a ``resume`` of another seed or of other weights.
     """
-    source = describe(pipe)
-    known = {**source, "weights": "grafted", "graft_seed": weights_seed}
+    known = {**describe(pipe), "weights": GRAFTED, "graft_seed": weights_seed}
+    n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
     first = 0
     if resume is not None:
         was = resume.run.provenance
@@ -54,12 +52,18 @@ def iter_grafted(
             raise InputError(
                 "Cannot resume: the saved run is no graft of these weights with this seed. Start elsewhere."
             )
-        first = int(resume.about.get(_BLOCKS_DONE, 0))
-    donor = reinitialise(pipe, seed=weights_seed).transformer
-    n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
+        plan = dense_plan(pipe, prompts, config or ProbeConfig(), resume)
+        planned_maps(plan, pictures, bodies, figures if decoders else None, resume)
+        first = resume.about.get(BLOCKS_DONE, 0)
+        if first not in range(1, n_blocks + 1):
+            raise InputError(
+                f"Cannot resume: the saved graft tells of {first!r} of {n_blocks} blocks. Start elsewhere."
+            )
     whole, clock = resume, Clock()
     if first == n_blocks:
         yield DenseProgress("blocks", n_blocks, n_blocks, whole, 0.0)
+        return
+    donor = reinitialise(pipe, seed=weights_seed).transformer
     for block in range(first, n_blocks):
         part = None
         with grafted(pipe, donor, block):
@@ -69,7 +73,7 @@ def iter_grafted(
         assert part is not None  # a prompt set holds at least one pair
         whole = part if whole is None else _with_block(whole, part, block)
         provenance = {**whole.run.provenance, **known, "seconds": round(clock.seconds, 3)}
-        about = {**whole.about, _BLOCKS_DONE: block + 1}
+        about = {**whole.about, BLOCKS_DONE: block + 1}
         whole = replace(whole, run=replace(whole.run, provenance=provenance), about=about)
         left = clock.seconds / (block + 1 - first) * (n_blocks - block - 1)
         with clock.paused():
@@ -78,6 +82,9 @@ def iter_grafted(
 
 def _with_block(whole: DenseResult, part: DenseResult, block: int) -> DenseResult:
     """The heads of one block taken from another result."""
+    if set(whole.decoded) != set(part.decoded):
+        has = ", ".join(sorted(whole.decoded)) or "none"
+        raise InputError(f"Cannot resume: the saved graft has the decoders {has}; give the same bodies and figures.")
     heads, n = whole.head_map, whole.head_map.n_attention_heads
     runs, attention = heads.runs_of(block), slice(block * n, (block + 1) * n)
     rows = np.r_[runs, heads.n_runs + block * n : heads.n_runs + (block + 1) * n]

@@ -1,4 +1,4 @@
-"""Pose and its controls on one pipeline, then on transformers whose weights are drawn anew: run and save."""
+"""Pose and its controls on one pipeline, then on transformers that have learned nothing: run and save."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,13 @@ from plantain.data.study import DEFAULT, model_folder
 from plantain.errors import InputError
 from plantain.model.identity import describe
 from plantain.model.memory import free_memory
-from plantain.model.names import check_untrained, model_name
-from plantain.model.untrained import reinitialise
+from plantain.model.names import PERMUTED, check_untrained, model_name
+from plantain.model.untrained import permute, reinitialise
 from plantain.paths import safe_name
 from plantain.probe.saving import iter_saved
+
+Weights = tuple[bool | str, int | None]
+"""As ``load_pipeline`` takes ``untrained``, and the seed of a twin."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def run_controls(
     n_untrained: int = 1,
     out: str | Path = "runs/controls",
     resume: bool = True,
+    n_permuted: int = 0,
 ) -> Iterator[ControlProgress]:
     """Probe every set on a pipeline and on ``n_untrained`` re-initialised transformers, saving each run.
 
@@ -49,37 +53,40 @@ def run_controls(
     ...     print(progress.model, progress.prompts, progress.done, "of", progress.total)
 
     Same noise seeds and settings throughout; the text encoder stays, so each transformer reads the same text
-    features. Weight seeds are 0, 1, …; one twin is in memory at a time, beside ``pipe``. Interrupted, the same
-    call goes on where it stopped: finished runs are kept, a partial one is completed.
+    features; then on ``n_permuted`` whose trained values are shuffled (``permute``). Weight seeds are 0, 1, …; one twin
+    is in memory at a time, beside ``pipe``. Interrupted, the same call goes on where it stopped: finished runs are
+    kept, a partial one is completed.
 
-    Raises InputError before anything runs: two sets of one name or folder, ``n_untrained`` below 0 or for a model
+    Raises InputError before anything runs: two sets of one name or folder, a number of twins below 0 or for a model
     without trained weights, runs in ``out`` that are of other settings or prompts, or any run there with
     ``resume=False``. While it runs: a folder that cannot be written to; what was saved before stays.
     """
     config = config or ProbeConfig()
     sets = [load_prompts(given) if not isinstance(given, PromptSet) else given for given in prompt_sets]
     names = set_folders(sets)
-    if isinstance(n_untrained, bool) or not isinstance(n_untrained, int) or n_untrained < 0:
-        raise InputError(f"n_untrained must be a whole number from 0; got {n_untrained!r}.")
+    for what, number in (("n_untrained", n_untrained), ("n_permuted", n_permuted)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise InputError(f"{what} must be a whole number from 0; got {number!r}.")
     source = describe(pipe)
     model = str(source["model"])
-    check_untrained(model, n_untrained > 0, 0)
-    weights = [None, *range(n_untrained)]
-    folders = {(seed, name): model_folder(out, model, seed) / names[name] for seed in weights for name in names}
+    check_untrained(model, n_untrained + n_permuted > 0, 0)
+    weights: list[Weights] = [(False, None)]
+    weights += [(True, seed) for seed in range(n_untrained)] + [(PERMUTED, seed) for seed in range(n_permuted)]
+    folders = {(twin, name): model_folder(out, model, *twin) / names[name] for twin in weights for name in names}
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
     by_name = {prompts.name: prompts for prompts in sets}
     saved = {
-        folder: _saved(folder, by_name[name], config, head_map, resume, source if seed is None else {})
-        for (seed, name), folder in folders.items()
+        folder: _saved(folder, by_name[name], config, head_map, resume, {} if untrained else source)
+        for ((untrained, _), name), folder in folders.items()
     }
     n_left = len(weights) * sum(map(len, sets)) - sum(found.n_pairs for found in saved.values() if found)
     n_new, started, numbers = 0, time.monotonic(), iter(range(1, len(folders) + 1))
-    for seed in weights:
-        twin = pipe if seed is None else _twin(pipe, source, seed)
+    for untrained, seed in weights:
+        twin = pipe if seed is None else _twin(pipe, source, untrained, seed)
         for prompts in sets:
-            folder = folders[seed, prompts.name]
+            folder = folders[(untrained, seed), prompts.name]
             before = saved.pop(folder)
-            run = next(numbers), len(folders), model_name(model, seed is not None), prompts.name
+            run = next(numbers), len(folders), model_name(model, untrained), prompts.name
             done = before.n_pairs if before is not None else 0
             with closing(iter_saved(twin, prompts, config, before, folder)) as steps:
                 for progress in steps:
@@ -111,13 +118,15 @@ def _seconds_left(started: float, n_new: int, n_left: int) -> float:
     return (time.monotonic() - started) / n_new * (n_left - n_new) if n_new else float("inf")
 
 
-def _twin(pipe: Any, source: dict[str, Any], seed: int) -> Any:
-    twin = reinitialise(pipe, seed=seed)
+def _twin(pipe: Any, source: dict[str, Any], untrained: bool | str, seed: int) -> Any:
+    twin = (permute if untrained == PERMUTED else reinitialise)(pipe, seed=seed)
     twin.plantain_source = {
-        "model": model_name(str(source["model"]), True),
+        "model": model_name(str(source["model"]), untrained),
         "revision": source["revision"],
         "weights_seed": seed,
     }
+    if untrained == PERMUTED:
+        twin.plantain_source["weights"] = PERMUTED
     return twin
 
 

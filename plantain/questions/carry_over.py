@@ -65,8 +65,8 @@ class Transfers(Answer):
 
     def gain(self, control: str) -> float | None:
         """AUC on trained weights less its mean over untrained ones; None without any."""
-        trained, *untrained = (self.found[weights, control].auc for weights in self.weights)
-        return trained - float(np.mean(untrained)) if untrained else None
+        untrained = [self.found[w, control].auc for w in self.weights if w.startswith("untrained")]
+        return self.found["trained", control].auc - float(np.mean(untrained)) if untrained else None
 
 
 def transfers(

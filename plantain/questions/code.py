@@ -11,7 +11,7 @@ from typing import Any
 
 from plantain.data.family import Family
 from plantain.questions.answer import Answer
-from plantain.questions.decoded import Forms
+from plantain.questions.decoded import FWER, Forms
 from plantain.wording import Table
 
 LABELS = {
@@ -32,13 +32,13 @@ class Code(Answer):
     @property
     def sentences(self) -> list[str]:
         """The form given the body, the strict one, and whether a code is established."""
-        strict = self.forms.counts["trained", "code_beyond"].counts[0]
+        strict = self.forms.counts["trained", "code_beyond"]
         twins = [c.counts[0] for (w, name), c in self.forms.counts.items() if name == "code_beyond" and w != "trained"]
-        established = strict > max(twins, default=0)
+        established = bool(twins) and strict.counts[0] > max(twins) and strict.set_p[0] <= FWER
         verdict = (
             "The strict form exceeds every twin: these heads name parts alike in and out of the T-pose."
             if established
-            else "Not established: beyond outline and position no more heads name parts than in the twins."
+            else "Not established: that takes more heads than in every twin, and than sign flips give in 95 of 100."
         )
         return [
             f"Parts given the body, named by a decoder that saw canonical figures only: {self.forms.said('code')}.",

@@ -20,6 +20,8 @@ from plantain.questions.answer import Answer
 from plantain.questions.decoded import Forms
 from plantain.wording import Table, signed
 
+# Of the largest axis; text features are float32.
+_NO_AXIS = 1e-6
 LABELS = {
     "figure": "body or ground (not a part)",
     "deformation": "parts given the body",
@@ -106,4 +108,6 @@ def rotation_r2(run: DenseResult) -> tuple[np.ndarray, float] | None:
     centred = run.decoded["text"].astype(np.float64)
     centred = centred - centred.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)
-    return stats.left_out_r2(pooled, angles, folds), float(stats.left_out_r2((axes.U * axes.S)[None], angles, folds)[0])
+    # What is left of the axis that centring took is rounding, and would be standardised like the others.
+    text = (axes.U * axes.S)[:, axes.S / axes.S.max() > _NO_AXIS]
+    return stats.left_out_r2(pooled, angles, folds), float(stats.left_out_r2(text[None], angles, folds)[0])

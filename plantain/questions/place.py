@@ -173,7 +173,7 @@ def place(
     Truth None: "body" where the run has it, else "drawn". ``reading``: "vector" (length of B − A) or "size" (change of
     the RMS). Raises InputError where a run has no such map.
     """
-    truth = truth or family.trained.truths[0]
+    truth = truth or next(iter(family.trained.truths), TRUTHS[0])
     which: dict[str, Any] = {"truth": truth, "reading": reading, "n_flips": n_flips, "seed": seed}
     own, sided, families, blocks = {}, {}, {}, {}
     for weights, run in family.runs.items():

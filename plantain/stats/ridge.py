@@ -60,14 +60,17 @@ class Sums:
         self, groups: NDArray[np.bool_], targets: slice = slice(None)
     ) -> tuple[float, Array, Array, Array, Array, Array]:
         """n, x, y, xx, xy, yy of some groups together, and of some targets."""
-        return (
-            float(self.n[groups].sum()),
-            self.x[groups].sum(axis=0),
-            self.y[groups, targets].sum(axis=0),
-            self.xx[groups].sum(axis=0),
-            self.xy[groups][..., targets].sum(axis=0),
-            self.yy[groups, targets].sum(axis=0),
-        )
+        chosen = [int(group) for group in np.flatnonzero(groups)]
+
+        def together(values: Array) -> Array:
+            """Added one after the other: choosing groups first would copy nearly all of the largest array."""
+            total = np.zeros(values.shape[1:])
+            for group in chosen:
+                total += values[group]
+            return total
+
+        x, xx, xy = together(self.x), together(self.xx), together(self.xy[..., targets])
+        return float(self.n[groups].sum()), x, together(self.y[:, targets]), xx, xy, together(self.yy[:, targets])
 
 
 @dataclass(frozen=True)

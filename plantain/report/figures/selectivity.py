@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from plantain.data.study import OF_POSE
+from plantain.data.study import OF_POSE, TWINS
 from plantain.questions.families import FAMILIES
 from plantain.questions.selectivity import ControlReport
 from plantain.report.figures import panels
@@ -145,10 +145,11 @@ def _selectivity_panel(axes: Axes, report: ControlReport, rows: _Rows) -> None:
 def _key(report: ControlReport) -> list[tuple[panels.Line2D, str]]:
     trained = f"{report.model}, % of heads at |t| > {report.threshold:g}"
     entries = [panels.key(trained, RUN, 0, marker="o", markersize=5)]
-    n_untrained = len(report.weights) - 1
-    if n_untrained:
-        seeds = f"{n_untrained} seeds" if n_untrained > 1 else "one seed"
-        entries.append(panels.key(f"untrained transformer, {seeds}", TWIN, 0, marker="o", markersize=5))
+    for kind in TWINS:
+        n_seeds = sum(weights.startswith(kind) for weights in report.weights)
+        seeds = f"{n_seeds} seeds" if n_seeds > 1 else "one seed"
+        if n_seeds:
+            entries.append(panels.key(f"{kind} transformer, {seeds}", TWIN, 0, marker="o", markersize=5))
     return [*entries, panels.key("99 % of sign flips stay left of it", MUTED, 0, marker="|", markersize=8)]
 
 
