@@ -4,7 +4,8 @@
     python benchmarks/findings/twins.py --table
 
 Named beforehand: untrained transformers of the weight seeds 1000 to 1199 and permuted ones of 1000 to 1049; twin i
-reads the prompt set ``SETS[i % 5]`` under the noise seed ``i // 5 % 4``, against the maps of the trained model. A twin
+reads the prompt set ``SETS[i % 5]`` under the noise seed ``i // 5 % 4``, against the maps of the trained model (those
+of other noise than the shipped pictures' are drawn into ``runs/twins``). A twin
 counts as flagged in one of the readings below when any of its heads has a family-wise p of at most 0.05 (1,000 sign
 flips). Where the test holds, 5 % are flagged, and the p of the largest head is uniform.
 """
@@ -12,6 +13,7 @@ flips). Where the test holds, 5 % are flagged, and the p of the largest head is 
 import argparse
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ from scipy.stats import kstest
 
 import plantain
 from plantain.data.dense import DenseResult
-from plantain.data.pictures import load_pictures
+from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
+from plantain.data.prompts import PromptSet
 from plantain.model.text import encode
 from plantain.model.untrained import permute, reinitialise
 from plantain.paths import RUNS
 from plantain.posebox.truth import bodies_of
 from plantain.probe.dense import iter_dense
+from plantain.probe.pictures import draw_pictures
 from plantain.questions.place import SCOPES, place_count
 from plantain.stats.rates import wilson
 
@@ -49,6 +53,17 @@ def read_twin(run: DenseResult) -> dict[str, float]:
     return found
 
 
+@cache
+def drawn(trained: Any, prompts: PromptSet, noise: int) -> Pictures:
+    """The trained model's pictures under a noise: the shipped ones, or drawn once and kept."""
+    folder = (
+        RUNS / "dense" / "posebox" / prompts.name if noise == 0 else Path("runs", "twins", f"{prompts.name}-{noise}")
+    )
+    if not (folder / FOLDER / DESCRIPTION).exists():
+        draw_pictures(trained, prompts, plantain.ProbeConfig(seed=noise)).save(folder)
+    return load_pictures(folder, prompts)
+
+
 def all_twins() -> list[tuple[str, int, str, int]]:
     """Kind, weight seed, prompt set and noise seed of every twin."""
     named = [("untrained", seed) for seed in UNTRAINED] + [("permuted", seed) for seed in PERMUTED]
@@ -65,9 +80,9 @@ def run() -> None:
             continue
         if name not in known:
             prompts = plantain.load_prompts(name)
-            pictures = load_pictures(RUNS / "dense" / "posebox" / name, prompts)
-            known[name] = prompts, pictures, bodies_of(prompts, (8, 8)), encode(trained, prompts.prompts)
-        prompts, pictures, bodies, features = known[name]
+            known[name] = prompts, bodies_of(prompts, (8, 8)), encode(trained, prompts.prompts)
+        prompts, bodies, features = known[name]
+        pictures = drawn(trained, prompts, noise)
         twin = (reinitialise if kind == "untrained" else permute)(trained, seed=seed)
         config = plantain.ProbeConfig(seed=noise)
         *_, last = iter_dense(twin, prompts, config, pictures, bodies, decoders=False, features=features)
