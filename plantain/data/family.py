@@ -72,8 +72,14 @@ def load_family(folders: Sequence[str | Path], prompts: str = "dense_pose") -> F
     Raises InputError: no such run, two of the same weights, none that is trained, or one that cannot be read.
     """
     found = sorted({path.parent for folder in folders for path in Path(folder).rglob(DENSE.description)})
-    runs = [run for run in map(load_dense, found) if run.complete and run.prompts.name == prompts]
+    runs = [run for run in map(load_dense, found) if _whole(run) and run.prompts.name == prompts]
     if not runs:
         where = ", ".join(map(str, folders))
         raise InputError(f"No whole dense run of {prompts!r} lies in {where}; make one: python -m plantain dense.")
     return Family.of(runs)
+
+
+def _whole(run: DenseResult) -> bool:
+    """Whether all pairs are matched and, of a grafted run, which goes block by block, all blocks are done."""
+    n_blocks = len(run.head_map.block_names)
+    return run.complete and run.about.get("blocks_done", n_blocks) == n_blocks
