@@ -44,11 +44,20 @@ from plantain.report.study_tables import tables
 from plantain.stats import HeadCount
 from plantain.wording import signed
 
-PAGE = ROOT / "docs" / "results.md"
+PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
 TRAINED, UNTRAINED, RANDOM = MODELS = ("posebox", "posebox-untrained", "posebox-random")
 # Of the tables of a comparison, those that the page shows.
 COMPARED = ("By family of heads", "Counts: attention heads", "Correlation of t maps", "Bent joints, bodies, clothes")
 
+SHORT_RUNGS = {
+    "respond": "respond to the pose?",
+    "place": "shift where this body moved?",
+    "place_sided": "… on the side where it moved?",
+    "code": "name body parts alike in any pose?",
+    "deformation": "show the parts of a pose never seen?",
+    "cause": "move the drawn body?",
+}
+"""The rungs in a few words, for the README."""
 Cells = Sequence[Sequence[str]]
 
 
@@ -209,6 +218,32 @@ def rungs() -> str:
     return "\n\n".join([*parts, said])
 
 
+def short_ladder() -> str:
+    """The README's: attention heads, of the twins of one kind only the largest count."""
+    found = ladder(family())
+    rows = [["does a head …", "trained", "grafted", "untrained, permuted", "so"]]
+    for name, asked in SHORT_RUNGS.items():
+        rung = found.of(name, "attention heads")
+        trained = rung["trained"]
+        if trained.count is None:
+            rows.append([asked, "not run", "not run", "not run", ""])
+            continue
+        twins = [r.count or 0 for w, r in rung.items() if w not in ("trained", "grafted")]
+        graft = rung["grafted"].count or 0
+        if max(twins) >= trained.count:
+            so = "not learned"
+        else:
+            so = (
+                "learned; a random head in the model shows much of it"
+                if 2 * graft > trained.count
+                else "learned, by heads"
+            )
+        low, high = min(twins), max(twins)
+        span_of = f"{low} to {high}" if low < high else f"{low}"
+        rows.append([asked, f"{trained.count} of {trained.n_heads}", f"{graft}", span_of, so])
+    return grid(rows)
+
+
 def placed() -> str:
     """Place by every truth and reading, then by family and by depth."""
     rows = [
@@ -290,6 +325,7 @@ MAKERS = {
     "random": random_rows,
     "drawn": drawn,
     "rungs": rungs,
+    "ladder": short_ladder,
     "placed": placed,
     "decoded": decoded,
     "specific": lambda: grid(specificity(load_sets([RUNS / "dense"])).tables[0].cells),
@@ -326,12 +362,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 where a number differs")
     check = parser.parse_args().check
-    old = PAGE.read_text(encoding="utf-8")
-    new = make(old)
+    found = []
+    for page in (PAGE, README):
+        old = page.read_text(encoding="utf-8")
+        new = make(old)
+        if not check:
+            page.write_text(new, encoding="utf-8")
+        found += differences(old, new)
     if not check:
-        PAGE.write_text(new, encoding="utf-8")
         return 0
-    found = differences(old, new)
     print("\n\n".join(found) or "Every number stands.")
     return 1 if found else 0
 

@@ -17,7 +17,7 @@ from plantain.model.names import EMBEDDED_MODELS
 from plantain.ui import catalog, overlay
 from plantain.ui.dense import Dense, dense_beside, ladder_html, not_run
 from plantain.ui.engine import LATEST, QUIET
-from plantain.ui.html import html_table
+from plantain.ui.html import alert, html_table
 from plantain.wording import signed
 
 TITLE = "Where: does a head's shift lie where the body moved?"
@@ -184,13 +184,16 @@ def opened(key: str) -> dict[str, Any]:
     blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "said", "numbers"), "")
     try:
         dense = dense_beside(key)
-        if dense is None:
-            return blank | {"ladder": not_run(key)}
-        untrained = catalog.load(catalog.entry(key).folder).untrained  # type: ignore[arg-type]  # a Dense has a folder
-    except (InputError, OSError):
-        return blank  # the view of the run says what is wrong with it
-    every = list(dense.family.runs)
-    chosen = next((w for w in every if untrained and w.startswith("untrained")), "trained")
+        return blank | ({"ladder": not_run(key)} if dense is None else _first(dense, key))
+    except (InputError, OSError) as error:
+        return blank | {"ladder": alert("Ladder and Where are not shown.", error)}
+
+
+def _first(dense: Dense, key: str) -> dict[str, Any]:
+    every, folder = list(dense.family.runs), catalog.entry(key).folder
+    untrained = folder is not None and catalog.load(folder).untrained
+    # Under the claim of a run of the untrained transformer its own maps come first.
+    chosen = next((weights for weights in every if untrained and weights.startswith("untrained")), "trained")
     view, numbers = shown(dense, 0, dense.best, chosen, False)
     return {
         "visible": True,
