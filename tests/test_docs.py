@@ -209,8 +209,9 @@ def test_the_commands_of_the_shipped_runs_have_their_settings():
         assert options.model == shipped.model
 
 
-def test_the_tables_of_the_results_are_what_the_runs_give(results):
-    page = TEXTS["docs/results.md"]
+@pytest.mark.parametrize("name", ["docs/results.md", "README.md"])
+def test_the_made_tables_are_what_the_runs_give(results, name):
+    page = TEXTS[name]
     assert results.differences(page, results.make(page)) == []
 
 
