@@ -230,14 +230,11 @@ def short_ladder() -> str:
             continue
         twins = [r.count or 0 for w, r in rung.items() if w not in ("trained", "grafted")]
         graft = rung["grafted"].count or 0
+        so = (
+            "learned; a random head in the model shows much of it" if 2 * graft > trained.count else "learned, by heads"
+        )
         if max(twins) >= trained.count:
             so = "not learned"
-        else:
-            so = (
-                "learned; a random head in the model shows much of it"
-                if 2 * graft > trained.count
-                else "learned, by heads"
-            )
         low, high = min(twins), max(twins)
         span_of = f"{low} to {high}" if low < high else f"{low}"
         rows.append([asked, f"{trained.count} of {trained.n_heads}", f"{graft}", span_of, so])
