@@ -70,7 +70,7 @@ def test_place_finds_the_planted_heads_and_sided_those_of_one_side(family):
     assert found.blocks["trained"]["joint[0]"] == (1, 4)
     assert found.families["trained", "joint attention"].n_heads == 4
     sided = found.sided["trained", "attention heads"]
-    assert sided.set_p[0] < 0.01
+    assert sided.max_p[SIDED[0]] < 0.01
     assert "too lenient" in found.text
     assert "grafted 1; untrained 0 0" in found.sentences[1]
     with pytest.raises(InputError, match="truths body, drawn"):
