@@ -1,0 +1,174 @@
+"""What a dense run costs: its time beside a plain probe's, and its memory and disk at Klein's size.
+
+    python benchmarks/speed/dense_pass.py
+
+Posebox: a dense pass (no decoders) and a plain probe of the same pairs, in turns, so that a busy machine slows both;
+the median and quartiles of the ratios within a turn. Klein: blocks of random activations of its shapes go through what
+reads them, one after the other as in a forward, each part in a process of its own; its extra memory is the peak (Linux)
+less that of the activations handed in. The result is saved as a run would be, and its files counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import plantain
+from plantain.data.bodies import Bodies
+from plantain.data.dense import SCORES
+from plantain.data.folds import folds_of
+from plantain.data.heads import HeadMap
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult
+from plantain.data.settings import ProbeConfig
+from plantain.pose.parts import PARTS
+from plantain.posebox.truth import bodies_of
+from plantain.probe.decoding import PartsReading, tokens_of
+from plantain.probe.dense import Matches, run_dense, truth_maps
+from plantain.probe.probe import run_probe
+
+KLEIN = HeadMap(5, 20, 24, 128, 9216)
+GRID = (32, 32)  # 512 pixels a side
+N_TEXT = 512
+BATCH_PAIRS = 5
+PARTS_OF_MEMORY = ("matches", "decoders")
+
+
+def peak_megabytes() -> float:
+    """Peak resident memory of this process (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def prompts_of_klein() -> PromptSet:
+    return plantain.load_prompts("dense_pose")
+
+
+def random_bodies(n_pairs: int) -> Bodies:
+    """Bodies of as many tokens as real ones: a quarter of the picture."""
+    rng = np.random.default_rng(0)
+    body = np.zeros((n_pairs, 2, *GRID), np.float32)
+    body[:, :, 8:24, 8:24] = rng.uniform(0.3, 1, (n_pairs, 2, 16, 16))
+    parts = body[..., None] * rng.dirichlet(np.ones(len(PARTS)), body.shape).astype(np.float32)
+    points = np.full((n_pairs, 2, 17, 3), np.nan, np.float32)
+    moved = np.abs(body[:, 0] - body[:, 1])
+    return Bodies(parts, body, moved, np.ones((n_pairs, 2), bool), points, "random")
+
+
+def activations(prompts: int, single: bool) -> torch.Tensor:
+    width = KLEIN.n_attention_heads * KLEIN.head_width + (KLEIN.mlp_width if single else 0)
+    return torch.randn(prompts, GRID[0] * GRID[1], width).bfloat16()
+
+
+def matches_of(seconds: float) -> Matches:
+    """Joint and single blocks in turn, all pairs of each batch, for as long as is given; at least one batch."""
+    prompts = prompts_of_klein()
+    maps, usable = truth_maps(prompts, GRID, None, random_bodies(len(prompts)))
+    reader, started = Matches(KLEIN, maps, usable), time.perf_counter()
+    for start in range(0, len(prompts), BATCH_PAIRS):
+        reader.start(slice(start, start + BATCH_PAIRS))
+        for block in range(KLEIN.n_joint + KLEIN.n_single):
+            reader(block, activations(2 * BATCH_PAIRS, block >= KLEIN.n_joint))
+            if time.perf_counter() - started > seconds:
+                print(f"matches: {block + 1} blocks of batch {start // BATCH_PAIRS + 1} read", file=sys.stderr)
+                return reader
+    return reader
+
+
+def decode() -> None:
+    """The part decoders of all of Klein's 600 heads: sums of every fold, all fits (minutes), and one block scored."""
+    prompts = prompts_of_klein()
+    folds, bodies = folds_of(prompts), random_bodies(len(prompts))
+    assert folds is not None
+    tokens, grid = tokens_of(bodies, 1), bodies.body[:, 1]
+    reading = PartsReading(KLEIN, tokens, tokens, (grid, grid), folds, bodies.usable)
+    for pair in np.unique(folds, return_index=True)[1]:
+        read = reading.adding(int(pair), slice(0, 1))
+        for block in reading.blocks:
+            read(block, activations(1, False))
+    reading.settle()
+    reading.scoring(0, 0)(0, activations(1, False))
+
+
+def whole_result_megabytes(reader: Matches) -> float:
+    """Size on disk of a run of Klein with decoders; random values, which nothing can make smaller."""
+    prompts, rng = prompts_of_klein(), np.random.default_rng(0)
+    n, a = len(prompts), KLEIN.n_heads("head")
+    counts = np.tile(np.array([GRID[0] * GRID[1], 60, N_TEXT - 60]), (n, 2, 1))
+    values = rng.random((n, 2, 1, 1, 3, KLEIN.n_runs), dtype=np.float32)
+    run = ProbeResult(values, counts, prompts, ProbeConfig(), KLEIN, {"model": "random"})
+    decoded = {name: rng.random((a, n), dtype=np.float32) for name in SCORES}
+    decoded["pooled"] = rng.random((n, a, KLEIN.head_width), dtype=np.float32)
+    decoded["text"] = rng.random((n, 7680), dtype=np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        reader.result(run, {}).extended(decoded=decoded).save(folder)
+        return sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
+
+
+def measure(part: str, seconds: float) -> None:
+    """In a process of its own: MB beyond those of the activations handed in."""
+    activations(2 * BATCH_PAIRS if part == "matches" else 1, part == "matches")
+    before = peak_megabytes()
+    if part == "matches":
+        reader = matches_of(seconds)
+        print(peak_megabytes() - before)
+        print(whole_result_megabytes(reader))
+    else:
+        decode()
+        print(peak_megabytes() - before)
+
+
+def ratios(turns: int, n_pairs: int) -> list[float]:
+    """Seconds of a dense pass over those of a plain probe, turn by turn; the first only warms up."""
+    pipe, found = plantain.load_pipeline("posebox", device="cpu"), []
+    whole = prompts_of_klein()
+    prompts = PromptSet(whole.name, whole.pairs[:n_pairs])
+    bodies = bodies_of(prompts, (8, 8))
+    for turn in range(turns + 1):
+        seconds = {}
+        for dense in (turn % 2 == 0, turn % 2 == 1):  # each goes first as often as the other
+            start = time.perf_counter()
+            if dense:
+                run_dense(pipe, prompts, bodies=bodies, decoders=False)
+            else:
+                run_probe(pipe, prompts)
+            seconds[dense] = time.perf_counter() - start
+        if turn:
+            found.append(seconds[True] / seconds[False])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--turns", type=int, default=12)
+    parser.add_argument("--pairs", type=int, default=25, help="of Posebox")
+    parser.add_argument("--seconds", type=float, default=45, help="of matching at Klein's size")
+    parser.add_argument("--memory-of", choices=PARTS_OF_MEMORY, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.memory_of:
+        measure(options.memory_of, options.seconds)
+        return
+    low, median, high = np.percentile(ratios(options.turns, options.pairs), [25, 50, 75])
+    print(
+        f"Posebox, {options.pairs} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}: a dense pass "
+        f"takes {median:.2f} times a plain probe (quartiles {low:.2f} to {high:.2f})"
+    )
+    for part in PARTS_OF_MEMORY:
+        command = [sys.executable, __file__, "--memory-of", part, "--seconds", str(options.seconds)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        print(done.stderr, end="", file=sys.stderr)
+        extra, *disk = map(float, done.stdout.split())
+        print(f"Klein, {part}: {extra:,.0f} MB beyond the activations")
+        for megabytes in disk:
+            print(f"Klein, a whole result with decoders: {megabytes:.1f} MB on disk")
+
+
+if __name__ == "__main__":
+    main()
