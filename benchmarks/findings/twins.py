@@ -13,7 +13,6 @@ flips). Where the test holds, 5 % are flagged, and the p of the largest head is 
 import argparse
 import json
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,6 @@ def read_twin(run: DenseResult) -> dict[str, float]:
     return found
 
 
-@cache
 def drawn(trained: Any, prompts: PromptSet, noise: int) -> Pictures:
     """The trained model's pictures under a noise: the shipped ones, or drawn once and kept."""
     folder = (
@@ -75,6 +73,7 @@ def run() -> None:
     done = {(row["weights"], row["seed"]) for row in kept}
     trained = plantain.load_pipeline("posebox")
     known: dict[str, Any] = {}
+    pictures: dict[tuple[str, int], Pictures] = {}
     for kind, seed, name, noise in all_twins():
         if (kind, seed) in done:
             continue
@@ -82,10 +81,11 @@ def run() -> None:
             prompts = plantain.load_prompts(name)
             known[name] = prompts, bodies_of(prompts, (8, 8)), encode(trained, prompts.prompts)
         prompts, bodies, features = known[name]
-        pictures = drawn(trained, prompts, noise)
+        if (name, noise) not in pictures:
+            pictures[name, noise] = drawn(trained, prompts, noise)
         twin = (reinitialise if kind == "untrained" else permute)(trained, seed=seed)
         config = plantain.ProbeConfig(seed=noise)
-        *_, last = iter_dense(twin, prompts, config, pictures, bodies, decoders=False, features=features)
+        *_, last = iter_dense(twin, prompts, config, pictures[name, noise], bodies, decoders=False, features=features)
         assert last.result is not None
         kept.append({"weights": kind, "seed": seed, "prompts": name, "noise": noise, "p": read_twin(last.result)})
         KEPT.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
