@@ -22,6 +22,8 @@ READINGS = ("vector", "size")
 """A head's shift at a token: length of B − A over its channels, or how much its RMS changes."""
 GRAFTED, BLOCKS_DONE = "grafted", "blocks_done"
 """What provenance tells of the weights of a grafted twin, and ``about`` of how many of its blocks are read."""
+MOST_SYMMETRIC = 0.95
+"""A map that is closer to its mirror image, by Pearson's r, does not tell one side from the other."""
 SCORES = ("figure", "deformation", "deformation_beyond", "code", "code_beyond", "code_home")
 
 
@@ -133,7 +135,7 @@ class DenseResult:
 
         >>> stats.paired_t(dense.place("card"))
 
-        ``sided`` asks more: own − mirrored, less its mean over the others. Truth None: "body" where there is one.
+        ``sided`` asks more: own − mirrored, less its mean over the others, of pairs whose map has sides. Truth None: "body" where there is one.
         ``only``: the pairs wanted, (P,); each is still held against all others.
 
         Raises
@@ -151,9 +153,25 @@ class DenseResult:
                 f"{len(self.prompts)} pairs are done. Go on with the run (--resume)."
             )
         t, j = TRUTHS.index(truth), READINGS.index(reading)
+        pairs = self.sided(truth) if sided else self.usable[t]
         s = self.own[t, j].astype(np.float64) - self.others[t, j]  # (2, H, P)
         chosen = s[0] - s[1] if sided else s[0]
-        return chosen[self.rows(view)][:, self.usable[t] & (True if only is None else only)].T
+        return chosen[self.rows(view)][:, pairs & (True if only is None else only)].T
+
+    def sided(self, truth: str) -> np.ndarray:
+        """Usable pairs whose map is not its own mirror image (r at most ``MOST_SYMMETRIC``), bool (n_pairs,).
+
+        >>> dense.sided("body").sum()
+
+        Of a symmetric map nothing is left but rounding, and that goes with the body's size, which the words tell.
+        """
+        t = TRUTHS.index(truth)
+        flat = self.maps[t].reshape(len(self.prompts), -1).astype(np.float64)
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        mirrored = flat.reshape(self.maps[t].shape)[..., ::-1].reshape(flat.shape)
+        length = (flat**2).sum(axis=1)
+        r = np.divide((flat * mirrored).sum(axis=1), length, out=np.ones(len(flat)), where=length > 0)
+        return np.asarray(self.usable[t] & (r <= MOST_SYMMETRIC))
 
     def score(self, name: str, only: np.ndarray | None = None) -> np.ndarray:
         """Of ``SCORES``, the pairs that could be read, of those wanted: (n_pairs, n_attention_heads), float64."""

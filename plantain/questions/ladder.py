@@ -89,7 +89,10 @@ class Ladder(Answer):
         rows = []
         for name in RUNGS:
             found = self.of(name, scope)
-            rows.append((name.replace("_", ", "), *(_cell(found.get(weights)) for weights in self.weights)))
+            cells = [_cell(found.get(weights)) for weights in self.weights]
+            if scope == "card heads" and name in _SCORES:
+                cells = ["of attention heads"] * len(cells)
+            rows.append((name.replace("_", ", "), *cells))
         note = "Heads and their share; p by sign flips of the pairs, where the null holds."
         return Table(f"{self.model} on {self.prompts}: {scope}", note, (header, *rows))
 
@@ -136,6 +139,8 @@ def _count(
     if rung == "respond":
         differences = run.run.differences(view)
         return stats.count_heads(differences if only is None else differences[only], n_flips, 0, seed)
+    if rung == "place_sided" and run.sided(run.truths[0]).sum() < stats.MIN_PAIRS:
+        return None
     if rung.startswith("place"):
         return place_count(run, view, rung == "place_sided", n_flips, seed, only)
     if scope == "attention heads" and _SCORES.get(rung) in run.decoded:

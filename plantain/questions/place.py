@@ -93,14 +93,18 @@ class Place(Answer):
                 f"Of {count.n_heads:,} {scope}, {count.counts[0]:,} shift where this pair's body moved rather than "
                 f"another's (own − others, t > {count.thresholds[0]:g}; {beside or 'no twin has been run'})."
             )
-        sided = self.sided["trained", "attention heads"]
-        n_fwer = int((sided.max_p <= FWER).sum())
-        said.append(
-            f"On its side (own − mirrored map): {sided.counts[0]:,} of {sided.n_heads:,} attention heads at t > 3, "
-            f"{n_fwer:,} beyond family-wise 5 % of {len(sided.null.max_abs_t):,} sign flips, set-level p = "
-            f"{p_value(float(sided.set_p[0]))}. Own − others has no p: pairs with similar words have similar shifts "
-            "and similar bodies, and permuting them is too lenient."
-        )
+        sided = self.sided.get(("trained", "attention heads"))
+        if sided is None:
+            said.append("Its side cannot be asked: the maps of these pairs are their own mirror images.")
+        else:
+            n_fwer = int((sided.max_p <= FWER).sum())
+            said.append(
+                f"On its side (own − mirrored map, {sided.n_pairs} pairs whose map has sides): {sided.counts[0]:,} of "
+                f"{sided.n_heads:,} attention heads at t > 3, {n_fwer:,} beyond family-wise 5 % of "
+                f"{len(sided.null.max_abs_t):,} sign flips, set-level p = {p_value(float(sided.set_p[0]))}. Own − others "
+                "has no p: pairs with similar words have similar shifts and similar bodies, and permuting them is too "
+                "lenient."
+            )
         if "grafted" in self.weights:
             graft = self.own["grafted", "attention heads"]
             said.append(
@@ -127,12 +131,12 @@ class Place(Answer):
         header = ("weights", "counted", "of", "t > 3", "t > 5", "max t", "sided t > 3", "FWER 5 %", "sided p")
         rows = []
         for (weights, scope), own in self.own.items():
-            sided = self.sided[weights, scope]
-            fwer = f"{int((sided.max_p <= FWER).sum()):,}"
+            sided, sides = self.sided.get((weights, scope)), ("—", "—", "—")
+            if sided is not None:
+                fwer = f"{int((sided.max_p <= FWER).sum()):,}"
+                sides = (f"{sided.counts[0]:,}", fwer, p_value(float(sided.set_p[0])))
             counts = [f"{n:,}" for n in own.counts]
-            p = p_value(float(sided.set_p[0]))
-            of, top = f"{own.n_heads:,}", f"{own.t.max():.1f}"
-            rows.append((weights, scope, of, *counts, top, f"{sided.counts[0]:,}", fwer, p))
+            rows.append((weights, scope, f"{own.n_heads:,}", *counts, f"{own.t.max():.1f}", *sides))
         note = f"Truth {self.truth}, shift read by {self.reading}, {self.n_pairs} pairs; t over pairs, one-sided."
         return Table("Where the body moved", note, (header, *rows))
 
@@ -158,8 +162,10 @@ class Place(Answer):
     @cached_property
     def columns(self) -> Mapping[str, Iterable[Any]]:
         """Of the trained run's attention heads: t of both forms, and the family-wise p."""
-        own, sided = self.own["trained", "attention heads"], self.sided["trained", "attention heads"]
-        return {"t_place": own.t, "t_place_sided": sided.t, "p_fwer_sided": sided.max_p}
+        own, sided = (form.get(("trained", "attention heads")) for form in (self.own, self.sided))
+        assert own is not None
+        more = {} if sided is None else {"t_place_sided": sided.t, "p_fwer_sided": sided.max_p}
+        return {"t_place": own.t, **more}
 
 
 def place(
@@ -179,7 +185,8 @@ def place(
     for weights, run in family.runs.items():
         for scope, view in SCOPES.items():
             own[weights, scope] = place_count(run, view, **which)
-            sided[weights, scope] = place_count(run, view, sided=True, **which)
+            if run.sided(truth).sum() >= stats.MIN_PAIRS:
+                sided[weights, scope] = place_count(run, view, sided=True, **which)
         for name, view in FAMILIES.items():
             if not (view.kind == "single" and not run.head_map.n_single):
                 families[weights, name] = place_count(run, view, **(which | {"n_flips": 1}))
