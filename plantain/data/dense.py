@@ -135,8 +135,8 @@ class DenseResult:
 
         >>> stats.paired_t(dense.place("card"))
 
-        ``sided`` asks more: own − mirrored, less its mean over the others, of pairs whose map has sides. Truth None: "body" where there is one.
-        ``only``: the pairs wanted, (P,); each is still held against all others.
+        ``sided`` asks more: own − mirrored, less its mean over the others, of pairs whose map has sides. Truth None:
+        "body" where there is one. ``only``: the pairs wanted, (P,); each is still held against all others.
 
         Raises
         ------

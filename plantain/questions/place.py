@@ -101,9 +101,9 @@ class Place(Answer):
             said.append(
                 f"On its side (own − mirrored map, {sided.n_pairs} pairs whose map has sides): {sided.counts[0]:,} of "
                 f"{sided.n_heads:,} attention heads at t > 3, {n_fwer:,} beyond family-wise 5 % of "
-                f"{len(sided.null.max_abs_t):,} sign flips, set-level p = {p_value(float(sided.set_p[0]))}. Own − others "
-                "has no p: pairs with similar words have similar shifts and similar bodies, and permuting them is too "
-                "lenient."
+                f"{len(sided.null.max_abs_t):,} sign flips, set-level p = {p_value(float(sided.set_p[0]))}. Own − "
+                "others has no p: pairs with similar words have similar shifts and similar bodies, and permuting them "
+                "is too lenient."
             )
         if "grafted" in self.weights:
             graft = self.own["grafted", "attention heads"]
