@@ -4,8 +4,8 @@
     python benchmarks/findings/twins.py --table
 
 Named beforehand: untrained transformers of the weight seeds 1000 to 1199 and permuted ones of 1000 to 1049; twin i
-reads the prompt set ``SETS[i % 5]`` under the noise seed ``i // 5 % 4``, against the maps of the trained model (those of
-other noise than the shipped pictures' are drawn into ``runs/twins``). A twin counts as flagged in one of the readings
+reads the prompt set ``SETS[i % 5]`` under the noise seed ``i // 5 % 4``, against the maps of the trained model (those
+of other noise than the shipped pictures' are drawn into ``runs/twins``). A twin counts as flagged in one of the readings
 below when any of its heads has a family-wise p of at most 0.05 (1,000 sign flips). Where the test holds, 5 % are
 flagged, and the p of the largest head is uniform.
 
