@@ -3,11 +3,11 @@
     python benchmarks/findings/twins.py              # goes on where it stopped; about 2 s a twin on two quiet cores
     python benchmarks/findings/twins.py --table
 
-Named beforehand: untrained transformers of the weight seeds 1000 to 1199 and permuted ones of 1000 to 1049; twin i
-reads the prompt set ``SETS[i % 5]`` under the noise seed ``i // 5 % 4``, against the maps of the trained model (those
-of other noise than the shipped pictures' are drawn into ``runs/twins``). A twin counts as flagged in one of the readings
-below when any of its heads has a family-wise p of at most 0.05 (1,000 sign flips). Where the test holds, 5 % are
-flagged, and the p of the largest head is uniform.
+Named beforehand: untrained transformers of the weight seeds 1000 to 1199 and permuted ones of 1000 to 1049;
+twin i reads the prompt set ``SETS[i % 5]`` under the noise seed ``i // 5 % 4``, against the maps of the
+trained model (those of other noise than the shipped pictures' are drawn into ``runs/twins``). A twin counts
+as flagged in one of the readings below when any of its heads has a family-wise p of at most 0.05 (1,000 sign
+flips). Where the test holds, 5 % are flagged, and the p of the largest head is uniform.
 
 The twins of noise seeds 0 and 1 were read once before the sided form left out maps that are their own mirror images
 (``canonical`` had shown why: of a symmetric map nothing is left but rounding), those of seeds 2 and 3 only after.
