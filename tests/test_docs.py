@@ -278,3 +278,30 @@ def test_the_sentences_of_the_results_hold(results):
     text = [report.survivors[weights, "joint text"][0] for weights in report.weights]
     assert text[0] > 0 == max(text[1:])
     assert counts("articulation").trained < min(counts("articulation").untrained)
+
+
+def test_the_sentences_about_the_ladder_hold(results):
+    """What docs/results.md and the README say of the rungs, without a number of their own."""
+    found = results.ladder(results.family())
+
+    def counts(name, scope="attention heads"):
+        rung = {weights: r.count for weights, r in found.of(name, scope).items()}
+        twins = [count for weights, count in rung.items() if weights not in ("trained", "grafted")]
+        return SimpleNamespace(trained=rung["trained"], grafted=rung["grafted"], twins=max(twins))
+
+    assert counts("respond").twins > counts("respond").trained
+    for name in ("place", "place_sided"):
+        place = counts(name)
+        assert 20 * place.twins < place.trained
+        assert place.trained / 2 < place.grafted < place.trained
+    assert counts("code").trained <= max(counts("code").twins, counts("code").grafted)
+    deformation = counts("deformation")
+    assert deformation.twins == 0
+    assert 5 * deformation.grafted < deformation.trained
+    setting = next(
+        table
+        for table in results.specificity(results.load_sets([RUNS / "dense"])).tables_of
+        if (table.other, table.weights, table.scope) == ("setting", "trained", "attention heads")
+    )
+    pose_alone, _, both, _ = setting.counts
+    assert both > pose_alone > 0
