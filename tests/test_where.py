@@ -115,9 +115,10 @@ def test_the_rungs_are_the_questions_own_counts(found):
     rows = dense.rung_table(answer).cells[1:]
     for row, rung in zip(rows, dense.RUNGS, strict=True):
         counts = {weights: found.count for weights, found in answer.of(rung, "attention heads").items()}
-        known = [count for weights, count in counts.items() if weights != "trained" and count is not None]
-        assert row[1] == ("not run" if counts["trained"] is None else str(counts["trained"]))
-        assert row[2] == (str(max(known)) if known else "not run")
+        others = [count for weights, count in counts.items() if weights.startswith(("untrained", "permuted"))]
+        known = [count for count in others if count is not None]
+        wanted = (counts["trained"], counts["grafted"], max(known) if known else None)
+        assert row[1:] == tuple("not run" if count is None else str(count) for count in wanted)
 
 
 def test_what_cannot_be_said_stands_beside_it(found):
@@ -132,6 +133,20 @@ def test_without_a_dense_run_the_command_that_makes_one_is_said():
     assert "python -m plantain dense --model black-forest-labs/FLUX.2-klein-base-4B" in dense.not_run("published")
     assert dense.dense_beside("shipped/posebox-random") is None
     assert "dense --model posebox-random --prompts dense_pose" in dense.not_run("shipped/posebox-random")
+
+
+def test_where_nothing_is_shipped_the_page_has_the_command_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(dense, "RUNS", tmp_path)
+    first = where.opened("shipped/posebox")
+    assert not first["visible"]
+    assert "python -m plantain dense --model posebox --prompts dense_pose" in first["ladder"]
+
+
+def test_under_the_claim_of_the_untrained_run_its_own_maps_come_first(found):
+    first = where.opened("shipped/posebox-untrained")
+    assert first["visible"]
+    assert first["chosen"] == "untrained 0"
+    assert first["view"] == where.shown(found, 0, found.best, "untrained 0", False)[0]
 
 
 def test_a_damaged_dense_run_is_passed_over(tmp_path, monkeypatch):

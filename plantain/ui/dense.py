@@ -93,9 +93,11 @@ def _read(root: Path, state: tuple[tuple[Path, int], ...], prompts: str) -> Dens
         return None  # a damaged folder must not keep the page from opening; the shell names it
     for path, _ in state:
         try:
-            return Dense(family, load_pictures(path.parent, family.trained.prompts))
+            pictures = load_pictures(path.parent, family.trained.prompts)
         except (InputError, OSError):
             continue
+        if pictures.provenance.get("model") == family.model:  # a twin may keep pictures of its own
+            return Dense(family, pictures)
     return Dense(family, None)
 
 
@@ -121,7 +123,7 @@ def not_run(key: str) -> str:
 
 @lru_cache(maxsize=4)
 def ladder_html(dense: Dense) -> str:
-    """The ladder's figure, and its rungs as a table: trained beside the twin that comes nearest."""
+    """The ladder's figure, and its rungs as a table."""
     section, found = QUESTIONS["ladder"].section(dense.family)
     assert isinstance(found, Ladder)
     draw = section.draw
@@ -134,17 +136,17 @@ def ladder_html(dense: Dense) -> str:
 
 
 def rung_table(found: Ladder) -> Table:
-    """Every rung's question with the trained model's attention heads and the most that a twin has.
+    """Every rung's question with the attention heads of the trained model, of its graft, and the most of another twin.
 
     >>> html_table(rung_table(ladder(family)))
     """
-    rows = []
+    header, rows = ("rung", "trained", "grafted", "other twins, at most"), []
     for rung, question in RUNGS.items():
         by_weights = found.of(rung, SCOPE)
         counts = {weights: r.count for weights, r in by_weights.items() if r.count is not None}
-        own = f"{counts['trained']:,}" if "trained" in counts else "not run"
-        twins = [count for weights, count in counts.items() if weights != "trained"]
-        beside = f"{max(twins):,}" if twins else "not run"
-        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), own, beside))
+        most = max((count for weights, count in counts.items() if weights not in ("trained", "grafted")), default=None)
+        shown = (counts.get("trained"), counts.get("grafted"), most)
+        cells = ("not run" if count is None else f"{count:,}" for count in shown)
+        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), *cells))
     n_heads = found.of("respond", SCOPE)["trained"].n_heads
-    return Table(f"Attention heads that pass, of {n_heads:,}", "", (("rung", "trained", "most in a twin"), *rows))
+    return Table(f"Attention heads that pass, of {n_heads:,}", "", (header, *rows))

@@ -139,7 +139,8 @@ def pair_choices(pairs: Sequence[PromptPair], pixels: np.ndarray | None, conditi
             f'<span class="plantain-first"><img src="{thumbnail(pixels[0, 0])}" alt="{escape(alt)}">'
             '<span aria-hidden="true">→</span></span>'
         )
-    said = f"{conditions[0]} against {len(pairs)} of {conditions[1]}: choose a pair"
+    said = f"Choose one of {len(pairs)} pairs, shown by its {conditions[1]}"
+    said += f"; first, {conditions[0]}" if first else ""
     return f'<fieldset class="plantain-pairs"><legend>{escape(said)}</legend>{first}{"".join(shown)}</fieldset>'
 
 

@@ -48,7 +48,8 @@ def shown(dense: Dense, pair: int, head: int, weights: str, with_truth: bool) ->
         f'<div class="plantain-prose"><p role="status">{sentence(dense, pair, head, weights)}</p>'
         f'<p class="plantain-muted">{_how_to_read(values)}</p></div></div>'
     )
-    return drawn, "".join(html_table(table) for table in tables)
+    numbers = "".join(html_table(table) for table in tables)
+    return drawn, f'<div class="plantain-left">{numbers}</div>'
 
 
 def shift_map(run: DenseResult, pair: int, head: int) -> np.ndarray:
