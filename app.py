@@ -19,7 +19,7 @@ import numpy as np
 from PIL.Image import Image
 
 from plantain.data import dataset as results_repo
-from plantain.data.prompts import PromptSet
+from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -27,6 +27,7 @@ from plantain.model.load import default_model, load_pipeline
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, text_mask
 from plantain.probe.probe import Progress, iter_probe
+from plantain.probe.shift import pair_shift
 from plantain.ui import catalog
 from plantain.ui.engine import Engine
 from plantain.ui.page import HEAD, build_page, theme
@@ -134,6 +135,13 @@ def draw(prompts: Sequence[str], seed: int) -> list[Image]:
         return list(pipe(prompt=list(prompts), generator=generators, **arguments).images)
 
 
+def shift(pair: PromptPair, config: ProbeConfig) -> np.ndarray:
+    """Every attention head's shift in one pair, token by token: one forward of what draws, so no GPU is asked for."""
+    pipe = _drawing_pipeline()
+    with _use_lock:
+        return pair_shift(pipe, pair, config)
+
+
 def tokens(prompts: Sequence[str]) -> np.ndarray:
     """Real tokens of each prompt; raises InputError for one the model cannot read whole."""
     pipe = pipeline()
@@ -160,6 +168,7 @@ def build() -> Any:
             tokens,
             gpu_seconds=_seconds if ON_ZEROGPU else None,
             keep=keep,
+            shift=shift if small else None,
         )
     )
 

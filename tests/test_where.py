@@ -159,7 +159,7 @@ def test_a_damaged_dense_run_is_passed_over(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("asked", "index"), [(3, 3), (-1, 0), (99, 4), ("2", 0), (None, 0), (True, 0), (2.5, 0)])
 def test_whatever_a_browser_sends_is_a_place_in_the_list(asked, index):
-    assert where._index(asked, 5) == index
+    assert where.index_of(asked, 5) == index
 
 
 # -- in the browser --------------------------------------------------------------------------------

@@ -271,4 +271,4 @@ def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):
 def test_your_pair_is_probed_and_drawn(space):
     outputs = space.visitor().press(*PAIR)
     assert "Done in" in outputs[0]
-    assert all(picture["visible"] and picture["value"] for picture in outputs[3:])
+    assert all(picture["visible"] and picture["value"] for picture in outputs[3:5])

@@ -164,13 +164,17 @@ def _like(result: ProbeResult, prompts: str, folders: Iterable[Path]) -> ProbeRe
             other = load(folder)
         except (InputError, OSError):
             continue
-        alike = other.head_map == result.head_map and all(
-            other.provenance.get(key) == result.provenance.get(key)
-            for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype")
-        )
-        if alike and other.complete and other.prompts.name == prompts:
+        if other.prompts.name == prompts and other.complete and alike(other, result):
             return other
     return None
+
+
+def alike(one: ProbeResult, other: ProbeResult) -> bool:
+    """Whether two runs are of the same weights, size and noise level, so that their numbers stand side by side."""
+    return one.head_map == other.head_map and all(
+        one.provenance.get(key) == other.provenance.get(key)
+        for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype")
+    )
 
 
 def cached_of(model: str) -> ProbeResult | None:

@@ -14,6 +14,7 @@ from plantain.data.dense import TRUTHS, DenseResult
 from plantain.data.disk import DENSE
 from plantain.data.family import Family, load_family
 from plantain.data.pictures import Pictures, load_pictures
+from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import KLEIN
 from plantain.paths import RUNS
@@ -80,6 +81,21 @@ def dense_beside(key: str) -> Dense | None:
         found = _read(root, state, result.prompts.name) if state else None
         if found and found.family.model == _base(result.model) and found.family.trained.prompts == result.prompts:
             return found
+    return None
+
+
+def place_beside(result: ProbeResult, prompts: str = "dense_pose") -> tuple[np.ndarray, int] | None:
+    """Place t of every attention head of a run's own weights, and over how many pairs; None where no dense run has it.
+
+    >>> t, n_pairs = place_beside(result)
+    """
+    for known in catalog.entries().values():
+        found = dense_beside(known.key)
+        if found is None or found.family.trained.prompts.name != prompts:
+            continue
+        for weights, run in found.family.runs.items():
+            if catalog.alike(run.run, result):
+                return found.t[weights], int(run.usable[TRUTHS.index(found.truth)].sum())
     return None
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 from PIL.Image import Image
 
-from plantain.data.prompts import PromptSet
+from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -32,6 +32,8 @@ class Engine:
     tokens: Callable[[Sequence[str]], np.ndarray]  # real ones of each prompt; InputError for a prompt too long
     gpu_seconds: Callable[[PromptSet, ProbeConfig], int] | None = None  # of a borrowed GPU; None on one's own machine
     keep: Callable[[ProbeResult], str | None] | None = None  # where a finished run was put; InputError when that fails
+    # Of every attention head at every token, (heads, rows, columns), under the noise of the config's first seed.
+    shift: Callable[[PromptPair, ProbeConfig], np.ndarray] | None = None  # None where it cannot draw either
 
 
 # For events: a pipeline serves one caller at a time, and what needs none is not queued at all.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
@@ -95,6 +97,20 @@ def numbers_table(values: np.ndarray, title: str, note: str = "") -> Table:
     return Table(title, note, (header, *rows))
 
 
+def figure(svg: str, caption: str) -> str:
+    """A map with what it is a map of written under it."""
+    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def how_to_read(values: np.ndarray) -> str:
+    """What a square is, and what its colour says, in plain text."""
+    rows, columns = values.shape
+    return (
+        f"A square is a token, {rows} × {columns} of them, not smoothed. The greener, the further apart the head's "
+        f"output there is under the two prompts; greenest: {values.max():.2f}, its largest in this pair."
+    )
+
+
 def data_uri(webp: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
 
@@ -150,6 +166,18 @@ def head_names(head_map: HeadMap) -> list[str]:
     return [f"{block} head {index}" for block, index in zip(table["block"], table["index"], strict=True)]
 
 
+@dataclass(frozen=True)
+class Colouring:
+    """What the cells of a choice of heads are coloured by."""
+
+    group: str  # of the radio buttons: one name a chooser, or two on a page would be one
+    legend: str
+    said: Callable[[float], str]  # a value in words
+    full: float  # from this value on a cell has its full colour
+    ends: tuple[str, str]  # of the scale, in words
+    dotted_above: float = math.inf
+
+
 def head_choices(head_map: HeadMap, t: np.ndarray, best: int) -> str:
     """The attention heads to choose one of: a column a block, a row a head, coloured by place t; a slider under it.
 
@@ -157,31 +185,47 @@ def head_choices(head_map: HeadMap, t: np.ndarray, best: int) -> str:
 
     where.js keeps cells, slider and buttons at one head; ``best`` is the button's that says *strongest*.
     """
+    passing = f"{int((t > THRESHOLD).sum())} of {len(t)}"
+    by = Colouring(
+        group="plantain-head",
+        legend=f"Choose an attention head; {passing} at place t > {THRESHOLD:g}, dotted",
+        said=lambda value: f"place t = {signed(value, 1)}",
+        full=T_SHOWN,
+        ends=("place t ≤ 0", f"≥ {T_SHOWN:g}"),
+        dotted_above=THRESHOLD,
+    )
+    return coloured_choices(head_map, t, best, by)
+
+
+def coloured_choices(head_map: HeadMap, values: np.ndarray, best: int, by: Colouring) -> str:
+    """The same, coloured by a value of every head.
+
+    >>> coloured_choices(run.head_map, size, best=int(size.argmax()), by=colouring)
+    """
     rows, names = head_map.n_attention_heads, head_map.block_names
     cells = []
-    for i, (name, value) in enumerate(zip(head_names(head_map), t, strict=True)):
-        said = f"{name}, place t = {signed(float(value), 1)}"
-        depth = 100 * min(max(float(value), 0) / T_SHOWN, 1)
-        passes = ' class="passes"' if value > THRESHOLD else ""
+    for i, (name, value) in enumerate(zip(head_names(head_map), map(float, values), strict=True)):
+        said = f"{name}, {by.said(value)}"
+        depth = 100 * min(max(value, 0) / (by.full or 1), 1)
+        passes = ' class="passes"' if value > by.dotted_above else ""
         cells.append(
             f'<label{passes} style="--depth:{depth:.0f}%" title="{said}">'
-            f'<input type="radio" name="plantain-head" value="{i}" aria-label="{said}"></label>'
+            f'<input type="radio" name="{by.group}" value="{i}" aria-label="{said}"></label>'
         )
     kinds = [("joint", head_map.n_joint), ("single", head_map.n_single)]
     above = "".join(f'<span style="grid-column:span {n}">{kind}</span>' for kind, n in kinds if n)
     left = "".join(f"<span>head {row}</span>" for row in range(rows))
-    blocks, said = " ".join(names), f"{int((t > THRESHOLD).sum())} of {len(t)}"
     return (
         f'<fieldset class="plantain-heads" style="--rows:{rows};--blocks:{len(names)};--joint:{head_map.n_joint}">'
-        f"<legend>Choose an attention head; {said} at place t &gt; {THRESHOLD:g}, dotted</legend>"
+        f"<legend>{escape(by.legend)}</legend>"
         f'<div class="plantain-kinds" aria-hidden="true">{above}</div>'
         f'<div class="plantain-rows" aria-hidden="true">{left}</div>'
         f'<div class="plantain-cells" data-rows="{rows}">{"".join(cells)}</div>'
         f'<input type="range" class="plantain-block" min="0" max="{len(names) - 1}" value="0" step="1" '
-        f'aria-label="Block" data-blocks="{escape(blocks)}">'
+        f'aria-label="Block" data-blocks="{escape(" ".join(names))}">'
         '<div class="plantain-chosen"><output></output>'
         f'<button type="button" class="plantain-button" data-head="{best}">Strongest</button>'
         '<button type="button" class="plantain-button" data-head="random">Random</button>'
-        f'<span class="plantain-scale"><span>place t ≤ 0</span><span class="plantain-ramp"></span>'
-        f"<span>≥ {T_SHOWN:g}</span></span></div></fieldset>"
+        f'<span class="plantain-scale"><span>{escape(by.ends[0])}</span><span class="plantain-ramp"></span>'
+        f"<span>{escape(by.ends[1])}</span></span></div></fieldset>"
     )

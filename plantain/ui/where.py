@@ -12,6 +12,7 @@ import gradio as gr
 import numpy as np
 
 from plantain.data.dense import TRUTHS, DenseResult
+from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.ui import catalog, overlay
@@ -41,12 +42,12 @@ def shown(dense: Dense, pair: int, head: int, weights: str, with_truth: bool) ->
     tables = [overlay.numbers_table(values, f"Shift of {name}, {weights}, {_said(run, pair)}")]
     if with_truth:
         alt = f"{TRUTH_SAID[dense.truth]} in pair {pair + 1}: {overlay.map_words(truth)}."
-        figures.append(_figure(overlay.map_svg(truth, alt, _size(dense)), TRUTH_SAID[dense.truth]))
+        figures.append(overlay.figure(overlay.map_svg(truth, alt, _size(dense)), TRUTH_SAID[dense.truth]))
         tables.append(overlay.numbers_table(truth, f"{TRUTH_SAID[dense.truth]}, {_said(run, pair)}"))
     drawn = (
         f'<div class="plantain-where"><div class="plantain-maps">{"".join(figures)}</div>'
         f'<div class="plantain-prose"><p role="status">{sentence(dense, pair, head, weights)}</p>'
-        f'<p class="plantain-muted">{_how_to_read(values)}</p></div></div>'
+        f'<p class="plantain-muted">{overlay.how_to_read(values)}</p></div></div>'
     )
     numbers = "".join(html_table(table) for table in tables)
     return drawn, f'<div class="plantain-left">{numbers}</div>'
@@ -83,17 +84,8 @@ def sentence(dense: Dense, pair: int, head: int, weights: str) -> str:
 
 def caveat(dense: Dense) -> str:
     """What the squares can't say, in plain text."""
-    run, grafted = dense.family.trained, dense.t.get("grafted")
-    said = []
-    if run.run.levels and run.run.levels[0] >= 1:
-        said.append(
-            "The step is taken at pure noise: nothing is drawn yet, so the squares lie where the body will be drawn."
-        )
-    if run.run.model in EMBEDDED_MODELS:
-        said.append(
-            "Posebox was trained with the figure weighed up by its rendered mask (1 + 8 × its share), so it was told "
-            "where figures are."
-        )
+    grafted = dense.t.get("grafted")
+    said = model_caveats(dense.family.trained.run)
     if grafted is not None and (passing := int((grafted > overlay.THRESHOLD).sum())):
         said.append(
             f"A graft, a head drawn anew inside the trained model, shows place too, in {passing} of {len(grafted)}: "
@@ -102,17 +94,28 @@ def caveat(dense: Dense) -> str:
     return " ".join([*said, "Place holds for whatever is drawn differently, not for pose alone."])
 
 
+def model_caveats(run: ProbeResult) -> list[str]:
+    """The part of it that goes by noise level and model alone, a sentence each."""
+    said = []
+    if run.levels and run.levels[0] >= 1:
+        said.append(
+            "The step is taken at pure noise: nothing is drawn yet, so the squares lie where the body will be drawn."
+        )
+    if run.model in EMBEDDED_MODELS:
+        said.append(
+            "Posebox was trained with the figure weighed up by its rendered mask (1 + 8 × its share), so it was told "
+            "where figures are."
+        )
+    return said
+
+
 def _side(dense: Dense, run: DenseResult, pair: int, side: int, values: np.ndarray, name: str) -> str:
     text = run.prompts.pairs[pair].b if side else run.prompts.pairs[pair].a
     condition = f"{'AB'[side]}: {run.prompts.conditions[side]}"
     file = dense.pictures.files[2 * pair + side] if dense.pictures and dense.pictures.n_pairs > pair else None
     under = "the picture that is drawn" if file else "no picture is kept"
     alt = f"{condition}; {under}, “{text}” The shift of {name}, over it: {overlay.map_words(values)}."
-    return _figure(overlay.map_svg(values, alt, _size(dense), file), condition)
-
-
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+    return overlay.figure(overlay.map_svg(values, alt, _size(dense), file), condition)
 
 
 def _size(dense: Dense) -> tuple[int, int]:
@@ -126,14 +129,6 @@ def _said(run: DenseResult, pair: int) -> str:
     return overlay.pair_name(run.prompts.pairs[pair], pair).lower()
 
 
-def _how_to_read(values: np.ndarray) -> str:
-    rows, columns = values.shape
-    return (
-        f"A square is a token, {rows} × {columns} of them, not smoothed. The greener, the further apart the head's "
-        f"output there is under the two prompts; greenest: {values.max():.2f}, its largest in this pair."
-    )
-
-
 # -- the components --------------------------------------------------------------------------------
 
 
@@ -143,14 +138,14 @@ def build(run: gr.Dropdown) -> None:
     ladder = gr.HTML(first["ladder"], elem_classes=["plantain-full"])
     with gr.Column(visible=first["visible"], min_width=0, elem_classes=["plantain-full"]) as frame:
         gr.HTML(f'<section class="plantain-page"><h2>{escape(TITLE)}</h2></section>')
-        pairs = _chooser(0, first["pairs"])
+        pairs = chooser(0, first["pairs"])
         with gr.Row(elem_classes=["plantain-weights"]):
             weights = gr.Radio(
                 first["weights"], value=first["chosen"], label="Weights", info=TWINS_SAID, scale=3, min_width=280
             )
             truth = gr.Checkbox(False, label=TRUTH_ASKED, scale=1, min_width=240)
         view = gr.HTML(first["view"])
-        heads = _chooser(first["head"], first["heads"])
+        heads = chooser(first["head"], first["heads"])
         said = gr.HTML(first["said"])
         with gr.Accordion("The numbers of this map", open=False):
             numbers = gr.HTML(first["numbers"])
@@ -175,7 +170,8 @@ def build(run: gr.Dropdown) -> None:
     weights.change(_recolour, [run, weights], heads, **LATEST)
 
 
-def _chooser(value: int, choices: str) -> gr.HTML:
+def chooser(value: int, choices: str) -> gr.HTML:
+    """A component whose value is the place of what is chosen: of the radio buttons in ``choices``, HTML."""
     return gr.HTML(value, html_template="${choices}", js_on_load=_SCRIPT, choices=choices)
 
 
@@ -212,7 +208,7 @@ def _first(dense: Dense, key: str) -> dict[str, Any]:
 
 def _show(key: str, pair: Any, head: Any, weights: str, with_truth: bool) -> tuple[Any, Any]:
     def drawn(dense: Dense) -> tuple[str, str]:
-        pair_at, head_at = _index(pair, dense.family.trained.n_pairs), _index(head, len(dense.names))
+        pair_at, head_at = index_of(pair, dense.family.trained.n_pairs), index_of(head, len(dense.names))
         return shown(dense, pair_at, head_at, weights if weights in dense.t else "trained", bool(with_truth))
 
     return _of(key, drawn, (gr.skip(), gr.skip()))
@@ -231,7 +227,7 @@ def _of(key: str, make: Callable[[Dense], Any], otherwise: Any) -> Any:
     return otherwise if dense is None else make(dense)
 
 
-def _index(asked: Any, n: int) -> int:
+def index_of(asked: Any, n: int) -> int:
     """A place in a list of n, whatever a browser sends."""
     return min(max(asked, 0), n - 1) if isinstance(asked, int) and not isinstance(asked, bool) else 0
 

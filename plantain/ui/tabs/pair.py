@@ -1,6 +1,7 @@
 """The *Your pair* tab: two prompts of your own, over noise seeds or over subjects."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -17,6 +18,7 @@ from plantain.ui import catalog
 from plantain.ui.engine import LATEST, ON_THE_MODEL, Engine, what_went_wrong
 from plantain.ui.html import alert, page_figure, status
 from plantain.ui.limits import PAIR_SEEDS, SEED, verdicts
+from plantain.ui.pair_where import NOT_OFFERED, PairWhere, maps_of
 
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
 _MOST_WORDS = 12  # named one by one
@@ -65,7 +67,7 @@ def build(engine: Engine) -> dict[str, Any]:
         n_seeds = PAIR_SEEDS.slider(8, "Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
     start = gr.Button("Probe this pair", variant="primary")
-    answer = _Answer()
+    answer = _Answer(engine)
     fields = {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
 
     def validate(values: Update) -> Update:
@@ -83,14 +85,15 @@ def build(engine: Engine) -> dict[str, Any]:
     if small:
         gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **LATEST)
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
-    start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
+    ends = start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
+    answer.where.empty_on(ends, [a, b, n_seeds, seed])
     return fields
 
 
 class _Answer:
     """What a probed pair is answered with: a figure beside what it means and the two pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
         hidden: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download"]}
         hidden |= {"height": 220, "min_width": 120}
@@ -101,10 +104,13 @@ class _Answer:
                 self.reading = gr.HTML()
                 with gr.Row():
                     self.pictures = [gr.Image(label=f"Prompt {side}", format="png", **hidden) for side in "AB"]
+        if engine.shift is None:
+            gr.HTML(f'<p class="plantain-muted">{escape(NOT_OFFERED)}</p>')
+        self.where = PairWhere()
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.status, self.plot, self.reading, *self.pictures]
+        return [self.status, self.plot, self.reading, *self.pictures, *self.where.outputs]
 
     def empty(self) -> Update:
         hidden = gr.update(value=None, visible=False)
@@ -112,7 +118,8 @@ class _Answer:
 
 
 def _run(engine: Engine, answer: _Answer, a: str, b: str, seeds: float, seed: float) -> Iterator[Update]:
-    yield {answer.status: status("Loading the model, if this is its first run …")}
+    # The overlay would be taken for this run's; the rest of the last view stays until this run is sure.
+    yield {answer.status: status("Loading the model, if this is its first run …")} | answer.where.empty()
     result, lent = None, False
     try:
         prompts, config = job(a, b, PAIR_SEEDS.check(seeds, "Noise seeds"), SEED.check(seed, "seed"))
@@ -127,13 +134,14 @@ def _run(engine: Engine, answer: _Answer, a: str, b: str, seeds: float, seed: fl
             where = f"Pair {progress.done} of {progress.total}" if over_subjects else what
             yield {answer.status: status(f"{where}; about {progress.seconds_left:.0f} s left.")}
         assert result is not None
-        yield from _answered(engine, answer, result, tokens)
+        yield from _answered(engine, answer, result, tokens, (a, b, seeds, seed))
     except Exception as error:
         yield {answer.status: alert("Stopped." if lent else "Not run.", what_went_wrong(error))}
 
 
-def _answered(engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.ndarray) -> Iterator[Update]:
-    prompts = result.prompts
+def _answered(
+    engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.ndarray, typed: tuple[Any, ...]
+) -> Iterator[Update]:
     reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
     done = f"Done in {result.provenance['seconds']:.1f} s."
     drawing = " Drawing both prompts …" if engine.draw is not None else ""
@@ -141,11 +149,20 @@ def _answered(engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.n
     yield {answer.status: status(done + drawing), answer.plot: _figure(reading), answer.reading: said}
     if engine.draw is None:
         return
-    both = [prompts.pairs[0].a, prompts.pairs[0].b]
+    pair = result.prompts.pairs[0]
+    both = [pair.a, pair.b]
+    images = engine.draw(both, result.config.seed)
     shown: Update = {answer.status: status(done)}
-    for component, text, picture in zip(answer.pictures, both, engine.draw(both, result.config.seed), strict=True):
+    for component, text, picture in zip(answer.pictures, both, images, strict=True):
         shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
     yield shown
+    if engine.shift is None:
+        return
+    try:
+        shift = engine.shift(pair, replace(result.config, n_seeds=1))
+        yield answer.where.given(maps_of(typed, result, pair, shift, images))
+    except Exception as error:  # the probe and its pictures stand
+        yield answer.where.failed(what_went_wrong(error))
 
 
 def _figure(reading: PairReading) -> str:
