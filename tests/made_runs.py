@@ -103,8 +103,12 @@ def made_bodies(n_pairs, grid, seed=0, found=None):
 
 
 def made_pictures(prompts, size, seed=0, alike=()):
-    """Pictures of noise; the pairs of ``alike`` have the same picture on both sides."""
-    pixels = np.random.default_rng(seed).integers(256, size=(len(prompts), 2, *size, 3)).astype(np.uint8)
+    """Pictures of random squares; the pairs of ``alike`` have the same picture on both sides.
+
+    Squares, since packing noise without loss takes a second a picture.
+    """
+    coarse = np.random.default_rng(seed).integers(256, size=(len(prompts), 2, size[0] // 8, size[1] // 8, 3))
+    pixels = coarse.astype(np.uint8).repeat(8, axis=2).repeat(8, axis=3)
     for pair in alike:
         pixels[pair, 1] = pixels[pair, 0]
     return Pictures.from_pixels(pixels, prompts, DrawConfig(0, 1, 1.0, *size), {"model": "made up"})

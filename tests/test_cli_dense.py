@@ -263,6 +263,16 @@ def test_interrupted_it_says_what_is_saved_and_goes_on(run_cli, small, tmp_path,
     assert load_dense(tmp_path / "part").complete
 
 
+def test_interrupted_while_it_draws_it_goes_on_with_the_same_command(run_cli, small, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("plantain.cli.dense.draw_run", interrupted)
+    status, _, said = run_cli("dense", *small[1], "--out", tmp_path / "out")
+    assert status == cli.EXIT_INTERRUPTED
+    assert f"pictures so far are saved in {tmp_path / 'out'}; go on with the same command" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
