@@ -93,7 +93,7 @@ def shown(maps: PairMaps, head: int) -> tuple[str, str]:
     words = overlay.map_words(values)
     figures = []
     for side, text, file in zip("AB", (maps.pair.a, maps.pair.b), maps.pictures, strict=True):
-        alt = f"Prompt {side}; the picture that is drawn, “{text}” The shift of {name}, over it: {words}."
+        alt = f"{side}; the picture that is drawn, “{text}” The shift of {name}, over it: {words}."
         figures.append(overlay.figure(overlay.map_svg(values, alt, maps.size, file), f"Prompt {side}"))
     alt = f"{DIFFER}: {overlay.map_words(maps.difference)}."
     figures.append(overlay.figure(overlay.map_svg(maps.difference, alt, maps.size), DIFFER))
@@ -127,7 +127,7 @@ def sentence(maps: PairMaps, head: int) -> str:
         t, n_pairs = maps.place
         beside = f"Over the {n_pairs} pairs of dense_pose, cached, the same head has place t = {signed(t[head], 1)}."
     of = f" ({escape(maps.of)})" if maps.of else ""
-    return f"<strong>{escape(maps.names[head])}</strong>{of}: {found}. {escape(NO_NULL)} {beside}"
+    return f"<strong>{escape(maps.names[head])}</strong>{of}: {found}. {NO_NULL} {beside}"
 
 
 def heads_html(maps: PairMaps) -> str:
