@@ -181,7 +181,12 @@ def opened(key: str) -> dict[str, Any]:
     blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "said", "numbers"), "")
     try:
         dense = dense_beside(key)
-        return blank | ({"ladder": not_run(key)} if dense is None else _first(dense, key))
+        if dense is None:
+            return blank | {"ladder": not_run(key)}
+    except (InputError, OSError):
+        return blank  # the run itself cannot be read: its own view says so, once
+    try:
+        return blank | _first(dense, key)
     except (InputError, OSError) as error:
         return blank | {"ladder": alert("Ladder and Where are not shown.", error)}
 
