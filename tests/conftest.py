@@ -14,7 +14,15 @@ import pytest
 from plantain.data.prompts import PromptSet
 
 # Files whose tests share one server; then those that start their own. They take longest, and begin first.
-OF_ONE_SERVER = ("test_page", "test_accessibility", "test_links", "test_api", "test_crowd", "test_where")
+OF_ONE_SERVER = (
+    "test_page",
+    "test_accessibility",
+    "test_links",
+    "test_api",
+    "test_crowd",
+    "test_where",
+    "test_pair_overlay",
+)
 OF_THEIR_OWN = ("test_zerogpu", "test_start")
 
 

@@ -14,6 +14,7 @@ from spaces.zero.config import get_config
 
 import app
 import plantain
+from plantain.data.prompts import PromptPair
 from plantain.model.identity import weights_fingerprint
 from plantain.ui.limits import OWN_SIZE
 
@@ -193,6 +194,10 @@ def test_drawing_and_counting_tokens_need_no_gpu_and_read_true_weights(lending, 
     (drawn,) = lending.call("draw", prompts, 3)
     for there, here in zip(drawn, app.draw(prompts, 3), strict=True):
         np.testing.assert_allclose(np.asarray(there, dtype=int), np.asarray(here, dtype=int), atol=1)
+    pair = PromptPair("pair", *prompts)
+    (shift,) = lending.call("shift", pair, plantain.ProbeConfig(seed=3))
+    here = app.shift(pair, plantain.ProbeConfig(seed=3))
+    np.testing.assert_allclose(shift, here, rtol=0, atol=FLOAT32_ROUNDING * here.max())
     (counts,) = lending.call("tokens", prompts)
     np.testing.assert_array_equal(counts, app.tokens(prompts))
     with pytest.raises(RuntimeError, match=r"^InputError: .* reads at most 96"):
@@ -272,3 +277,4 @@ def test_your_pair_is_probed_and_drawn(space):
     outputs = space.visitor().press(*PAIR)
     assert "Done in" in outputs[0]
     assert all(picture["visible"] and picture["value"] for picture in outputs[3:5])
+    assert any("One pair gives no null" in str(shown) for shown in outputs[5:])

@@ -155,14 +155,13 @@ def _answered(
     shown: Update = {answer.status: status(done)}
     for component, text, picture in zip(answer.pictures, both, images, strict=True):
         shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
+    if engine.shift is not None:
+        try:
+            shift = engine.shift(pair, replace(result.config, n_seeds=1))
+            shown |= answer.where.given(maps_of(typed, result, pair, shift, images))
+        except Exception as error:  # the probe and its pictures stand
+            shown |= answer.where.failed(what_went_wrong(error))
     yield shown
-    if engine.shift is None:
-        return
-    try:
-        shift = engine.shift(pair, replace(result.config, n_seeds=1))
-        yield answer.where.given(maps_of(typed, result, pair, shift, images))
-    except Exception as error:  # the probe and its pictures stand
-        yield answer.where.failed(what_went_wrong(error))
 
 
 def _figure(reading: PairReading) -> str:
