@@ -145,8 +145,6 @@ def iter_dense(
         another size; a ``resume`` of other maps or another run. While it runs: activations that are not finite.
     """
     config = config or ProbeConfig()
-    if resume is not None and resume.run.provenance.get("weights") == GRAFTED:
-        raise InputError("Cannot resume: the saved run is a grafted twin's. Go on with it as such (--grafted).")
     plan = dense_plan(pipe, prompts, config, resume)
     maps, usable = planned_maps(plan, pictures, bodies, figures if decoders else None, resume)
     reader = Matches(plan.head_map, maps, usable, resume)
@@ -184,9 +182,13 @@ def iter_dense(
             yield DenseProgress("decoders", n, total, result, left)
 
 
-def dense_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: DenseResult | None = None) -> Plan:
-    """The plan of a probe, for the one seed and the one step that a dense run reads."""
+def dense_plan(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: DenseResult | None = None, grafts: bool = False
+) -> Plan:
+    """The plan of a probe, for the one seed and the one step that a dense run, or one of ``grafts``, reads."""
     check_config(config)
+    if resume is not None and resume.run.provenance.get("weights") == GRAFTED and not grafts:
+        raise InputError("Cannot resume: the saved run is a grafted twin's. Go on with it as such (--grafted).")
     return make_plan(pipe, prompts, config, None if resume is None else resume.run)
 
 

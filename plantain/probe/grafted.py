@@ -52,7 +52,7 @@ def iter_grafted(
             raise InputError(
                 "Cannot resume: the saved run is no graft of these weights with this seed. Start elsewhere."
             )
-        plan = dense_plan(pipe, prompts, config or ProbeConfig(), resume)
+        plan = dense_plan(pipe, prompts, config or ProbeConfig(), resume, grafts=True)
         planned_maps(plan, pictures, bodies, figures if decoders else None, resume)
         first = resume.about.get(BLOCKS_DONE, 0)
         if first not in range(1, n_blocks + 1):
