@@ -200,7 +200,7 @@ def test_the_shipped_runs_are_what_their_commands_make(name, folder):
 
 def test_the_commands_of_the_shipped_runs_have_their_settings():
     made = [line for line in LINES if "--out assets/runs/" in line]
-    assert len(made) == 6
+    assert len(made) == 7
     for line in made:
         options = PROGRAMS["python -m plantain"][0]().parse_args(shlex.split(line)[3:])
         folder = ROOT / options.out
