@@ -45,8 +45,8 @@ _use_lock = threading.Lock()
 # A ZeroGPU worker is a fork that serves one call: a lock that another thread held at the fork would
 # stay locked in it for ever.
 _probe_lock = nullcontext() if ON_ZEROGPU else _use_lock
-_loaded: dict[str, Any] = {}
-_model = os.environ.get("PLANTAIN_MODEL") or default_model()
+loaded: dict[str, Any] = {}
+served = os.environ.get("PLANTAIN_MODEL") or default_model()
 
 
 def pipeline() -> Any:
@@ -60,21 +60,21 @@ def _drawing_pipeline() -> Any:
 
 
 def _kept(key: str, device: str | None) -> Any:
-    if key not in _loaded:
+    if key not in loaded:
         with _load_lock:
-            if key not in _loaded:
-                _loaded[key] = load_pipeline(_model, device=device)
-    return _loaded[key]
+            if key not in loaded:
+                loaded[key] = load_pipeline(served, device=device)
+    return loaded[key]
 
 
-def _seconds(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any) -> int:
+def seconds_of(prompts: PromptSet, config: ProbeConfig, *args: Any, **kwargs: Any) -> int:
     passes = 2 if config.guidance_scale > 1 else 1
     forwards = 2 * len(prompts) * config.n_seeds * config.num_inference_steps * passes
     return min(300, round(_START_SECONDS + _SECONDS_A_FORWARD * forwards))
 
 
-@spaces.GPU(duration=_seconds)
-def _probe_on_gpu(
+@spaces.GPU(duration=seconds_of)
+def probe_on_gpu(
     prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None
 ) -> Iterator[Progress | InputError]:
     """Steps of ``iter_probe``; on ZeroGPU they run in another process, and what they yield is pickled.
@@ -101,7 +101,7 @@ def _probe_on_gpu(
 def probe(prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = None) -> Iterator[Progress]:
     """``iter_probe`` on the borrowed GPU, a batch at a time."""
     result = resume
-    with closing(_probe_on_gpu(prompts, config, resume)) as steps:
+    with closing(probe_on_gpu(prompts, config, resume)) as steps:
         try:
             for step in steps:
                 if isinstance(step, InputError):
@@ -159,14 +159,14 @@ def keep(result: ProbeResult) -> str | None:
 
 def build() -> Any:
     """The page around the chosen model."""
-    small = _model in EMBEDDED_MODELS
+    small = served in EMBEDDED_MODELS
     return build_page(
         Engine(
-            _model,
+            served,
             probe,
             draw if small else None,
             tokens,
-            gpu_seconds=_seconds if ON_ZEROGPU else None,
+            gpu_seconds=seconds_of if ON_ZEROGPU else None,
             keep=keep,
             shift=shift if small else None,
         )
@@ -184,22 +184,22 @@ def _has_mcp() -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python app.py``; on a Space it is run the same way, without options."""
-    global _model
+    global served
     parser = argparse.ArgumentParser(description="Serve the page.")
-    parser.add_argument("--model", default=_model, help="posebox, a Hub id, or a folder")
+    parser.add_argument("--model", default=served, help="posebox, a Hub id, or a folder")
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="port (default: 7860, or the next free one)")
     options = parser.parse_args(arguments)
-    _model = options.model
+    served = options.model
     os.environ["GRADIO_SSR_MODE"] = "false"
     try:
-        if ON_ZEROGPU or _model not in EMBEDDED_MODELS:
+        if ON_ZEROGPU or served not in EMBEDDED_MODELS:
             # On ZeroGPU weights must wait in the main process before a GPU is lent; anywhere, gigabytes
             # are fetched and a wrong name is told before the page opens, not under the first click.
             pipeline()
         catalog.fetch_in_background()
         controls.warm_up()
-        if ON_ZEROGPU and _model in EMBEDDED_MODELS:
+        if ON_ZEROGPU and served in EMBEDDED_MODELS:
             _drawing_pipeline()
         page = build()
     except InputError as error:

@@ -69,8 +69,8 @@ def test_the_seconds_asked_for_grow_with_the_work(served):
 
 
 def test_an_unknown_model_is_a_sentence_on_the_shell(capsys, monkeypatch):
-    monkeypatch.setattr(app, "_loaded", {})
-    monkeypatch.setattr(app, "_model", "posebox")
+    monkeypatch.setattr(app, "loaded", {})
+    monkeypatch.setattr(app, "served", "posebox")
     assert app.main(["--model", "posebux"]) == 2
     assert "Unknown model 'posebux'" in capsys.readouterr().err
 

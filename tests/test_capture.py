@@ -13,7 +13,7 @@ from pipelines import draw, n_hooks, projections
 import plantain
 from plantain.errors import InputError
 from plantain.model.text import call_arguments, text_mask
-from plantain.probe.capture import _add_by_product, _add_by_sums
+from plantain.probe.capture import add_by_product, add_by_sums
 
 # Capture squares and averages in float32: 2**-24 a rounding, a few dozen of them in a row at most.
 FLOAT32_ROUNDING = 2e-6
@@ -511,7 +511,7 @@ def test_both_ways_to_add_up_agree_with_float64():
     generator = torch.Generator().manual_seed(0)
     weights, squares = torch.rand(2, 3, 70, generator=generator), torch.rand(2, 70, 96, generator=generator)
     exact = (weights.double() @ squares.double()).float()
-    for add in (_add_by_product, _add_by_sums):
+    for add in (add_by_product, add_by_sums):
         total = torch.zeros(2, 3, 96)
         add(total, weights, squares)
         torch.testing.assert_close(total, exact, rtol=1e-6, atol=0)

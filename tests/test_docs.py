@@ -29,7 +29,7 @@ NOTEBOOK = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf
 # A command line's parser and its main function, by how the docs call it.
 PROGRAMS = {
     "python -m plantain": (cli.parser, cli.main),
-    "python -m plantain.posebox": (posebox_cli._parser, posebox_cli.main),
+    "python -m plantain.posebox": (posebox_cli.parser, posebox_cli.main),
 }
 # These run; the others take minutes, a GPU, a token or the Hub, and are only read.
 QUICK = (

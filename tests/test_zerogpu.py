@@ -102,7 +102,7 @@ def test_a_worker_gives_what_a_direct_run_gives_batch_by_batch(space, small_prom
 def test_the_scheduler_is_asked_for_the_estimated_seconds(space, small_prompts, n_seeds):
     config = plantain.ProbeConfig(n_seeds=n_seeds)
     probe(space, small_prompts, config, take=1)
-    seconds = app._seconds(small_prompts, config) * get_config()["duration_factor"]
+    seconds = app.seconds_of(small_prompts, config) * get_config()["duration_factor"]
     assert int(space.scheduler.asked("/schedule")[-1]["durationSeconds"]) == round(seconds)
 
 
@@ -147,14 +147,14 @@ def test_an_input_error_in_a_worker_keeps_its_sentence(space, small_prompts, con
 
 def test_between_two_processes_a_result_travels_once_and_stays_one(monkeypatch, posebox, small_prompts):
     monkeypatch.setattr(app, "pipeline", lambda: posebox)
-    there, sent = app._probe_on_gpu, []
+    there, sent = app.probe_on_gpu, []
 
     def pickled(*arguments):
         for step in there(*arguments):
             sent.append(step.result)
             yield pickle.loads(pickle.dumps(step))
 
-    monkeypatch.setattr(app, "_probe_on_gpu", pickled)
+    monkeypatch.setattr(app, "probe_on_gpu", pickled)
     steps = list(app.probe(small_prompts, CONFIG))
     assert [result is not None for result in sent] == [False, True] * 5
     assert [step.result is before.result for before, step in itertools.pairwise(steps)] == [False, True] * 4 + [False]
@@ -172,7 +172,7 @@ def test_what_spaces_says_becomes_whole_sentences(monkeypatch, said, title, sent
     def refuse(*_):
         raise gr.Error(said, title=title)
 
-    monkeypatch.setattr(app, "_probe_on_gpu", lambda *_: (refuse() for _ in [0]))
+    monkeypatch.setattr(app, "probe_on_gpu", lambda *_: (refuse() for _ in [0]))
     with pytest.raises(gr.Error) as caught:
         next(app.probe(None, CONFIG))
     assert (caught.value.message, caught.value.title) == (sentence, title)
@@ -187,7 +187,7 @@ def test_a_wait_in_line_for_a_gpu_ends_in_the_run(lending, small_prompts, direct
 
 
 def test_drawing_and_counting_tokens_need_no_gpu_and_read_true_weights(lending, posebox, monkeypatch):
-    monkeypatch.setitem(app._loaded, "pipe", posebox)
+    monkeypatch.setitem(app.loaded, "pipe", posebox)
     lending.scheduler.refusal = "quota"
     asked = len(lending.scheduler.requests)
     prompts = ["a nurse standing in a gym", "a nurse kneeling in a gym"]

@@ -18,7 +18,7 @@ _say = partial(print, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         status: int = options.command(options)
     except InputError as error:
@@ -106,7 +106,7 @@ def _read(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m plantain.posebox", description=__doc__)
     commands = parser.add_subparsers(required=True)
 

@@ -176,18 +176,18 @@ def _weighted_mean_square(x: torch.Tensor, weights: torch.Tensor, channels: int,
             torch.mul(some, some, out=squares)
         else:
             squares.copy_(some).mul_(squares)  # upcast first: a square has twice the digits
-        add = _add_by_product if x.device.type == "cpu" else _add_by_sums
+        add = add_by_product if x.device.type == "cpu" else add_by_sums
         add(total, weights[:, :, start : start + step], squares)
     return total.unflatten(-1, (-1, channels)).mean(dim=-1)
 
 
-def _add_by_product(total: torch.Tensor, weights: torch.Tensor, squares: torch.Tensor) -> None:
+def add_by_product(total: torch.Tensor, weights: torch.Tensor, squares: torch.Tensor) -> None:
     """total (B, S, C) += weights (B, S, T) · squares (B, T, C): on a CPU the fastest sum over a middle axis."""
     with torch.autocast("cpu", enabled=False):  # it would round to bfloat16
         total.baddbmm_(weights, squares)
 
 
-def _add_by_sums(total: torch.Tensor, weights: torch.Tensor, squares: torch.Tensor) -> None:
+def add_by_sums(total: torch.Tensor, weights: torch.Tensor, squares: torch.Tensor) -> None:
     """The same by sums: on a GPU a product may run in TF32, with 10 bits, as the process is set; sums never do."""
     for stream, row in enumerate(weights.unbind(1)):
         total[:, stream] += (squares * row.unsqueeze(-1)).sum(dim=1)
