@@ -63,8 +63,8 @@ def test_tokens_are_counted_and_a_prompt_too_long_is_refused(served):
 
 
 def test_the_seconds_asked_for_grow_with_the_work(served):
-    few = served._seconds(prompt_set(3, "a cat"), plantain.ProbeConfig())
-    many = served._seconds(prompt_set(25, "a cat"), plantain.ProbeConfig(n_seeds=4))
+    few = served.seconds_of(prompt_set(3, "a cat"), plantain.ProbeConfig())
+    many = served.seconds_of(prompt_set(25, "a cat"), plantain.ProbeConfig(n_seeds=4))
     assert few < many <= 300
 
 
@@ -79,8 +79,8 @@ def test_the_gpu_seconds_a_run_asks_for_are_said_before_it_starts(served):
     from plantain.ui.engine import Engine
     from plantain.ui.limits import estimate as sentence
 
-    engine = Engine("acme/klein", served.probe, None, served.tokens, gpu_seconds=served._seconds)
+    engine = Engine("acme/klein", served.probe, None, served.tokens, gpu_seconds=served.seconds_of)
     prompts, config = prompt_set(25, "a cat"), plantain.ProbeConfig()
-    assert f"asks for {served._seconds(prompts, config)} seconds of GPU" in sentence(engine, prompts, config)
+    assert f"asks for {served.seconds_of(prompts, config)} seconds of GPU" in sentence(engine, prompts, config)
     too_much = plantain.ProbeConfig(n_seeds=16, num_inference_steps=9)
     assert "the page at most 6,400" in sentence(engine, prompts, too_much)
