@@ -14,7 +14,6 @@ import plantain
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.model.text import call_arguments
-from plantain.paths import RUNS
 from plantain.probe.shift import pair_shift
 from plantain.ui import dense, pair_where
 from plantain.ui.engine import Engine
@@ -23,7 +22,6 @@ from plantain.ui.tabs import pair as tab
 PAIR = PromptPair("pair", "A nurse standing in a gym", "A nurse kneeling in a gym")
 FLOAT32_ROUNDING = 1e-5  # of sums in another order, and of prompts that run alone
 GROUP = "input[name=plantain-typed-head]"
-needs_runs = pytest.mark.skipif(not (RUNS / "dense").is_dir(), reason="no dense runs are shipped")
 
 
 # -- the probe -------------------------------------------------------------------------------------
@@ -69,7 +67,6 @@ def test_a_pairs_shift_is_the_length_of_the_difference_of_two_lone_forwards(requ
     assert n_hooks(pipe.transformer) == 0
 
 
-@needs_runs
 def test_a_pairs_shift_is_what_the_cached_dense_run_kept(posebox):
     run = dense.dense_beside("shipped/posebox").family.trained
     found = pair_shift(posebox, run.prompts.pairs[7], plantain.ProbeConfig(seed=run.run.config.seed))
@@ -114,7 +111,6 @@ def test_a_sentence_says_where_and_how_it_matches_and_that_one_pair_has_no_null(
     assert maps.strongest == 0
 
 
-@needs_runs
 def test_beside_it_stands_the_same_heads_place_in_the_cached_run(maps):
     t = dense.dense_beside("shipped/posebox").t["trained"]
     said = pair_where.sentence(maps, 1).replace("−", "-")
