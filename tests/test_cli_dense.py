@@ -1,6 +1,7 @@
 """``plantain dense`` and what is asked of its runs: the whole way on small pictures, questions on made-up runs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_code_is_established_only_where_it_exceeds_every_twin_and_its_null(famil
     alone = code(Family.of([family.trained]))
     assert "no twin has been run" in alone.finding
     assert "Not established" in alone.finding
-    swapped = Family.of([family.runs["untrained 0"].extended(run=family.trained.run), family.runs["untrained 1"]])
+    swapped = Family.of([replace(family.runs["untrained 0"], run=family.trained.run), family.runs["untrained 1"]])
     assert "Not established" in code(swapped).finding
 
 
@@ -104,12 +105,24 @@ def test_text_features_that_hold_the_angles_decode_them(family):
     angles = pose_rotations([pair.tags for pair in PROMPTS.pairs])
     mixing = np.random.default_rng(0).normal(size=(angles.shape[1], 30))
     decoded = family.trained.decoded | {"text": (angles @ mixing).astype(np.float32)}
-    heads, text = rotation_r2(family.trained.extended(decoded=decoded))
+    heads, text = rotation_r2(replace(family.trained, decoded=decoded))
     assert text > heads.max()
 
 
+def test_a_head_that_reads_the_text_alone_tells_no_more_of_the_angles_than_the_text(family):
+    from plantain.pose.distance import pose_rotations
+
+    rng, angles = np.random.default_rng(1), pose_rotations([pair.tags for pair in PROMPTS.pairs])
+    text = (angles @ rng.normal(size=(angles.shape[1], 30)) + rng.normal(size=(len(angles), 30))).astype(np.float32)
+    pooled = family.trained.decoded["pooled"].copy()
+    pooled[:, 0] = text @ rng.normal(size=(30, pooled.shape[2]))
+    heads, own = rotation_r2(replace(family.trained, decoded=family.trained.decoded | {"text": text, "pooled": pooled}))
+    assert heads.argmax() == 0
+    assert heads[0] <= own + 0.02
+
+
 def test_a_family_without_decoders_has_no_code_and_its_ladder_says_not_run(family):
-    bare = Family.of([family.trained.extended(decoded={})])
+    bare = Family.of([replace(family.trained, decoded={})])
     for question in (code, deformation):
         with pytest.raises(InputError, match="has no decoder of"):
             question(bare)

@@ -68,7 +68,7 @@ def test_what_is_saved_comes_back(dense, saved):
 
 
 def test_a_later_state_replaces_an_earlier_one(dense, saved):
-    dense.extended(decoded={}).save(saved)
+    replace(dense, decoded={}).save(saved)
     assert load_dense(saved).decoded == {}
     names = sorted(path.name.split("-")[0] for path in saved.iterdir())
     assert names == ["dense", "dense.json", "mean_square", "run.json"]
@@ -175,7 +175,7 @@ def test_tensors_that_do_not_fit_are_refused_and_the_file_is_named(saved, change
 def test_arrays_of_other_shapes_make_no_result(dense):
     for name in ("maps", "usable", "own", "others", "matrix", "shift", "shift_scale"):
         with pytest.raises(InputError, match=f"{name} has the shape"):
-            dense.extended(**{name: getattr(dense, name)[:1, ..., :2]})
+            replace(dense, **{name: getattr(dense, name)[:1, ..., :2]})
 
 
 # -- families --------------------------------------------------------------------------------------
@@ -243,6 +243,6 @@ def test_a_result_holds_what_it_says(dense):
     assert scores.shape == (P, N)
     lacking = dense.decoded["code"].copy()
     lacking[:, 2] = np.nan
-    assert dense.extended(decoded={"code": lacking}).score("code").shape == (P - 1, N)
+    assert replace(dense, decoded={"code": lacking}).score("code").shape == (P - 1, N)
     with pytest.raises(InputError, match="no decoder for 'code'"):
-        dense.extended(decoded={}).score("code")
+        replace(dense, decoded={}).score("code")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -200,10 +200,6 @@ class DenseResult:
         self.run.save(folder)  # first: a description never names pairs that are not there
         description = {"complete": self.complete, "pairs_done": self.run.n_pairs, "about": self.about}
         return disk.write_run(folder, tensors, description, disk.DENSE)
-
-    def extended(self, **changes: Any) -> DenseResult:
-        """The same run with some fields changed."""
-        return replace(self, **changes)
 
 
 def load_dense(folder: str | Path) -> DenseResult:

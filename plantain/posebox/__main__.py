@@ -15,6 +15,7 @@ from plantain.paths import POSEBOX
 from plantain.posebox.training import Training
 
 _say = partial(print, flush=True)
+_HELP = {"vae": "name or folder of a trained Posebox whose autoencoder is taken as it is; default: train one"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,9 +116,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--device", help="cpu, cuda, …; default: a GPU where there is one")
     train.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     for field in fields(Training):
-        kind = float if isinstance(field.default, float) else int
+        kind = type(field.default)
         name = f"--{field.name.replace('_', '-')}"
-        train.add_argument(name, dest=field.name, type=kind, help=f"default: {field.default}")
+        train.add_argument(name, dest=field.name, type=kind, help=_HELP.get(field.name, f"default: {field.default}"))
     train.set_defaults(command=_train)
 
     prove = commands.add_parser("prove", help="draw held-out prompts and measure them against rendered truth")

@@ -99,7 +99,8 @@ def rotation_r2(run: DenseResult) -> tuple[np.ndarray, float] | None:
     >>> heads, text = rotation_r2(load_dense("assets/runs/dense/posebox/dense_pose"))
 
     1 − Σ(y − ŷ)² / Σ(y − ȳ)², over nine joints together; ŷ and ȳ from the other folds. The text's features are turned
-    onto their principal axes, of which there are at most as many as pairs.
+    onto their principal axes, of which there are at most as many as pairs, and keep their scale: each standardised, the
+    many that hardly vary would drown the few that tell the pose, and the text would be too easy to beat.
     """
     angles, folds = pose_rotations([pair.tags for pair in run.prompts.pairs]), folds_of(run.prompts)
     if angles is None or folds is None or not np.ptp(angles):
@@ -108,6 +109,7 @@ def rotation_r2(run: DenseResult) -> tuple[np.ndarray, float] | None:
     centred = run.decoded["text"].astype(np.float64)
     centred = centred - centred.mean(axis=0)
     axes = np.linalg.svd(centred, full_matrices=False)
-    # What is left of the axis that centring took is rounding, and would be standardised like the others.
-    text = (axes.U * axes.S)[:, axes.S / axes.S.max() > _NO_AXIS]
-    return stats.left_out_r2(pooled, angles, folds), float(stats.left_out_r2(text[None], angles, folds)[0])
+    text = (axes.U * axes.S)[:, axes.S / axes.S.max() > _NO_AXIS]  # the axis that centring took is only rounding
+    return stats.left_out_r2(pooled, angles, folds), float(
+        stats.left_out_r2(text[None], angles, folds, together=True)[0]
+    )

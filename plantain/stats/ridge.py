@@ -82,7 +82,13 @@ class Decoder:
     alpha: Array  # (H,)
 
 
-def fit(sums: Sums, train: NDArray[np.bool_], targets: slice = slice(None), alphas: ArrayLike = ALPHAS) -> Decoder:
+def fit(
+    sums: Sums,
+    train: NDArray[np.bool_],
+    targets: slice = slice(None),
+    alphas: ArrayLike = ALPHAS,
+    together: bool = False,
+) -> Decoder:
     """Ridge on the groups of ``train``, (G,), its penalty chosen inside them by leaving each out in turn.
 
     >>> decoder = fit(sums, np.arange(5) != 0)                   # all folds but the first
@@ -90,7 +96,8 @@ def fit(sums: Sums, train: NDArray[np.bool_], targets: slice = slice(None), alph
     Features are standardised by the training rows, targets centred: scikit-learn's ``StandardScaler`` and
     ``Ridge(alpha * n)``. The penalty is the one with the least squared error over the targets of the groups left
     out, for each decoder apart (Hoerl & Kennard 1970; nested as Varoquaux et al. 2017). With one group to train on,
-    the middle of ``alphas`` is taken.
+    the middle of ``alphas`` is taken. ``together``: one scale for all features, the mean of their variances, so that
+    turning them changes nothing and an axis that hardly varies hardly counts.
 
     Raises
     ------
@@ -108,17 +115,19 @@ def fit(sums: Sums, train: NDArray[np.bool_], targets: slice = slice(None), alph
         for group in groups:
             inner, held = np.zeros(len(sums.n), bool), np.zeros(len(sums.n), bool)
             inner[groups], inner[group], held[group] = True, False, True
-            weights, offset = _solve(*sums.of(inner, targets)[:5], alphas)
+            weights, offset = _solve(*sums.of(inner, targets)[:5], alphas, together)
             errors += _error(weights, offset, *sums.of(held, targets))
         best = errors.argmin(axis=1)
     chosen = np.zeros(len(sums.n), bool)
     chosen[groups] = True
-    weights, offset = _solve(*sums.of(chosen, targets)[:5], alphas)
+    weights, offset = _solve(*sums.of(chosen, targets)[:5], alphas, together)
     rows = np.arange(n_decoders)
     return Decoder(weights[rows, best], offset[rows, best], alphas[best])
 
 
-def _solve(n: float, x: Array, y: Array, xx: Array, xy: Array, alphas: Array) -> tuple[Array, Array]:
+def _solve(
+    n: float, x: Array, y: Array, xx: Array, xy: Array, alphas: Array, together: bool = False
+) -> tuple[Array, Array]:
     """Weights (H, A, C, K) and offsets (H, A, K) in the features' own units, for every penalty."""
     mean_x, mean_y = x / n, y / n  # (H, C), (K,)
     cov = xx / n - mean_x[:, :, None] * mean_x[:, None, :]  # (H, C, C)
@@ -126,6 +135,9 @@ def _solve(n: float, x: Array, y: Array, xx: Array, xy: Array, alphas: Array) ->
     variance = np.diagonal(cov, axis1=1, axis2=2)
     # A feature that does not vary over the training rows has no weight.
     flat = variance <= 1e-12 * np.diagonal(xx / n, axis1=1, axis2=2)
+    if together:
+        n_features = np.maximum((~flat).sum(axis=1, keepdims=True), 1)
+        variance = np.broadcast_to(np.where(flat, 0.0, variance).sum(axis=1, keepdims=True) / n_features, flat.shape)
     inverse = np.where(flat, 0.0, 1 / np.sqrt(np.where(flat, 1.0, variance)))  # (H, C)
     values, vectors = np.linalg.eigh(cov * inverse[:, :, None] * inverse[:, None, :])
     turned = vectors.swapaxes(1, 2) @ (cross * inverse[:, :, None])  # (H, C, K)
@@ -142,12 +154,13 @@ def _error(weights: Array, offset: Array, n: float, x: Array, y: Array, xx: Arra
     return square - 2 * fitted + yy.sum()
 
 
-def left_out_r2(x: ArrayLike, y: ArrayLike, folds: NDArray[np.int_]) -> Array:
+def left_out_r2(x: ArrayLike, y: ArrayLike, folds: NDArray[np.int_], together: bool = False) -> Array:
     """R² of ridge predictions for rows of folds left out, all targets together: (H, n, C), (n, K), (n,) -> (H,).
 
     >>> left_out_r2(pooled, angles, folds)
 
     1 − Σ(y − ŷ)² / Σ(y − ȳ)², with ŷ and ȳ of the other folds; below 0 where predictions are worse than the mean.
+    ``together``: as in ``fit``.
     Raises InputError for fewer than three folds (one is left out, and one inside to choose the penalty).
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -161,7 +174,7 @@ def left_out_r2(x: ArrayLike, y: ArrayLike, folds: NDArray[np.int_]) -> Array:
     left, total = np.zeros(len(x)), 0.0
     for fold in range(n_folds):
         out, rows = np.arange(n_folds) != fold, folds == fold
-        decoder = fit(sums, out)
+        decoder = fit(sums, out, together=together)
         predicted = x[:, rows] @ decoder.weights + decoder.offset[:, None]
         left += ((y[rows] - predicted) ** 2).sum(axis=(1, 2))
         total += float(((y[rows] - y[~rows].mean(axis=0)) ** 2).sum())

@@ -21,9 +21,10 @@ class Training:
     rate: float = 1.2e-3
     muon_rate: float = 3e-3  # of convolutions and of the matrices inside blocks; the other rates are of the rest
     figure_weight: float = 8.0  # the squared error of a patch counts 1 + this × its share of figure; 0: all alike
+    vae: str = ""  # a trained Posebox whose autoencoder is taken as it is; "": train one
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value < (0 if field.name in ("seed", "figure_weight") else 1e-12):
+            if not isinstance(value, str) and value < (0 if field.name in ("seed", "figure_weight") else 1e-12):
                 raise InputError(f"{field.name} must be positive; got {value}.")

@@ -9,6 +9,7 @@ import torch
 
 from plantain.posebox.training import autoencoder
 from plantain.posebox.training.corpus import random_prompt, silence
+from plantain.posebox.training.precision import mixed
 from plantain.posebox.world.scene import Scene
 
 # Noise levels are logit-normal, towards the noisy end, where the pose is decided; some are pure noise, as a one-step
@@ -25,8 +26,10 @@ class Pictures:
     figures: torch.Tensor  # (n, 1, 8, 8)
 
 
-def encode_pictures(vae: Any, rng: np.random.Generator, n: int, report: Any = None) -> Pictures:
-    """Draw ``n`` random pictures, encode them, and set the autoencoder's latent statistics by them."""
+def encode_pictures(
+    vae: Any, rng: np.random.Generator, n: int, report: Any = None, statistics: bool = True
+) -> Pictures:
+    """Draw ``n`` random pictures, encode them, and set the autoencoder's latent ``statistics`` by them."""
     device = next(vae.parameters()).device
     scenes: list[Scene] = []
     latents, figures = [], []
@@ -34,14 +37,15 @@ def encode_pictures(vae: Any, rng: np.random.Generator, n: int, report: Any = No
         while len(scenes) < n:
             some, pictures, where = autoencoder.random_pictures(rng, min(64, n - len(scenes)))
             scenes += some
-            with torch.autocast(device.type, torch.bfloat16):
+            with mixed(device.type):
                 encoded = autoencoder.encode(vae, torch.from_numpy(pictures).to(device))
             latents.append(encoded.float().half().cpu())
             figures.append(torch.nn.functional.avg_pool2d(torch.from_numpy(where), 16))
             if report:
                 report(len(scenes), n)
     all_latents = torch.cat(latents).float()
-    autoencoder.set_latent_statistics(vae, all_latents)
+    if statistics:
+        autoencoder.set_latent_statistics(vae, all_latents)
     return Pictures(scenes, autoencoder.scale(vae.cpu(), all_latents).half(), torch.cat(figures))
 
 

@@ -6,8 +6,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -16,14 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from plantain.errors import InputError
-from plantain.model.load import check_device
+from plantain.model.load import check_device, load_pipeline
 from plantain.model.text import call_arguments
 from plantain.posebox import tokenizer
 from plantain.posebox.build import POSEBOX, build
 from plantain.posebox.training import Training, autoencoder, flow
+from plantain.posebox.training.precision import halved, mixed
 
 _SETTINGS = "settings.json"  # beside the checkpoints, while there are any
 
@@ -58,6 +57,8 @@ def train(
         )
     checkpoints = _prepare(out, settings, resume)
     pipe = build(POSEBOX, settings.seed).to(device)
+    if settings.vae:
+        pipe.vae = load_pipeline(settings.vae, device=device).vae
     for component in ("vae", "text_encoder", "transformer"):
         getattr(pipe, component).float()
     curve = _train_parts(pipe, settings, _Loop(settings, device, checkpoints, checkpoint_every, report))
@@ -66,6 +67,7 @@ def train(
         "settings": asdict(settings),
         "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "numpy", "pillow")},
         "device": device,
+        "precision": "bfloat16" if halved(device) else "float32",
         "loss": {
             name: [round(float(np.mean(losses[at : at + 20])), 5) for at in range(0, len(losses), 20)]
             for name, losses in curve.items()
@@ -128,7 +130,7 @@ class _Loop:
                     group["lr"] = group["initial_lr"] * _schedule(step, n_steps)
             # Batches depend on the seed and the step alone, so a resumed run sees the same.
             rng = np.random.default_rng((self.settings.seed, len(name), step))
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16), _fast_attention(self.device):
+            with mixed(self.device):
                 loss = loss_of(rng)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -173,8 +175,22 @@ class _Loop:
 
 def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[float]]:
     """Train a pipeline's parts one after the other, in place: the losses of each stage."""
-    vae = pipe.vae
+    curve = {} if settings.vae else _train_vae(pipe.vae, settings, loop)
+    progress = _Progress("encoding pictures", loop.report)
+    rng = np.random.default_rng((settings.seed, 2))
+    data = flow.encode_pictures(pipe.vae, rng, settings.pictures, progress, statistics=not settings.vae)
+    pipe.vae.to(loop.device)
+    network = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
+    arguments = call_arguments(pipe)
 
+    def on_prompts(rng: np.random.Generator) -> torch.Tensor:
+        return flow.flow_loss(pipe, arguments, data, rng, settings.batch, settings.figure_weight)
+
+    curve["flow"] = loop.run("flow", network, on_prompts, settings.steps, settings.rate)
+    return curve
+
+
+def _train_vae(vae: Any, settings: Training, loop: _Loop) -> dict[str, list[float]]:
     def on_pictures(loss: Callable[..., torch.Tensor], rng: np.random.Generator) -> torch.Tensor:
         _, *arrays = autoencoder.random_pictures(rng, settings.autoencoder_batch)
         pictures, figures = (torch.from_numpy(array).to(loop.device) for array in arrays)
@@ -186,37 +202,7 @@ def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[f
     curve = {"autoencoder": loop.run("autoencoder", whole, loss, settings.autoencoder_steps, settings.autoencoder_rate)}
     loss = partial(on_pictures, autoencoder.decoder_loss)
     curve["decoder"] = loop.run("decoder", decoder, loss, settings.decoder_steps, settings.decoder_rate)
-
-    progress = _Progress("encoding pictures", loop.report)
-    data = flow.encode_pictures(vae, np.random.default_rng((settings.seed, 2)), settings.pictures, progress)
-    vae.to(loop.device)
-    network = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
-    arguments = call_arguments(pipe)
-
-    def on_prompts(rng: np.random.Generator) -> torch.Tensor:
-        return flow.flow_loss(pipe, arguments, data, rng, settings.batch, settings.figure_weight)
-
-    curve["flow"] = loop.run("flow", network, on_prompts, settings.steps, settings.rate)
     return curve
-
-
-@contextmanager
-def _fast_attention(device: str) -> Iterator[None]:
-    """On a CPU, attention written out as matrix products, in bfloat16: a third off the time of a step.
-
-    For sequences this short the fused kernel's backward pass takes four tenths of it (torch 2.13).
-    """
-    if torch.device(device).type != "cpu":
-        yield
-        return
-    # Despite its name this switch also rules the CPU, which otherwise goes through float32.
-    before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
-    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(before)
 
 
 def _schedule(step: int, n_steps: int) -> float:
