@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,7 @@ def whole_result_megabytes(reader: Matches) -> float:
     decoded["pooled"] = rng.random((n, a, KLEIN.head_width), dtype=np.float32)
     decoded["text"] = rng.random((n, 7680), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        reader.result(run, {}).extended(decoded=decoded).save(folder)
+        replace(reader.result(run, {}), decoded=decoded).save(folder)
         return sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
 
 
