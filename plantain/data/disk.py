@@ -52,6 +52,19 @@ DENSE = Kind(
         "shift_scale": np.float32,
     },
 )
+PATCH = Kind(
+    "patch.json",
+    "patch",
+    {
+        "values": np.float32,
+        "sizes": np.float32,
+        "folds": np.int64,
+        "velocities": np.float32,
+        "drawn": np.float32,
+        "drawn_rows": np.int32,
+        "table.runs": np.uint8,
+    },
+)
 # run.json of 25 pairs is about 20 kB; a file far larger is not one.
 MAX_JSON_BYTES = 20 * 1024**2
 TENSOR_NAME = PROBE.tensor_name
@@ -90,7 +103,10 @@ def is_free(folder: str | Path, besides: Sequence[str] = ()) -> bool:
 
     >>> is_free("runs/mine")
     """
-    return all(path.name in besides or PROBE.leaves(path) or DENSE.leaves(path) for path in Path(folder).iterdir())
+    return all(
+        path.name in besides or any(kind.leaves(path) for kind in (PROBE, DENSE, PATCH))
+        for path in Path(folder).iterdir()
+    )
 
 
 def read_description(folder: str | Path, kind: Kind = PROBE) -> dict[str, Any]:

@@ -109,6 +109,16 @@ class HeadMap:
         view = View.of(grouping, part)
         return dict(_head_table(self, view.grouping, view.part, view.kind))
 
+    def runs_of_heads(self, view: View | str = "head") -> np.ndarray:
+        """Which runs each head of a view is made of: bool, (n_heads, n_runs).
+
+        >>> head_map.runs_of_heads("head")[[12, 40]].any(axis=0)      # the runs of two attention heads
+        """
+        table = self.table(view)
+        first, n = table["first_run"][:, None], table["n_channels"][:, None] // self.channels_per_head
+        runs = np.arange(self.n_runs)
+        return np.asarray((runs >= first) & (runs < first + n))
+
     def n_heads(self, grouping: View | str = "card", part: str = "all") -> int:
         return len(self.table(grouping, part)["block"])
 

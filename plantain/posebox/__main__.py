@@ -15,7 +15,10 @@ from plantain.paths import POSEBOX
 from plantain.posebox.training import Training
 
 _say = partial(print, flush=True)
-_HELP = {"vae": "name or folder of a trained Posebox whose autoencoder is taken as it is; default: train one"}
+_HELP = {
+    "parts_of": "name or folder of a trained Posebox whose autoencoder and text encoder are kept: only the "
+    "transformer is trained; default: all three are"
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

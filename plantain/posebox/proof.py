@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def judge(picture: np.ndarray, prompt: str, scene: Scene) -> Verdict:
     shifts of up to 4 pixels. Setting: of all empty settings, the nearest where the scene's figure is not. Colour of a
     garment: the nearest to the median of the pixels that it fills in the render, moved by the best shift.
     """
-    renders = np.stack([render(replace(scene, pose=pose)) for pose in POSES])
+    renders = _every_pose(replace(scene, pose=next(iter(POSES))))
     distances, shifts = _nearest(picture, renders)
     pose = list(POSES)[int(np.argmin(distances))]
     dy, dx = shifts[list(POSES).index(scene.pose)]
@@ -211,6 +212,23 @@ def contact_sheet(verdicts: Sequence[Verdict], pictures: np.ndarray, columns: in
         bands.append(np.concatenate(cells[at : at + columns], axis=1))
         bands.append(np.full((6, 128 * columns, 3), 255, np.uint8))
     return np.concatenate(bands[:-1])
+
+
+@lru_cache(maxsize=64)
+def _every_pose(scene: Scene) -> np.ndarray:
+    """A scene rendered in all poses, in the order of ``POSES``: what many pictures of it are held against."""
+    renders = np.stack([render(replace(scene, pose=pose)) for pose in POSES])
+    renders.setflags(write=False)
+    return renders
+
+
+def nearest_of(picture: np.ndarray, scenes: Sequence[Scene]) -> int:
+    """Which scene's render a picture is nearest to, by the mean absolute pixel difference over small shifts.
+
+    >>> nearest_of(picture, [read(pair.a).scene, read(pair.b).scene])
+    """
+    distances, _ = _nearest(picture, np.stack([render(scene) for scene in scenes]))
+    return int(np.argmin(distances))
 
 
 def _nearest(picture: np.ndarray, renders: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

@@ -1,7 +1,7 @@
 """Drawing: every prompt of a set once, from the very noise that the probe uses, a batch of whole pairs at a time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -137,6 +137,25 @@ def _draw(
 ) -> np.ndarray:
     """Both pictures of some pairs, under one noise: uint8, (n, 2, height, width, 3)."""
     features = encode(pipe, [text for pair in pairs for text in (pair.a, pair.b)])
+    pixels = draw_features(pipe, features, config, noise, negative, [pair.id for pair in pairs for _ in "ab"])
+    return pixels.reshape(-1, 2, *pixels.shape[1:])
+
+
+def draw_features(
+    pipe: Any,
+    features: torch.Tensor,
+    config: DrawConfig,
+    noise: torch.Tensor,
+    negative: torch.Tensor | None,
+    pair_ids: Sequence[str],
+) -> np.ndarray:
+    """Pictures of text features, (B, tokens, width), under one noise: uint8, (B, height, width, 3).
+
+    >>> draw_features(pipe, encode(pipe, [a, b]), config, noise, encode(pipe, [""]), ["leap", "leap"])
+
+    ``pair_ids`` name what each row is of. Raises InputError: a GPU whose memory is too small, or pictures of values
+    that are no numbers.
+    """
     batch, slicing = len(features), pipe.vae.use_slicing
     # A picture at a time: the decoder's widest moment is beyond what the batch was chosen by.
     pipe.vae.use_slicing = True
@@ -157,14 +176,13 @@ def _draw(
         ) from error
     finally:
         pipe.vae.use_slicing = slicing
-    for picture, pair in zip(images.reshape(-1, 2, *images.shape[1:]), pairs, strict=True):
+    for picture, name in zip(images, pair_ids, strict=True):
         if not np.isfinite(picture).all():
             raise InputError(
-                f"The pictures of pair {pair.id!r} hold values that are no numbers, where 0 to 1 was expected; "
+                f"The pictures of pair {name!r} hold values that are no numbers, where 0 to 1 was expected; "
                 "load the model in another dtype (float32, bfloat16), or with sound weights."
             )
-    pixels = (images * 255).round().astype(np.uint8)  # as the pipeline itself rounds
-    return pixels.reshape(-1, 2, *pixels.shape[1:])
+    return np.asarray((images * 255).round().astype(np.uint8))  # as the pipeline itself rounds
 
 
 def _check_resume(resume: Pictures, prompts: PromptSet, config: DrawConfig, provenance: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ class Training:
     rate: float = 1.2e-3
     muon_rate: float = 3e-3  # of convolutions and of the matrices inside blocks; the other rates are of the rest
     figure_weight: float = 8.0  # the squared error of a patch counts 1 + this × its share of figure; 0: all alike
-    vae: str = ""  # a trained Posebox whose autoencoder is taken as it is; "": train one
+    parts_of: str = ""  # a trained Posebox whose autoencoder and text encoder are kept: only the transformer learns
 
     def __post_init__(self) -> None:
         for field in fields(self):

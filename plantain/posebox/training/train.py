@@ -57,8 +57,9 @@ def train(
         )
     checkpoints = _prepare(out, settings, resume)
     pipe = build(POSEBOX, settings.seed).to(device)
-    if settings.vae:
-        pipe.vae = load_pipeline(settings.vae, device=device).vae
+    if settings.parts_of:
+        given = load_pipeline(settings.parts_of, device=device)
+        pipe.vae, pipe.text_encoder = given.vae, given.text_encoder.requires_grad_(False)
     for component in ("vae", "text_encoder", "transformer"):
         getattr(pipe, component).float()
     curve = _train_parts(pipe, settings, _Loop(settings, device, checkpoints, checkpoint_every, report))
@@ -175,12 +176,14 @@ class _Loop:
 
 def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[float]]:
     """Train a pipeline's parts one after the other, in place: the losses of each stage."""
-    curve = {} if settings.vae else _train_vae(pipe.vae, settings, loop)
+    curve = {} if settings.parts_of else _train_vae(pipe.vae, settings, loop)
     progress = _Progress("encoding pictures", loop.report)
     rng = np.random.default_rng((settings.seed, 2))
-    data = flow.encode_pictures(pipe.vae, rng, settings.pictures, progress, statistics=not settings.vae)
+    data = flow.encode_pictures(pipe.vae, rng, settings.pictures, progress, statistics=not settings.parts_of)
     pipe.vae.to(loop.device)
-    network = {"text_encoder": pipe.text_encoder, "transformer": pipe.transformer}
+    network = {"transformer": pipe.transformer}
+    if not settings.parts_of:
+        network = {"text_encoder": pipe.text_encoder, **network}
     arguments = call_arguments(pipe)
 
     def on_prompts(rng: np.random.Generator) -> torch.Tensor:

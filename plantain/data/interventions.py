@@ -1,0 +1,302 @@
+"""Which heads take which values in which run: the rows of a patching study, planned before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from plantain import stats
+from plantain.data.heads import HeadMap
+from plantain.data.view import View
+from plantain.errors import InputError
+
+RANKINGS = ("t", "place", "code", "deformation", "selectivity", "norm", "write")
+"""How heads are chosen: |t| of the size of their output; t of place, of code and of deformation in their strict forms;
+place here less place in another contrast; the size of their shift, ‖Δx‖; and of what it writes, ‖W_out Δx‖."""
+MAIN = ("t", "place", "write")
+"""Rankings whose sets are held against matched ones."""
+WITHIN = ("place", "code", "deformation")
+"""Rankings asked whether they add to the size of what is written, among the 2 k heads that write most."""
+ROLES = (
+    "chosen",  # the k heads first in a ranking
+    "bottom",  # the k last
+    "matched",  # as many of every kind, that write as much
+    "random",  # as many of every kind as the model has
+    "within high",  # of the 2 k that write most, the k first in a ranking
+    "within low",  # and the k last
+    "within random",  # and k at random
+    "dose",  # as chosen, at another alpha
+    "others",  # as chosen, from the mean of the other pairs' runs
+    "single",  # one head
+    "block",  # a block's attention, or its MLP
+    "kind",  # all joint attention, all single attention, all MLP, everything
+)
+DIRECTIONS = ("sufficiency", "necessity")
+"""B's values into A's run; A's into B's."""
+TOKENS = ("image", "text", "padding", "all")
+DONORS = ("partner", "others")
+KINDS = ("joint attention", "single attention", "single MLP", "everything")
+ALL_PAIRS = -1
+"""The fold of an intervention that is made in every pair."""
+_CODED = {"ranking": RANKINGS, "role": ROLES, "direction": DIRECTIONS, "tokens": TOKENS, "donor": DONORS}
+
+
+@dataclass(frozen=True)
+class Interventions:
+    """S interventions, as columns of equal length.
+
+    >>> table.where(role="chosen", ranking="place", k=8)        # their numbers
+
+    Attributes
+    ----------
+    runs : bool, shape (S, n_runs), the heads, as runs of channels
+    fold : int, shape (S,), the pairs it is made in: those of a fold, or ``ALL_PAIRS``
+    ranking, role, direction, tokens, donor : int, shape (S,), places in the lists of this module; ranking −1: none
+    k : int, shape (S,), number of heads
+    draw : int, shape (S,), which of the matched or random sets; of single heads, blocks and kinds its number
+    step : int, shape (S,), the denoising step
+    alpha : float32, shape (S,)
+    """
+
+    runs: np.ndarray
+    fold: np.ndarray
+    ranking: np.ndarray
+    role: np.ndarray
+    direction: np.ndarray
+    tokens: np.ndarray
+    donor: np.ndarray
+    k: np.ndarray
+    draw: np.ndarray
+    step: np.ndarray
+    alpha: np.ndarray
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if len(getattr(self, field.name)) != len(self.runs):
+                raise InputError(f"{field.name} of the interventions has another length than runs; make them again.")
+        for name, known in _CODED.items():
+            values = getattr(self, name)
+            if len(values) and (values.min() < -(name == "ranking") or values.max() >= len(known)):
+                raise InputError(f"{name} of an intervention is a place in a list of {len(known)}; make them again.")
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def where(self, **wanted: Any) -> np.ndarray:
+        """Numbers of the interventions with these values, by name where a column is coded.
+
+        >>> table.where(role="matched", ranking="t", k=4, fold=0)
+        """
+        chosen = np.ones(len(self), bool)
+        for name, value in wanted.items():
+            code = _CODED[name].index(value) if name in _CODED else value
+            chosen &= getattr(self, name) == code
+        return np.flatnonzero(chosen)
+
+    def of_pair(self, fold: int) -> np.ndarray:
+        """Numbers of those made in a pair of a fold."""
+        return np.flatnonzero((self.fold == fold) | (self.fold == ALL_PAIRS))
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """All columns, the runs packed to bits, as they are saved."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return columns | {"runs": np.packbits(self.runs, axis=1)}
+
+    @classmethod
+    def none(cls, n_runs: int) -> Interventions:
+        """A table without rows."""
+        return _Table().done(n_runs)
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, np.ndarray], n_runs: int) -> Interventions:
+        """The way back from ``columns``."""
+        runs = np.unpackbits(columns["runs"], axis=1, count=n_runs).astype(bool)
+        return cls(**{**columns, "runs": runs})
+
+
+class _Table:
+    """Interventions while they are planned."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, runs: np.ndarray, role: str, k: int, **more: Any) -> None:
+        row: dict[str, Any] = {
+            "fold": ALL_PAIRS,
+            "ranking": -1,
+            "direction": 0,
+            "tokens": 0,
+            "donor": 0,
+            "draw": 0,
+            "step": 0,
+        }
+        row |= {"alpha": 1.0, "role": ROLES.index(role), "k": k, "runs": runs}
+        for name, value in more.items():
+            row[name] = _CODED[name].index(value) if name in _CODED and isinstance(value, str) else value
+        self.rows.append(row)
+
+    def done(self, n_runs: int) -> Interventions:
+        small = {"fold": np.int16, "k": np.int16, "draw": np.int16, "step": np.int16, "alpha": np.float32}
+        columns = {
+            field.name: np.array([row[field.name] for row in self.rows], small.get(field.name, np.int8))
+            for field in fields(Interventions)
+            if field.name != "runs"
+        }
+        runs = np.array([row["runs"] for row in self.rows], bool).reshape(len(self.rows), n_runs)
+        return Interventions(runs=runs, **columns)
+
+
+@dataclass(frozen=True)
+class StudySize:
+    """How much a study asks; the defaults are the whole one.
+
+    >>> StudySize(k=(4, 8), n_matched=20)
+
+    Raises InputError where a number cannot be.
+    """
+
+    k: tuple[int, ...] = (2, 4, 8, 15, 23, 30)
+    n_matched: int = 100
+    n_matched_back: int = 10  # of necessity
+    n_random: int = 10
+    n_within: int = 50
+    alphas: tuple[float, ...] = (0.25, 0.5, 0.75)
+    steps: tuple[int, ...] = (3, 6, 9)  # later denoising steps at which the kinds are patched
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.k or min(self.k) < 1:
+            raise InputError(f"k are numbers of heads, from 1; got {self.k}.")
+        numbers = (self.n_matched, self.n_matched_back, self.n_random, self.n_within, self.seed, *self.steps)
+        if min(numbers) < 0:
+            raise InputError("Numbers of sets, steps and seeds are 0 or more; give none of them a minus.")
+        if any(not 0 < alpha < 1 for alpha in self.alphas):
+            raise InputError(f"alphas lie between 0 and 1, both left out; got {self.alphas}.")
+
+
+def plan_interventions(
+    head_map: HeadMap,
+    scores: Sequence[Mapping[str, np.ndarray]],
+    write: Sequence[np.ndarray],
+    view: View | str = "head",
+    size: StudySize | None = None,
+) -> Interventions:
+    """All interventions of a study: sets chosen in every fold, what they are held against, and parts of the model.
+
+    >>> table = plan_interventions(head_map, scores, write)
+
+    Parameters
+    ----------
+    scores : for every fold, the score of every head of the view by each ranking, (n_heads,), from the other folds
+    write : for every fold, ‖W_out Δx‖ of every head, (n_heads,), which matched sets match
+    view : the heads that are chosen among
+
+    k beyond half of the heads are left out, but for the whole, since no two such sets differ by half.
+    """
+    size, table = size or StudySize(), _Table()
+    heads = head_map.runs_of_heads(view)
+    strata = _strata(head_map, view)
+    sizes = [k for k in size.k if k <= len(heads) // 2]
+    for fold, (of, written) in enumerate(zip(scores, write, strict=True)):
+        for k in sizes:
+            _rankings(table, heads, strata, of, written, fold, k, size)
+            _within(table, heads, of, written, fold, k, size)
+            _random(table, heads, strata, fold, k, size)
+    _parts(table, head_map, heads, size)
+    return table.done(head_map.n_runs)
+
+
+def _strata(head_map: HeadMap, view: View | str) -> np.ndarray:
+    """Joint attention 0, single attention 1, MLP 2."""
+    table = head_map.table(view)
+    return np.where(table["part"] == "mlp", 2, np.where(table["kind"] == "single", 1, 0))
+
+
+def _rankings(
+    table: _Table,
+    heads: np.ndarray,
+    strata: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    write: np.ndarray,
+    fold: int,
+    k: int,
+    size: StudySize,
+) -> None:
+    """The first and the last k of every ranking, in both directions; of the main ones matched sets and doses."""
+    for ranking, score in scores.items():
+        order = np.argsort(-score, kind="stable")
+        same: dict[str, Any] = {"fold": fold, "ranking": ranking}
+        for direction in DIRECTIONS:
+            table.add(_runs(heads, order[:k]), "chosen", k, direction=direction, **same)
+        table.add(_runs(heads, order[-k:]), "bottom", k, **same)
+        if ranking not in MAIN:
+            continue
+        seed = np.random.SeedSequence([size.seed, fold, k, RANKINGS.index(ranking)]).generate_state(1)[0]
+        found = stats.matched_sets(order[:k], strata, write, size.n_matched, seed=int(seed))
+        for draw, some in enumerate(found.sets):
+            table.add(_runs(heads, some), "matched", k, draw=draw, **same)
+            if draw < size.n_matched_back:
+                table.add(_runs(heads, some), "matched", k, draw=draw, direction="necessity", **same)
+        for alpha in size.alphas:
+            table.add(_runs(heads, order[:k]), "dose", k, alpha=alpha, **same)
+        table.add(_runs(heads, order[:k]), "others", k, donor="others", **same)
+
+
+def _within(
+    table: _Table,
+    heads: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    write: np.ndarray,
+    fold: int,
+    k: int,
+    size: StudySize,
+) -> None:
+    """Does a ranking add to the size of what is written? Of the 2 k largest, its first k, its last k, k at random."""
+    largest = np.argsort(-write, kind="stable")[: 2 * k]
+    for ranking in WITHIN:
+        if ranking in scores:
+            order = largest[np.argsort(-scores[ranking][largest], kind="stable")]
+            for role, some in (("within high", order[:k]), ("within low", order[k:])):
+                table.add(_runs(heads, some), role, k, fold=fold, ranking=ranking)
+    rng = np.random.default_rng([size.seed, fold, k, len(RANKINGS)])
+    for draw in range(size.n_within):
+        some = rng.choice(largest, min(k, len(largest)), replace=False)
+        table.add(_runs(heads, some), "within random", k, fold=fold, draw=draw)
+
+
+def _random(table: _Table, heads: np.ndarray, strata: np.ndarray, fold: int, k: int, size: StudySize) -> None:
+    """k heads at random, whatever they write."""
+    rng = np.random.default_rng([size.seed, fold, k, len(RANKINGS) + 1])
+    for draw in range(size.n_random):
+        some = rng.choice(len(strata), k, replace=False)
+        table.add(_runs(heads, some), "random", k, fold=fold, draw=draw)
+
+
+def _parts(table: _Table, head_map: HeadMap, heads: np.ndarray, size: StudySize) -> None:
+    """Single heads, blocks and kinds, in every pair."""
+    for direction in DIRECTIONS:
+        for head, runs in enumerate(heads):
+            table.add(runs, "single", 1, draw=head, direction=direction)
+    every = head_map.table("card")
+    mlp, block = every["part"] == "mlp", every["block_index"]
+    single = every["kind"] == "single"
+    for number in range(len(head_map.block_names)):
+        for part in (~mlp, mlp):
+            if (runs := part & (block == number)).any():
+                table.add(runs, "block", int(runs.sum()), draw=2 * number + int(part is mlp))
+    kinds = (~mlp & ~single, ~mlp & single, mlp, np.ones(head_map.n_runs, bool))
+    for number, runs in enumerate(kinds):
+        if not runs.any():
+            continue
+        for tokens in TOKENS:
+            for direction in DIRECTIONS:
+                table.add(runs, "kind", int(runs.sum()), draw=number, tokens=tokens, direction=direction)
+        for step in size.steps:
+            table.add(runs, "kind", int(runs.sum()), draw=number, step=step)
+
+
+def _runs(heads: np.ndarray, some: np.ndarray) -> np.ndarray:
+    return np.asarray(heads[some].any(axis=0))

@@ -1,0 +1,58 @@
+"""What a patched picture of Posebox's world shows: whose pose, and whether anything but the pose has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from plantain.data.patching import DRAWN
+from plantain.data.prompts import PromptSet
+from plantain.errors import InputError
+from plantain.pose.poses import POSES
+from plantain.posebox.proof import judge, nearest_of
+from plantain.posebox.words.reading import read
+from plantain.posebox.world.render import render
+
+Judge = Callable[[int, int, np.ndarray], np.ndarray]
+"""Pair, side that was patched (0: A), picture -> ``DRAWN``, float32 (5,)."""
+
+
+def rendered_pairs(prompts: PromptSet) -> np.ndarray:
+    """Both sides of every pair as the renderer draws its words: uint8, (n_pairs, 2, 128, 128, 3).
+
+    >>> rendered_pairs(plantain.load_prompts("dense_pose")).shape
+
+    Raises InputError: a prompt that Posebox cannot draw as it is said.
+    """
+    pictures = []
+    for text in prompts.prompts:
+        reading = read(text)
+        if strange := (*reading.unknown, *reading.conflicts):
+            raise InputError(f"Posebox cannot draw {strange[0]!r} in {text!r}; leave that pair out.")
+        pictures.append(render(reading.scene))
+    return np.stack(pictures).reshape(len(prompts), 2, *pictures[0].shape)
+
+
+def judge_patched(prompts: PromptSet) -> Judge:
+    """What judges patched pictures of these prompts, by ``judge`` and by which side's render is nearer.
+
+    >>> judge_patched(prompts)(0, 0, picture)                    # of the first pair's A, patched with its B
+    """
+
+    def verdict(pair: int, side: int, picture: np.ndarray) -> np.ndarray:
+        one = prompts.pairs[pair]
+        texts = (one.a, one.b) if side == 0 else (one.b, one.a)
+        own, donor = (read(text).scene for text in texts)
+        found = judge(picture, texts[0], own)
+        off = np.abs(POSES[found.pose].rotations() - donor.skeleton.rotations()).mean()
+        said = {
+            "turned": nearest_of(picture, [own, donor]),
+            "pose": found.pose == donor.pose,
+            "setting": found.right["setting"],
+            "clothes": found.right["clothing"],
+            "distance": off,
+        }
+        return np.array([float(said[name]) for name in DRAWN], np.float32)
+
+    return verdict
