@@ -7,6 +7,15 @@ Two kinds of head have no variance over pairs, and neither is dropped: all diffe
 (*silent*: t = d_z = 0), and all differences equal but not zero (t = d_z = ±inf).
 """
 
+from plantain.stats.among import (
+    Among,
+    MeanInterval,
+    PartialSpearman,
+    area_between,
+    mean_interval,
+    partial_spearman,
+    place_among,
+)
 from plantain.stats.axis import AxisAlignment, AxisTransfer, HeldOutShare, axis_alignment, axis_transfer, held_out_share
 from plantain.stats.count import THRESHOLDS, HeadCount, count_heads
 from plantain.stats.discoveries import exact_p, fdr, t_pvalues
@@ -14,6 +23,7 @@ from plantain.stats.effect import CrossFittedShare, HedgesG, cross_fitted_share,
 from plantain.stats.factorial import TwoByTwo, TwoWay, canonical_effect, two_way
 from plantain.stats.flips import sign_flip_null
 from plantain.stats.length import LengthAdjusted, length_adjusted
+from plantain.stats.matched import MatchedSets, matched_sets
 from plantain.stats.null import ResampledNull, SignFlipNull
 from plantain.stats.paired import MIN_PAIRS, check_differences, cohens_dz, expected_counts, paired_t, pearson
 from plantain.stats.reliability import (
@@ -41,6 +51,7 @@ __all__ = [
     "MIN_PAIRS",
     "MODELS",
     "THRESHOLDS",
+    "Among",
     "AxisAlignment",
     "AxisTransfer",
     "CrossFittedShare",
@@ -49,7 +60,10 @@ __all__ = [
     "HedgesG",
     "HeldOutShare",
     "LengthAdjusted",
+    "MatchedSets",
+    "MeanInterval",
     "MinFPrime",
+    "PartialSpearman",
     "Placement",
     "ResampledNull",
     "Selectivity",
@@ -59,6 +73,7 @@ __all__ = [
     "TwoByTwo",
     "TwoWay",
     "UpperCount",
+    "area_between",
     "axis_alignment",
     "axis_transfer",
     "canonical_effect",
@@ -75,10 +90,14 @@ __all__ = [
     "held_out_share",
     "left_out_r2",
     "length_adjusted",
+    "matched_sets",
+    "mean_interval",
     "mean_squared_effect",
     "min_f_prime",
     "paired_t",
+    "partial_spearman",
     "pearson",
+    "place_among",
     "placed_among",
     "rank_stability",
     "selectivity",
