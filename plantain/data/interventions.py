@@ -198,13 +198,18 @@ def plan_interventions(
     """
     size, table = size or StudySize(), _Table()
     heads = head_map.runs_of_heads(view)
-    strata = _strata(head_map, view)
-    sizes = [k for k in size.k if k <= len(heads) // 2]
-    for fold, (of, written) in enumerate(zip(scores, write, strict=True)):
-        for k in sizes:
-            _rankings(table, heads, strata, of, written, fold, k, size)
-            _within(table, heads, of, written, fold, k, size)
-            _random(table, heads, strata, fold, k, size)
+    rankings = [name for name in RANKINGS if all(name in of for of in scores)]
+    orders = {name: np.stack([np.argsort(-of[name], kind="stable") for of in scores]) for name in rankings}
+    largest = np.stack([np.argsort(-written, kind="stable") for written in write])
+    for k in (k for k in size.k if k <= len(heads) // 2):
+        for name, order in orders.items():
+            _ranked(table, heads, order, name, k, size)
+            if name in MAIN:
+                _matched(table, heads, order[:, :k], _strata(head_map, view), np.mean(write, axis=0), name, k, size)
+        _within(table, heads, scores, largest[:, : 2 * k], rankings, k, size)
+        for draw in range(size.n_random):
+            some = np.random.default_rng([size.seed, k, draw]).choice(len(heads), k, replace=False)
+            table.add(_runs(heads, some), "random", k, draw=draw)
     _parts(table, head_map, heads, size)
     return table.done(head_map.n_runs)
 
@@ -215,64 +220,62 @@ def _strata(head_map: HeadMap, view: View | str) -> np.ndarray:
     return np.where(table["part"] == "mlp", 2, np.where(table["kind"] == "single", 1, 0))
 
 
-def _rankings(
+def _ranked(table: _Table, heads: np.ndarray, order: np.ndarray, ranking: str, k: int, size: StudySize) -> None:
+    """Of every fold the first k, in both directions, and the last; of the main rankings doses and another donor."""
+    for fold, one in enumerate(order):
+        same: dict[str, Any] = {"fold": fold, "ranking": ranking}
+        first = _runs(heads, one[:k])
+        for direction in DIRECTIONS:
+            table.add(first, "chosen", k, direction=direction, **same)
+        table.add(_runs(heads, one[-k:]), "bottom", k, **same)
+        if ranking in MAIN:
+            for alpha in size.alphas:
+                table.add(first, "dose", k, alpha=alpha, **same)
+            table.add(first, "others", k, donor="others", **same)
+
+
+def _matched(
     table: _Table,
     heads: np.ndarray,
+    chosen: np.ndarray,
     strata: np.ndarray,
-    scores: Mapping[str, np.ndarray],
     write: np.ndarray,
-    fold: int,
+    ranking: str,
     k: int,
     size: StudySize,
 ) -> None:
-    """The first and the last k of every ranking, in both directions; of the main ones matched sets and doses."""
-    for ranking, score in scores.items():
-        order = np.argsort(-score, kind="stable")
-        same: dict[str, Any] = {"fold": fold, "ranking": ranking}
-        for direction in DIRECTIONS:
-            table.add(_runs(heads, order[:k]), "chosen", k, direction=direction, **same)
-        table.add(_runs(heads, order[-k:]), "bottom", k, **same)
-        if ranking not in MAIN:
-            continue
-        seed = np.random.SeedSequence([size.seed, fold, k, RANKINGS.index(ranking)]).generate_state(1)[0]
-        found = stats.matched_sets(order[:k], strata, write, size.n_matched, seed=int(seed))
-        for draw, some in enumerate(found.sets):
-            table.add(_runs(heads, some), "matched", k, draw=draw, **same)
+    """Sets beside those chosen, (F, k), drawn for all folds at once: fold by fold they would average out."""
+    seed = np.random.SeedSequence([size.seed, k, RANKINGS.index(ranking)]).generate_state(1)[0]
+    if not size.n_matched:
+        return
+    found = stats.matched_sets(chosen, strata, write, size.n_matched, seed=int(seed))
+    for draw, sets in enumerate(found.sets):
+        for fold, some in enumerate(sets):
+            same: dict[str, Any] = {"fold": fold, "ranking": ranking, "draw": draw}
+            table.add(_runs(heads, some), "matched", k, **same)
             if draw < size.n_matched_back:
-                table.add(_runs(heads, some), "matched", k, draw=draw, direction="necessity", **same)
-        for alpha in size.alphas:
-            table.add(_runs(heads, order[:k]), "dose", k, alpha=alpha, **same)
-        table.add(_runs(heads, order[:k]), "others", k, donor="others", **same)
+                table.add(_runs(heads, some), "matched", k, direction="necessity", **same)
 
 
 def _within(
     table: _Table,
     heads: np.ndarray,
-    scores: Mapping[str, np.ndarray],
-    write: np.ndarray,
-    fold: int,
+    scores: Sequence[Mapping[str, np.ndarray]],
+    largest: np.ndarray,
+    rankings: Sequence[str],
     k: int,
     size: StudySize,
 ) -> None:
     """Does a ranking add to the size of what is written? Of the 2 k largest, its first k, its last k, k at random."""
-    largest = np.argsort(-write, kind="stable")[: 2 * k]
-    for ranking in WITHIN:
-        if ranking in scores:
-            order = largest[np.argsort(-scores[ranking][largest], kind="stable")]
-            for role, some in (("within high", order[:k]), ("within low", order[k:])):
-                table.add(_runs(heads, some), role, k, fold=fold, ranking=ranking)
-    rng = np.random.default_rng([size.seed, fold, k, len(RANKINGS)])
-    for draw in range(size.n_within):
-        some = rng.choice(largest, min(k, len(largest)), replace=False)
-        table.add(_runs(heads, some), "within random", k, fold=fold, draw=draw)
-
-
-def _random(table: _Table, heads: np.ndarray, strata: np.ndarray, fold: int, k: int, size: StudySize) -> None:
-    """k heads at random, whatever they write."""
-    rng = np.random.default_rng([size.seed, fold, k, len(RANKINGS) + 1])
-    for draw in range(size.n_random):
-        some = rng.choice(len(strata), k, replace=False)
-        table.add(_runs(heads, some), "random", k, fold=fold, draw=draw)
+    n = len(heads)
+    drawn = [np.random.default_rng([size.seed, k, draw, n]).random(n) for draw in range(size.n_within)]
+    for fold, (of, some) in enumerate(zip(scores, largest, strict=True)):
+        for ranking in (name for name in WITHIN if name in rankings):
+            order = some[np.argsort(-of[ranking][some], kind="stable")]
+            for role, part in (("within high", order[:k]), ("within low", order[k:])):
+                table.add(_runs(heads, part), role, k, fold=fold, ranking=ranking)
+        for draw, number in enumerate(drawn):  # the same order of heads in every fold
+            table.add(_runs(heads, some[np.argsort(-number[some])[:k]]), "within random", k, fold=fold, draw=draw)
 
 
 def _parts(table: _Table, head_map: HeadMap, heads: np.ndarray, size: StudySize) -> None:
