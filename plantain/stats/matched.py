@@ -191,7 +191,7 @@ def _enumerated(places: Places) -> Ints:
 
 
 def _subsets(heads: list[int], n: int) -> Ints:
-    return np.array(list(combinations(heads, n)), dtype=np.int64).reshape(-1, n)
+    return np.array(list(combinations(heads, n)), dtype=np.int64)  # (ways, n)
 
 
 def _crossed(first: Ints, second: Ints) -> Ints:
