@@ -1,6 +1,7 @@
 """Random draws of heads in place of the chosen ones, near their size, by swapping one head at a time."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +33,21 @@ class Places:
     squared: Array  # (H,): size² of every head
     most_shared: int  # heads that a fold's draw may share with what the fold chose
 
-    @property
+    @cached_property
     def chosen(self) -> Ints:
         """1 where a fold chose the head: (K, H)."""
         chosen = np.zeros((len(self.used), len(self.strata)), dtype=np.int64)
         chosen[:, self.heads] = self.used
         return chosen
 
+    @cached_property
+    def total(self) -> Array:
+        """Σ size² of what each fold chose: (K,)."""
+        return self.used @ self.squared[self.heads]
+
     def log_ratio(self, total: Array) -> Array:
         """Log of a drawn set's size over its chosen one's, from sums of size² (…, K): (…, K)."""
-        return 0.5 * np.log(total / (self.used @ self.squared[self.heads]))
+        return 0.5 * np.log(total / self.total)
 
 
 def swapped(places: Places, n_draws: int, width: float, rng: np.random.Generator) -> Ints:
@@ -101,6 +107,7 @@ class _Chains:
 
     def __init__(self, places: Places, n_chains: int, rng: np.random.Generator) -> None:
         self._places, self._chosen = places, places.chosen.T.copy()  # (H, K)
+        self._ones = np.ones(len(places.used), dtype=np.int64)  # a product adds few columns up faster than a sum does
         # The last row stands for "in no place".
         self._used = np.concatenate([places.used.T, np.zeros((1, len(places.used)), dtype=np.int64)])  # (U + 1, K)
         tried = np.repeat(_POWERS, max(8, n_chains // len(_POWERS)))
@@ -111,12 +118,15 @@ class _Chains:
         self._place = np.full((n_chains, len(places.strata)), -1)  # (C, H): the place a head is in, or -1
         self._place[self._rows[:, None], self.held] = np.arange(len(places.heads))
         self._total = _sums(places, self.held)  # (C, K)
-        self._distance = (places.log_ratio(self._total) ** 2).mean(axis=1)
+        self._distance = self._squared(self._total)
         self._shared = np.einsum("cuk,uk->ck", self._chosen[self.held], places.used.T)  # (C, K)
         self.excess = self._excess(self._shared)
 
     def _excess(self, shared: Ints) -> Ints:
-        return np.maximum(shared - self._places.most_shared, 0).sum(axis=1)
+        return np.maximum(shared - self._places.most_shared, 0) @ self._ones
+
+    def _squared(self, total: Array) -> Array:
+        return self._places.log_ratio(total) ** 2 @ self._ones / len(self._ones)
 
     def step(self, position: Ints, head: Ints, threshold: Array, width: float) -> None:
         """Offer each chain its head for its place; arrays (C,)."""
@@ -125,7 +135,7 @@ class _Chains:
         gain = self._used[position] - self._used[other]  # (C, K): folds that get the head, and those that lose it
         total = self._total + gain * (places.squared[head] - places.squared[old])[:, None]
         shared = self._shared + gain * (self._chosen[head] - self._chosen[old])
-        distance, excess = (places.log_ratio(total) ** 2).mean(axis=1), self._excess(shared)
+        distance, excess = self._squared(total), self._excess(shared)
         # A start may share too much: what lessens that is taken whatever the size, and it never grows again.
         nearer = threshold < (self._distance - distance) / (2 * width**2)
         taken = np.flatnonzero((excess < self.excess) | ((excess == self.excess) & nearer))
