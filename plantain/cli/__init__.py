@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from plantain.cli import controls, dense, draw, push, run, saved
+from plantain.cli import controls, dense, draw, patch, push, run, saved
 from plantain.errors import InputError
 
 EXIT_BAD_INPUT = 2
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_command(commands)
     draw.add_command(commands)
     dense.add_command(commands)
+    patch.add_command(commands)
     saved.add_report(commands)
     push.add_command(commands)
     controls.add_command(commands)

@@ -100,6 +100,10 @@ class Interventions:
         """Numbers of those made in a pair of a fold."""
         return np.flatnonzero((self.fold == fold) | (self.fold == ALL_PAIRS))
 
+    def rows(self, numbers: np.ndarray) -> Interventions:
+        """Some of them, as a table of their own."""
+        return Interventions(**{field.name: getattr(self, field.name)[numbers] for field in fields(self)})
+
     def columns(self) -> dict[str, np.ndarray]:
         """All columns, the runs packed to bits, as they are saved."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -214,6 +218,22 @@ def plan_interventions(
     return table.done(head_map.n_runs)
 
 
+def single_heads(head_map: HeadMap, view: View | str = "head") -> Interventions:
+    """Every head of a view by itself, in both directions and in every pair.
+
+    >>> single_heads(head_map).where(role="single", direction="sufficiency")
+    """
+    table = _Table()
+    _single(table, head_map.runs_of_heads(view))
+    return table.done(head_map.n_runs)
+
+
+def _single(table: _Table, heads: np.ndarray) -> None:
+    for direction in DIRECTIONS:
+        for head, runs in enumerate(heads):
+            table.add(runs, "single", 1, draw=head, direction=direction)
+
+
 def _strata(head_map: HeadMap, view: View | str) -> np.ndarray:
     """Joint attention 0, single attention 1, MLP 2."""
     table = head_map.table(view)
@@ -280,9 +300,7 @@ def _within(
 
 def _parts(table: _Table, head_map: HeadMap, heads: np.ndarray, size: StudySize) -> None:
     """Single heads, blocks and kinds, in every pair."""
-    for direction in DIRECTIONS:
-        for head, runs in enumerate(heads):
-            table.add(runs, "single", 1, draw=head, direction=direction)
+    _single(table, heads)
     every = head_map.table("card")
     mlp, block = every["part"] == "mlp", every["block_index"]
     single = every["kind"] == "single"

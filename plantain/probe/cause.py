@@ -27,6 +27,10 @@ from plantain.probe.sizes import shift_sizes
 
 MIN_PAIRS = 8
 """Pairs of a study: some to choose heads on, some to test them in."""
+# Tokens of a forward on a CPU: with fewer, A and B, which every forward carries, weigh more.
+_CPU_TOKENS = 7680
+# Rows that an estimate is measured on.
+_SAMPLE = 100
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class CauseProgress:
 
     done: int
     total: int
-    result: PatchStudy
+    result: PatchStudy | None
     seconds_left: float
 
 
@@ -47,6 +51,7 @@ def run_patching(pipe: Any, dense: DenseResult, pictures: np.ndarray | None = No
     Raises InputError as ``iter_patching``.
     """
     *_, last = iter_patching(pipe, dense, pictures, **more)
+    assert last.result is not None
     return last.result
 
 
@@ -60,6 +65,7 @@ def iter_patching(
     resume: PatchStudy | None = None,
     truth: str = "pictures",
     table: Interventions | None = None,
+    same_weights: bool = True,
 ) -> Iterator[CauseProgress]:
     """Patch pair after pair, yielding the study so far after each.
 
@@ -79,6 +85,7 @@ def iter_patching(
     resume : a partial study of the same
     truth : where ``pictures`` come from, in words
     table : interventions of one's own, over folds of ``study_folds``; None: those of a study
+    same_weights : whether the dense run must be of these weights; not where ``table`` leaves nothing to be ranked
 
     Raises
     ------
@@ -87,7 +94,7 @@ def iter_patching(
         over other heads, activations that are not finite, or a ``resume`` of another study.
     """
     size, view = size or StudySize(), View.of(view)
-    plan = _checked_plan(pipe, dense, pictures)
+    plan = _checked_plan(pipe, dense, pictures, same_weights)
     folds = study_folds(dense.prompts, size.seed)
     study = resume or _start(plan, dense, size, view, beside, folds, truth, table)
     if resume is not None:
@@ -131,7 +138,28 @@ def n_forwards(table: Interventions, folds: np.ndarray) -> int:
     return int(sum(len(table.of_pair(int(fold))) for fold in folds))
 
 
-def _checked_plan(pipe: Any, dense: DenseResult, pictures: np.ndarray | None) -> Plan:
+def estimate(pipe: Any, dense: DenseResult, pictures: np.ndarray | None = None, **more: Any) -> tuple[int, float]:
+    """Patched rows of a study and the seconds they take, from a sample of them in the first pair.
+
+    >>> n, seconds = estimate(pipe, dense, pictures)
+
+    Takes the arguments of ``iter_patching``; measures sizes and plans as it does.
+    """
+    size, view = more.get("size") or StudySize(), View.of(more.get("view", "head"))
+    plan = _checked_plan(pipe, dense, pictures)
+    folds = study_folds(dense.prompts, size.seed)
+    study = _start(plan, dense, size, view, more.get("beside"), folds, more.get("truth", ""), more.get("table"))
+    runner = _Runner(plan, study.table, None if pictures is None else _true_differences(pipe, pictures))
+    numbers = study.table.of_pair(int(folds[0]))
+    sample = numbers[:: max(1, len(numbers) // _SAMPLE)]
+    runner.pair(0, sample[:2])  # the first call of a shape is slow
+    clock = Clock()
+    runner.pair(0, sample)
+    n = n_forwards(study.table, folds)
+    return n, clock.seconds / len(sample) * n
+
+
+def _checked_plan(pipe: Any, dense: DenseResult, pictures: np.ndarray | None, same_weights: bool = True) -> Plan:
     prompts = dense.prompts
     if not dense.complete or len(prompts) < MIN_PAIRS:
         raise InputError(
@@ -140,7 +168,7 @@ def _checked_plan(pipe: Any, dense: DenseResult, pictures: np.ndarray | None) ->
         )
     plan = make_plan(pipe, prompts, replace(dense.run.config, guidance_scale=1.0), None)
     was, now = dense.run.provenance.get("weights_fingerprint"), plan.provenance["weights_fingerprint"]
-    if was != now or dense.run.provenance.get("weights") == "grafted":
+    if (same_weights and was != now) or dense.run.provenance.get("weights") == "grafted":
         raise InputError(
             f"The dense run is of other weights ({was}) than this model ({now}); make one of it: python -m plantain "
             "dense."
@@ -225,8 +253,9 @@ class _Runner:
         self._noise = noise_of(plan.pipe, plan.config.seed, plan.size)
         device = plan.pipe.transformer.device
         self._truth = None if truth is None else torch.as_tensor(truth, device=device)
-        # As many rows as a probe's batch: what fits the device's memory, and on a CPU its cache.
-        self._rows = max(8, plan.batch_size)
+        self._rows = plan.batch_size
+        if device.type == "cpu":
+            self._rows = max(self._rows, _CPU_TOKENS // int(plan.token_counts[0, 0].sum()))
 
     def pair(self, pair: int, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``MEASURES`` of some interventions in a pair, float32 (n, M), and what is known of its velocities, (4,)."""
