@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from made_runs import PLANTED, attention_runs, dense_run, made_pictures
 
 import plantain
 from plantain import cli
-from plantain.data.dense import load_dense
+from plantain.data.dense import SCORES, load_dense
 from plantain.data.family import Family, weights_of
 from plantain.data.pictures import load_pictures
 from plantain.errors import InputError
+from plantain.model import person
+from plantain.posebox.truth import bodies_of
 from plantain.probe import dense as probe_dense
 from plantain.questions.code import code
 from plantain.questions.deformation import deformation, rotation_r2
@@ -299,6 +302,29 @@ def test_figures_that_cannot_be_rendered_are_left_out_and_said(run_cli, small, t
     status, _, said = run_cli("dense", *common, "--out", tmp_path, "--maps", out / "trained")
     assert status == 0
     assert "Code is left out. Figures are rendered in 128 × 128 pixels, and this run has 64 × 64." in said
+
+
+def test_keypoints_give_bodies_and_code_from_the_models_own_pictures(run_cli, small, tmp_path, monkeypatch):
+    """As for any model; the person models are stood in for by Posebox's known skeletons, the last A not found."""
+    out, common = small
+    prompts = load_dense(out / "trained").prompts
+    points = bodies_of(prompts, (4, 4), size=64).points
+    points[3, 0] = np.nan
+    monkeypatch.setattr(person, "load_person_models", lambda *_: SimpleNamespace(source="known keypoints"))
+    monkeypatch.setattr(person, "detect_points", lambda _, pictures: points.reshape(len(pictures), 17, 3))
+    status, _, said = run_cli("dense", *common, "--out", tmp_path / "keyed", "--maps", out / "trained", "--keypoints")
+    assert status == 0, said
+    assert f"Pair {prompts.pairs[3].id!r}: its pictures do not both show a body; it has no canonical figures." in said
+    dense = load_dense(tmp_path / "keyed")
+    assert set(SCORES) < set(dense.decoded)
+    # Of three bodies on 4 × 4 tokens not each shares three with another, without which there is no score.
+    assert len(dense.score("code")) > 0
+    assert dense.about["bodies"] == "known keypoints"
+    assert dense.about["figures"].startswith("its own pictures, 4 copies of every A moved")
+    points[:] = np.nan
+    status, _, said = run_cli("dense", *common, "--out", tmp_path / "blind", "--maps", out / "trained", "--keypoints")
+    assert status == 0, said
+    assert "Code is left out. No pair's pictures both show a body" in said
 
 
 def test_words_that_posebox_does_not_know_leave_the_drawn_map(run_cli, tmp_path):
