@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,15 +10,18 @@ from made_runs import PLANTED, attention_runs, dense_run, made_pictures
 
 import plantain
 from plantain import cli
-from plantain.data.dense import load_dense
+from plantain.data.dense import SCORES, load_dense
 from plantain.data.family import Family, weights_of
 from plantain.data.pictures import load_pictures
 from plantain.errors import InputError
+from plantain.model import person
+from plantain.posebox.truth import bodies_of
 from plantain.probe import dense as probe_dense
 from plantain.questions.code import code
 from plantain.questions.deformation import deformation, rotation_r2
 from plantain.questions.ladder import RUNGS, ladder
 from plantain.questions.place import place
+from plantain.questions.specificity import FORMS, STRICT, TwoWay, specificity
 
 PROMPTS = plantain.load_prompts("dense_pose")
 PLACED, SIDED, CODED, DEFORMED = (3, 8), (8,), (5,), (5, 11)
@@ -178,6 +182,73 @@ def test_place_may_be_asked_by_another_map_and_reading(run_cli, folder):
     assert "Truth drawn, shift read by size, 25 pairs" in printed
 
 
+# -- other content ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sets(family):
+    """The pose; the same pairs under other clothes, where one more head deforms; a set without bodies or decoders."""
+    clothes, place_ = replace(PROMPTS, name="clothes"), replace(PROMPTS, name="elsewhere")
+    scores = {"deformation_beyond": dict.fromkeys((*DEFORMED[:1], 2), BIG), "code": {5: BIG}}
+    drawn_alone = dense_run(place_, {3: BIG, 6: BIG}, decoders=False)
+    usable = drawn_alone.usable.copy()
+    usable[0] = False
+    return {
+        "dense_pose": family,
+        "clothes": Family.of([dense_run(clothes, {8: BIG}, scores=scores), dense_run(clothes, weights="untrained 0")]),
+        "elsewhere": Family.of([replace(drawn_alone, usable=usable)]),
+    }
+
+
+def test_every_question_is_counted_on_every_set_that_has_it(sets):
+    found = specificity(sets)
+    assert list(found.passed) == [
+        *(("dense_pose", w) for w in ("trained", "untrained 0")),
+        *(("clothes", w) for w in ("trained", "untrained 0")),
+        ("elsewhere", "trained"),
+    ]
+    pose, clothes, elsewhere = (found.passed[name, "trained"] for name in ("dense_pose", "clothes", "elsewhere"))
+    assert list(pose) == list(FORMS)
+    assert (pose["place"], pose["deformation_beyond"], pose["code_beyond"]) == (2, 2, 1)
+    by_drawn = place(sets["dense_pose"], truth="drawn", n_flips=1)
+    assert pose["place_sided"] == by_drawn.sided["trained", "attention heads"].counts[0]
+    assert (clothes["place"], clothes["deformation_beyond"], clothes["code"]) == (1, 2, 1)
+    assert elsewhere["place"] == 2
+    assert all(elsewhere[form] is None for form in FORMS if not form.startswith("place"))
+    _, by_set, _ = found.tables
+    assert by_set.cells[0][2:] == tuple(FORMS.values())
+    assert by_set.cells[-1][:3] == ("elsewhere", "trained", "2")
+    assert by_set.cells[-1][4:] == ("not asked",) * 5
+
+
+def test_strict_decoders_are_held_head_by_head_where_two_sets_have_them(sets):
+    found = specificity(sets)
+    others = {form: list(found.of(form)) for form in FORMS if found.of(form)}
+    assert others == {"place": ["clothes", "elsewhere"], **{form: ["clothes"] for form in STRICT}}
+    table = found.of("deformation_beyond")["clothes"]
+    n = PLANTED.n_heads("head")
+    assert table.counts == (1, 1, 1, n - 3)
+    assert table.expected_both == pytest.approx(2 * 2 / n)
+    assert found.of("place")["elsewhere"].counts == (1, 1, 1, n - 3)
+    assert found.of("deformation_beyond", weights="untrained 0")["clothes"].counts == (0, 0, 0, n)
+    np.testing.assert_array_equal(found.columns["t_deformation_beyond_clothes"], table.content)
+    assert "Decoders cannot be asked of elsewhere" in found.text
+    assert found.finding == found.sentences[0]
+
+
+def test_a_two_way_table_has_fishers_p():
+    """Of a tea taster's eight cups: 3 of 4 on each side, p 34/70 (Fisher 1935)."""
+    passed = np.array([5.0, 5, 5, 5, 0, 0, 0, 0]), np.array([5.0, 5, 5, 0, 5, 0, 0, 0])
+    table = TwoWay("trained", "attention heads", "clothes", *passed)
+    assert (table.counts, table.expected_both) == ((1, 1, 3, 3), 2.0)
+    assert table.p == pytest.approx(34 / 70)
+
+
+def test_specificity_needs_the_pose_and_another_set_of_one_architecture(sets):
+    with pytest.raises(InputError, match="needs dense runs of dense_pose and of another set; got clothes"):
+        specificity({"clothes": sets["clothes"]})
+
+
 # -- the command, on the model ---------------------------------------------------------------------
 
 
@@ -231,6 +302,29 @@ def test_figures_that_cannot_be_rendered_are_left_out_and_said(run_cli, small, t
     status, _, said = run_cli("dense", *common, "--out", tmp_path, "--maps", out / "trained")
     assert status == 0
     assert "Code is left out. Figures are rendered in 128 × 128 pixels, and this run has 64 × 64." in said
+
+
+def test_keypoints_give_bodies_and_code_from_the_models_own_pictures(run_cli, small, tmp_path, monkeypatch):
+    """As for any model; the person models are stood in for by Posebox's known skeletons, the last A not found."""
+    out, common = small
+    prompts = load_dense(out / "trained").prompts
+    points = bodies_of(prompts, (4, 4), size=64).points
+    points[3, 0] = np.nan
+    monkeypatch.setattr(person, "load_person_models", lambda *_: SimpleNamespace(source="known keypoints"))
+    monkeypatch.setattr(person, "detect_points", lambda _, pictures: points.reshape(len(pictures), 17, 3))
+    status, _, said = run_cli("dense", *common, "--out", tmp_path / "keyed", "--maps", out / "trained", "--keypoints")
+    assert status == 0, said
+    assert f"Pair {prompts.pairs[3].id!r}: its pictures do not both show a body; it has no canonical figures." in said
+    dense = load_dense(tmp_path / "keyed")
+    assert set(SCORES) < set(dense.decoded)
+    # Of three bodies on 4 × 4 tokens not each shares three with another, without which there is no score.
+    assert len(dense.score("code")) > 0
+    assert dense.about["bodies"] == "known keypoints"
+    assert dense.about["figures"].startswith("its own pictures, 4 copies of every A moved")
+    points[:] = np.nan
+    status, _, said = run_cli("dense", *common, "--out", tmp_path / "blind", "--maps", out / "trained", "--keypoints")
+    assert status == 0, said
+    assert "Code is left out. No pair's pictures both show a body" in said
 
 
 def test_words_that_posebox_does_not_know_leave_the_drawn_map(run_cli, tmp_path):

@@ -298,10 +298,9 @@ def test_the_sentences_about_the_ladder_hold(results):
     deformation = counts("deformation")
     assert deformation.twins == 0
     assert 5 * deformation.grafted < deformation.trained
-    setting = next(
-        table
-        for table in results.specificity(results.load_sets([RUNS / "dense"])).tables_of
-        if (table.other, table.weights, table.scope) == ("setting", "trained", "attention heads")
-    )
-    pose_alone, _, both, _ = setting.counts
+    specific = results.specificity(results.load_sets([RUNS / "dense"]))
+    pose_alone, _, both, _ = specific.of("place")["setting"].counts
     assert both > pose_alone > 0
+    clothed = specific.of("deformation_beyond")["body_clothing"]
+    assert clothed.counts[2] > clothed.expected_both
+    assert specific.of("deformation_beyond", weights="untrained 0")["body_clothing"].counts[:3] == (0, 0, 0)

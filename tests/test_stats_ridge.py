@@ -41,6 +41,30 @@ def test_weights_are_those_of_scikit_learn(rows, alpha):
         )
 
 
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_with_one_scale_weights_are_those_of_scikit_learn_on_features_divided_by_it(rows, alpha):
+    x, y, groups = rows
+    decoder = fit(sums_of(x, y, groups), np.ones(GROUPS, bool), alphas=[alpha], together=True)
+    for head in range(2):
+        common = np.sqrt(x[head].var(axis=0).mean())
+        peer = Ridge(alpha * N).fit(x[head] / common, y)
+        np.testing.assert_allclose(
+            x[head] @ decoder.weights[head] + decoder.offset[head], peer.predict(x[head] / common), atol=EXACT
+        )
+
+
+def test_with_one_scale_turning_the_features_changes_nothing(rows):
+    x, y, groups = rows
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(C, C)))[0]
+    train = np.arange(GROUPS) != 1
+    for together in (True, False):
+        straight, turned = (fit(sums_of(z, y, groups), train, together=together) for z in (x, x @ turn))
+        predicted = [z @ d.weights + d.offset[:, None] for z, d in ((x, straight), (x @ turn, turned))]
+        r2 = [left_out_r2(z, y, groups, together) for z in (x, x @ turn)]
+        assert np.allclose(*predicted, atol=EXACT) == together
+        assert np.allclose(*r2, atol=EXACT) == together
+
+
 def test_the_penalty_is_chosen_inside_the_training_groups_as_a_grid_search_does(rows):
     x, y, groups = rows
     train = np.arange(GROUPS) != 1

@@ -267,6 +267,12 @@ def decoded() -> str:
     return "\n\n".join(f"**{table.title}**\n\n{grid(table.cells)}" for table in tables)
 
 
+def specific() -> str:
+    first, *more = specificity(load_sets([RUNS / "dense"])).tables
+    parts = [f"**{table.title}**\n\n{table.note}\n\n{grid(table.cells)}" for table in more]
+    return "\n\n".join([grid(first.cells), *parts])
+
+
 def drawn() -> str:
     found = json.loads((POSEBOX / "proof.json").read_text(encoding="utf-8"))
     wanted = ("pose", "canonical", "setting", "clothing")
@@ -325,7 +331,7 @@ MAKERS = {
     "ladder": short_ladder,
     "placed": placed,
     "decoded": decoded,
-    "specific": lambda: grid(specificity(load_sets([RUNS / "dense"])).tables[0].cells),
+    "specific": specific,
     "twins": lambda: grid(twins.table()),
 }
 """What fills each part of the page between ``<!-- made: NAME -->`` and ``<!-- end -->``."""

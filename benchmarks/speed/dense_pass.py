@@ -5,7 +5,9 @@
 Posebox: a dense pass (no decoders) and a plain probe of the same pairs, in turns, so that a busy machine slows both;
 the median and quartiles of the ratios within a turn. Klein: blocks of random activations of its shapes go through what
 reads them, one after the other as in a forward, each part in a process of its own; its extra memory is the peak (Linux)
-less that of the activations handed in. The result is saved as a run would be, and its files counted.
+less that of the activations handed in. A real transformer of Klein's width, of one joint and one single block, runs in
+float32 under the readers, one pair a forward: its peak less that of the same forward bare before it, in the same
+process. The result is saved as a run would be, and its files counted.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import Flux2Transformer2DModel
 
 import plantain
 from plantain.data.bodies import Bodies
@@ -34,12 +37,14 @@ from plantain.posebox.truth import bodies_of
 from plantain.probe.decoding import PartsReading, tokens_of
 from plantain.probe.dense import Matches, run_dense, truth_maps
 from plantain.probe.probe import run_probe
+from plantain.probe.tokens import ImageTokens
 
 KLEIN = HeadMap(5, 20, 24, 128, 9216)
 GRID = (32, 32)  # 512 pixels a side
 N_TEXT = 512
 BATCH_PAIRS = 5
 PARTS_OF_MEMORY = ("matches", "decoders")
+TEXT_WIDTH, IN_CHANNELS = 7680, 128
 
 
 def peak_megabytes() -> float:
@@ -113,6 +118,42 @@ def whole_result_megabytes(reader: Matches) -> float:
         return sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e6
 
 
+def in_a_forward() -> None:
+    """Peaks in MB of a pair's forward at Klein's width: bare, matching; of one prompt's: bare, adding for decoders."""
+    model = Flux2Transformer2DModel(
+        in_channels=IN_CHANNELS,
+        num_layers=1,
+        num_single_layers=1,
+        num_attention_heads=KLEIN.n_attention_heads,
+        attention_head_dim=KLEIN.head_width,
+        joint_attention_dim=TEXT_WIDTH,
+        guidance_embeds=False,
+    ).eval()
+    heads, prompts = HeadMap.from_transformer(model), prompts_of_klein()
+    n, bodies, folds = len(prompts), random_bodies(len(prompts)), folds_of(prompts)
+    assert folds is not None
+    image, text = torch.randn(2, GRID[0] * GRID[1], IN_CHANNELS), torch.randn(2, N_TEXT, TEXT_WIDTH)
+    ids = [torch.zeros(2, tokens.shape[1], 4) for tokens in (image, text)]
+
+    def forward(prompts: slice = slice(None)) -> None:
+        where = {"img_ids": ids[0][prompts], "txt_ids": ids[1][prompts]}
+        with torch.no_grad():
+            model(image[prompts], text[prompts], timestep=torch.ones(len(image[prompts])), **where)
+
+    matches = Matches(heads, *truth_maps(prompts, GRID, None, bodies))
+    matches.start(slice(0, 1))
+    tokens, grid = tokens_of(bodies, 1), bodies.body[:, 1]
+    reading = PartsReading(heads, tokens, tokens, (grid, grid), folds, np.ones(n, bool))
+    forward()  # what is allocated once
+    for prompts_read, reader in ((slice(None), matches), (slice(0, 1), reading.adding(0, slice(0, 1)))):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew (Linux)
+        forward(prompts_read)
+        print(peak_megabytes())
+        with ImageTokens(model, reader):
+            forward(prompts_read)
+        print(peak_megabytes())
+
+
 def measure(part: str, seconds: float) -> None:
     """In a process of its own: MB beyond those of the activations handed in."""
     activations(2 * BATCH_PAIRS if part == "matches" else 1, part == "matches")
@@ -151,8 +192,11 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=12)
     parser.add_argument("--pairs", type=int, default=25, help="of Posebox")
     parser.add_argument("--seconds", type=float, default=45, help="of matching at Klein's size")
-    parser.add_argument("--memory-of", choices=PARTS_OF_MEMORY, help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", choices=(*PARTS_OF_MEMORY, "forward"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.memory_of == "forward":
+        in_a_forward()
+        return
     if options.memory_of:
         measure(options.memory_of, options.seconds)
         return
@@ -169,6 +213,13 @@ def main() -> None:
         print(f"Klein, {part}: {extra:,.0f} MB beyond the activations")
         for megabytes in disk:
             print(f"Klein, a whole result with decoders: {megabytes:.1f} MB on disk")
+    command = [sys.executable, __file__, "--memory-of", "forward"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    bare, matching, one, decoding = map(float, printed)
+    print(
+        f"Klein's width, a real forward (peak {bare:,.0f} MB): matching a pair {matching - bare:,.0f} MB beyond it, "
+        f"adding up for decoders {decoding - one:,.0f} MB"
+    )
 
 
 if __name__ == "__main__":

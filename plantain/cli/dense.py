@@ -11,8 +11,10 @@ from tqdm import tqdm
 from plantain.cli.draw import draw_run
 from plantain.cli.run import checked_model, default_out
 from plantain.cli.settings import add_settings, add_weights, config_of, load, made, writing
+from plantain.data.bodies import bodies_from_points
 from plantain.data.dense import DenseResult, check_config, load_dense
 from plantain.data.disk import DENSE, is_free
+from plantain.data.figures import figures_from_pictures
 from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.settings import ProbeConfig
@@ -105,22 +107,34 @@ def _known(
     size = picture_size(pipe, config)
     grid = latent_grid(pipe, *size)
     if options.keypoints is not None:
-        from plantain.data.bodies import bodies_from_points
-        from plantain.model.person import detect_points, load_person_models
-        from plantain.pose.keypoints import judge_points
-
-        detector, estimator = options.keypoints or (None, None)
-        models = load_person_models(detector, estimator, options.device)
-        sides = pictures.pixels.reshape(-1, *pictures.pixels.shape[2:])
-        points = detect_points(models, sides).reshape(-1, 2, 17, 3)
-        bodies = bodies_from_points(points, sides.shape[1:3], grid, [pair.id for pair in prompts.pairs], models.source)
-        return {"bodies": bodies}, _judged(judge_points(points), f"a rule on keypoints of {models.source}")
+        return _known_by_keypoints(prompts, pictures, grid, options)
     if not draws_its_world(pipe):
         return {}, {}
     figures = None if options.no_decoders else _figures(prompts, grid, size)
     own_size = pictures.pixels.shape[2:4] == (SIZE, SIZE)
     judged = _judged(judge_pairs(pictures.pixels, prompts), "the nearest of rendered poses") if own_size else {}
     return {"bodies": bodies_of(prompts, grid), "figures": figures}, judged
+
+
+def _known_by_keypoints(
+    prompts: PromptSet, pictures: Pictures, grid: tuple[int, int], options: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same out of the pictures: keypoints of the person in each, and figures that are the pictures moved."""
+    from plantain.model.person import detect_points, load_person_models  # torch
+    from plantain.pose.keypoints import judge_points
+
+    detector, estimator = options.keypoints or (None, None)
+    models, ids = load_person_models(detector, estimator, options.device), [pair.id for pair in prompts.pairs]
+    sides = pictures.pixels.reshape(-1, *pictures.pixels.shape[2:])
+    points = detect_points(models, sides).reshape(-1, 2, 17, 3)
+    bodies, figures = bodies_from_points(points, sides.shape[1:3], grid, ids, models.source), None
+    if not options.no_decoders:
+        try:
+            figures = figures_from_pictures(pictures.pixels, bodies, ids)
+        except InputError as error:
+            print(f"Code is left out. {error}", file=sys.stderr)
+    judged = _judged(judge_points(points), f"a rule on keypoints of {models.source}")
+    return {"bodies": bodies, "figures": figures}, judged
 
 
 def _judged(verdicts: Any, judge: str) -> dict[str, Any]:
@@ -158,8 +172,9 @@ def _read(
     from plantain.probe.saving import saved_steps
 
     known, judged = _known(pipe, prompts, config, pictures, options)
-    for note in known["bodies"].notes if known else ():
-        print(note, file=sys.stderr)
+    for told in known.values():
+        for note in () if told is None else told.notes:
+            print(note, file=sys.stderr)
     given = {"pictures": pictures, "resume": resume, "about": judged, "decoders": not options.no_decoders, **known}
     if options.grafted:
         given["weights_seed"] = options.weights_seed or 0
