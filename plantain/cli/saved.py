@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from plantain.cli.settings import print_tables, run_and_twin, writing
-from plantain.data.family import Family, load_family, load_sets
+from plantain.data.family import Family, Studies, load_family, load_sets, load_studies
+from plantain.data.heads import HeadMap
 from plantain.data.prompts import load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import load_controls
+from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.questions import selectivity
 from plantain.questions.answer import Answer
@@ -95,9 +97,9 @@ def add_questions(commands: Any) -> None:
         parser.set_defaults(command=_ask, question=question)
         if question.of == "study":
             parser.add_argument("run", nargs="+", metavar="RUN_OR_FOLDER", help=question.what)
-        elif question.of in ("family", "sets"):
+        elif question.of in ("family", "sets", "patches"):
             parser.add_argument("run", nargs="*", metavar="FOLDER", help=f"{question.what} (default: the shipped ones)")
-        if question.of == "family":
+        if question.of in ("family", "patches"):
             parser.add_argument("--prompts", default="dense_pose", help="of which prompt set (default: dense_pose)")
             parser.add_argument("--json", action="store_true", help="print JSON")
         if question.of == "run":
@@ -120,6 +122,9 @@ def _ask(options: argparse.Namespace) -> int:
     elif question.of == "sets":
         asked, twin = load_sets(options.run or [question.shown]), None
         name = f"Dense runs of {', '.join(asked)}"
+    elif question.of == "patches":
+        asked, twin = load_studies(options.run or [question.shown], options.prompts), None
+        name = f"{asked.trained.model}, {options.prompts}: {', '.join(asked.runs)}"
     elif question.of == "family":
         asked, twin = load_family(options.run or [question.shown], options.prompts), None
         name = f"{asked.model}, {options.prompts}: {', '.join(asked.runs)}"
@@ -147,11 +152,21 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, asked: 
         if section.draw is not None:
             section.draw(WIDE).save(folder / section.name)
             written += ["svg", "pdf", "png"]
-        family = asked if isinstance(asked, Family) else next(iter(asked.values())) if isinstance(asked, dict) else None
-        run = asked if family is None else family.trained.run
-        if found.columns and isinstance(run, ProbeResult):
-            view = "head" if family is not None else getattr(options, "view", "card")
-            csv = answer_csv(run, view, found.columns)
+        if found.columns:
+            csv = answer_csv(*_heads(asked, options), found.columns)
             (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
             written.append("csv")
     print(f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)}).", file=sys.stderr)
+
+
+def _heads(asked: Asked, options: argparse.Namespace) -> tuple[HeadMap, View]:
+    """Which heads a value a head is of."""
+    if isinstance(asked, Studies):
+        return asked.trained.head_map, asked.trained.view
+    if isinstance(asked, ProbeResult):
+        return asked.head_map, View(getattr(options, "view", "card"))
+    family = asked if isinstance(asked, Family) else None
+    if isinstance(asked, dict):
+        family = next(iter(asked.values()))
+    assert family is not None  # a study of controls has no value a head
+    return family.trained.head_map, View("head")

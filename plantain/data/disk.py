@@ -60,6 +60,7 @@ PATCH = Kind(
         "sizes": np.float32,
         "folds": np.int64,
         "velocities": np.float32,
+        "scores": np.float32,
         "drawn": np.float32,
         "drawn_rows": np.int32,
         "table.runs": np.uint8,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from plantain.data.dense import DenseResult, load_dense
-from plantain.data.disk import DENSE
+from plantain.data.disk import DENSE, PATCH
+from plantain.data.patching import PatchStudy, load_study
 from plantain.errors import InputError
 
 KINDS = ("trained", "grafted", "untrained", "permuted")
@@ -28,6 +29,8 @@ class Family:
     """
 
     runs: dict[str, DenseResult]
+    studies: dict[str, PatchStudy] = field(default_factory=dict)
+    """Patching studies of the same weights, for the rung of cause."""
 
     @property
     def trained(self) -> DenseResult:
@@ -71,8 +74,7 @@ class Family:
                     f"The dense run {weights!r} was matched with other maps than the trained one; make it again with "
                     "the trained run's folder as --maps."
                 )
-        order = sorted(by_weights, key=lambda weights: (KINDS.index(weights.split()[0]), len(weights), weights))
-        return cls({weights: by_weights[weights] for weights in order})
+        return cls({weights: by_weights[weights] for weights in sorted(by_weights, key=_order)})
 
 
 def weights_of(run: DenseResult) -> str:
@@ -89,13 +91,16 @@ def load_family(folders: Sequence[str | Path], prompts: str = "dense_pose") -> F
 
     >>> load_family(["assets/runs/dense"], "setting")
 
+    Patching studies among them come along, and those in the folder ``patch`` beside a folder ``dense``.
+
     Raises InputError: no such run, two of the same weights, none that is trained, or one that cannot be read.
     """
     runs = _runs(folders).get(prompts)
     if not runs:
         where = ", ".join(map(str, folders))
         raise InputError(f"No whole dense run of {prompts!r} lies in {where}; make one: python -m plantain dense.")
-    return Family.of(runs)
+    beside = [Path(folder).with_name("patch") for folder in folders if Path(folder).name == "dense"]
+    return replace(Family.of(runs), studies=_studies([*folders, *beside], prompts))
 
 
 def load_sets(folders: Sequence[str | Path]) -> dict[str, Family]:
@@ -105,6 +110,58 @@ def load_sets(folders: Sequence[str | Path]) -> dict[str, Family]:
     """
     families = {name: runs for name, runs in _runs(folders).items() if "trained" in map(weights_of, runs)}
     return {name: Family.of(runs) for name, runs in families.items()}
+
+
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
+class Studies:
+    """A model's patching study and its twins', by their weights: "trained", "grafted", "untrained 0", "permuted 0", …
+
+    >>> studies = load_studies(["assets/runs/patch"])
+    >>> studies.trained.model, list(studies.runs)
+    """
+
+    runs: dict[str, PatchStudy]
+
+    @property
+    def trained(self) -> PatchStudy:
+        return self.runs["trained"]
+
+
+def load_studies(folders: Sequence[str | Path], prompts: str = "dense_pose") -> Studies:
+    """The whole studies of one prompt set's attention heads in some folders and below them.
+
+    >>> load_studies(["assets/runs/patch"])
+
+    Raises InputError: no such study, two of the same weights, none that is trained, or one that cannot be read.
+    """
+    found = _studies(folders, prompts)
+    if "trained" not in found:
+        where = ", ".join(map(str, folders))
+        raise InputError(
+            f"No whole patching study of a trained model on {prompts!r} lies in {where}; make one: python -m plantain "
+            "patch."
+        )
+    return Studies(found)
+
+
+def _studies(folders: Sequence[str | Path], prompts: str) -> dict[str, PatchStudy]:
+    """Whole studies in folders and below them, by weights; of sets that were chosen on these prompts."""
+    found: dict[str, PatchStudy] = {}
+    for folder in sorted({path.parent for start in folders for path in Path(start).rglob(PATCH.description)}):
+        study = load_study(folder)
+        if not study.complete or study.prompts.name != prompts or study.view.grouping != "head":
+            continue
+        if study.about.get("sets_from"):
+            continue
+        if study.weights in found:
+            raise InputError(f"Two of the patching studies are {study.weights}; give one folder of each.")
+        found[study.weights] = study
+    return {weights: found[weights] for weights in sorted(found, key=_order)}
+
+
+def _order(weights: str) -> tuple[int, int, str]:
+    """Trained first, then as ``KINDS``, then by seed."""
+    return KINDS.index(weights.split()[0]), len(weights), weights
 
 
 def _runs(folders: Sequence[str | Path]) -> dict[str, list[DenseResult]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from plantain.data import disk
 from plantain.data.heads import HeadMap
-from plantain.data.interventions import ALL_PAIRS, Interventions
+from plantain.data.interventions import ALL_PAIRS, RANKINGS, Interventions
 from plantain.data.prompts import PromptSet
 from plantain.data.settings import ProbeConfig
 from plantain.data.view import View
@@ -43,6 +43,8 @@ class PatchStudy:
     sizes : float32, shape (2, n_pairs, n_runs + attention heads)
         ``SIZES`` of card heads, then of attention heads.
     folds : int, shape (n_pairs,)
+    scores : float32, shape (len(RANKINGS), n_heads of the view)
+        What every ranking gives every head over all pairs; NaN where it cannot be had.
     velocities : float32, shape (n_pairs, 4)
         ‖v_B − v_A‖, ‖true difference‖, their cosine, and the share of the true difference that v_B − v_A covers.
     prompts, config, head_map, provenance : as of a probe; provenance tells the weights
@@ -56,6 +58,7 @@ class PatchStudy:
     sizes: np.ndarray
     folds: np.ndarray
     velocities: np.ndarray
+    scores: np.ndarray
     prompts: PromptSet
     config: ProbeConfig
     head_map: HeadMap
@@ -71,6 +74,7 @@ class PatchStudy:
             "sizes": (len(SIZES), p, self.head_map.n_runs + self.head_map.n_heads("head")),
             "folds": (p,),
             "velocities": (p, 4),
+            "scores": (len(RANKINGS), self.head_map.n_heads(self.view)),
             "drawn": (len(self.drawn_rows), len(DRAWN)),
         }
         for name, shape in wanted.items():
@@ -150,7 +154,7 @@ class PatchStudy:
 
         >>> study.save("runs/patch")
         """
-        names = ("values", "sizes", "folds", "velocities", "drawn", "drawn_rows")
+        names = ("values", "sizes", "folds", "velocities", "scores", "drawn", "drawn_rows")
         tensors = {name: getattr(self, name) for name in names}
         tensors |= {f"table.{name}": column for name, column in self.table.columns().items()}
         description = {

@@ -11,7 +11,7 @@ import torch
 
 from plantain.data.dense import DenseResult
 from plantain.data.folds import N_FOLDS, folds_of
-from plantain.data.interventions import DONORS, TOKENS, Interventions, StudySize
+from plantain.data.interventions import DONORS, RANKINGS, TOKENS, Interventions, StudySize
 from plantain.data.interventions import plan_interventions as planned
 from plantain.data.patching import MEASURES, PatchStudy
 from plantain.data.prompts import PromptSet
@@ -201,17 +201,20 @@ def _start(
     about |= {"size": _plain(size), "ranked_by": dense.run.provenance.get("weights_fingerprint")}
     empty = Interventions.none(plan.head_map.n_runs)
     values, velocities = np.zeros((0, len(MEASURES)), np.float32), np.zeros((len(folds), 4), np.float32)
+    scores = np.full((len(RANKINGS), plan.head_map.n_heads(view)), np.nan, np.float32)
     blank = PatchStudy(
-        empty, values, sizes, folds, velocities, dense.prompts, plan.config, plan.head_map,
+        empty, values, sizes, folds, velocities, scores, dense.prompts, plan.config, plan.head_map,
         {**plan.provenance, **_weights(plan.pipe)}, view, about=about,
     )  # fmt: skip
+    norm, write = blank.size_of("norm"), blank.size_of("write")
+    for name, score in head_scores(dense, norm, write, np.ones(len(folds), bool), view, beside).items():
+        scores[RANKINGS.index(name)] = score
     if table is None:
-        norm, write = blank.size_of("norm"), blank.size_of("write")
         numbers = sorted({int(fold) for fold in folds})
-        scores = [head_scores(dense, norm, write, folds != fold, view, beside) for fold in numbers]
+        by_fold = [head_scores(dense, norm, write, folds != fold, view, beside) for fold in numbers]
         written = [write[folds != fold].mean(axis=0) for fold in numbers]
         fitting = replace(size, steps=tuple(step for step in size.steps if step < steps))
-        table = planned(plan.head_map, scores, written, view, fitting)
+        table = planned(plan.head_map, by_fold, written, view, fitting)
     return replace(blank, table=table)
 
 

@@ -14,6 +14,7 @@ from plantain import stats
 from plantain.data.dense import DenseResult
 from plantain.data.family import Family
 from plantain.questions.answer import Answer
+from plantain.questions.cause import single_count
 from plantain.questions.decoded import score_count
 from plantain.questions.drawn import manipulation
 from plantain.questions.place import SCOPES, place_count
@@ -28,6 +29,7 @@ RUNGS = {
     "cause": "Do its values, put into the other run, move the drawn body?",
 }
 """In their order, each stricter than the one before."""
+_OF_HEADS = ("code", "deformation", "cause")
 _SCORES = {"code": "code_beyond", "deformation": "deformation_beyond"}
 
 
@@ -90,7 +92,7 @@ class Ladder(Answer):
         for name in RUNGS:
             found = self.of(name, scope)
             cells = [_cell(found.get(weights)) for weights in self.weights]
-            if scope == "card heads" and name in _SCORES:
+            if scope == "card heads" and name in _OF_HEADS:
                 cells = ["of attention heads"] * len(cells)
             rows.append((name.replace("_", ", "), *cells))
         note = "Heads and their share; p by sign flips of the pairs, where the null holds."
@@ -115,7 +117,8 @@ def ladder(family: Family, verified: bool = False, n_flips: int = 1000, seed: in
     >>> ladder(load_family(["assets/runs/dense"])).to_dict()["rungs"][0]
 
     A head passes at |t| > 3 on the first rung and at t > 3 on the others. *Code* and *deformation* count their strict
-    form, beyond outline and position. *Place* has no p (its plain null is too lenient); *sided* has.
+    form, beyond outline and position; *cause* single heads, where a patching study has them. *Place* has no p (its
+    plain null is too lenient); *sided* has.
     """
     only = manipulation(family).verified if verified else None
     rungs = []
@@ -123,6 +126,8 @@ def ladder(family: Family, verified: bool = False, n_flips: int = 1000, seed: in
         for scope, view in SCOPES.items():
             for name in RUNGS:
                 count, has_p = _count(run, name, scope, only, n_flips, seed), name != "place"
+                if name == "cause" and scope == "attention heads" and weights in family.studies:
+                    count = single_count(family.studies[weights], n_flips, seed, only)
                 n_heads = run.head_map.n_heads(view)
                 if count is None:
                     rungs.append(Rung(name, scope, weights, None, n_heads, None))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plantain import stats
+from plantain.data.heads import HeadMap
 from plantain.data.result import ProbeResult
 from plantain.data.view import View
 from plantain.questions.certainty import MEANING, certainty_table
@@ -90,13 +91,13 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
     columns = {"mean_a": a, "mean_b": b, "mean_difference": b - a, "t": summary.t, "dz": summary.dz}
     columns |= {"g": effect.g, "g_low": effect.low, "g_high": effect.high}
     columns |= {"p": p, "q_bh": stats.fdr(p, "bh"), "q_by": stats.fdr(p, "by"), "p_fwer": summary.count.max_p}
-    return _by_head(result, summary.view, {name: values.tolist() for name, values in columns.items()})
+    return _by_head(result.head_map, summary.view, {name: values.tolist() for name, values in columns.items()})
 
 
 def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) -> str:
     """One row a head, one column a pair's id: the RMS of B minus that of A."""
     of_pairs = dict(zip(result.pair_ids, result.differences(grouping, step=step), strict=True))
-    return to_csv(_by_head(result, grouping, of_pairs, ("block", "part", "index")))
+    return to_csv(_by_head(result.head_map, grouping, of_pairs, ("block", "part", "index")))
 
 
 def blocks_csv(summary: Summary) -> str:
@@ -155,15 +156,15 @@ def markdown(both: RunWithTwin) -> str:
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def answer_csv(result: ProbeResult, view: View | str, columns: Mapping[str, Iterable[Any]]) -> str:
+def answer_csv(head_map: HeadMap, view: View | str, columns: Mapping[str, Iterable[Any]]) -> str:
     """A question's values as CSV: what names a head, then its ``columns``."""
-    return to_csv(_by_head(result, view, columns))
+    return to_csv(_by_head(head_map, view, columns))
 
 
 def _by_head(
-    result: ProbeResult, view: View | str, columns: Mapping[str, Iterable[Any]], named: Sequence[str] = HEAD_COLUMNS
+    head_map: HeadMap, view: View | str, columns: Mapping[str, Iterable[Any]], named: Sequence[str] = HEAD_COLUMNS
 ) -> list[dict[str, Any]]:
-    table = result.head_map.table(view)
+    table = head_map.table(view)
     columns = {name: table[name].tolist() for name in named} | dict(columns)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

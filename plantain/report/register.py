@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from plantain.data.dense import READINGS, TRUTHS
-from plantain.data.family import Family, load_family, load_sets
+from plantain.data.family import Family, Studies, load_family, load_sets, load_studies
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import RUNS
 from plantain.questions.answer import Answer
 from plantain.questions.carry_over import transfers
+from plantain.questions.cause import cause
 from plantain.questions.code import code
 from plantain.questions.deformation import deformation
 from plantain.questions.dose import MEASURES, dose
@@ -25,7 +26,7 @@ from plantain.questions.specificity import specificity
 from plantain.questions.stability import stability
 from plantain.report.section import Section
 
-Asked = ProbeResult | ControlStudy | Family | dict[str, Family]
+Asked = ProbeResult | ControlStudy | Family | dict[str, Family] | Studies
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Question:
     shown: Path = RUNS / "posebox"  # the shipped run, or study, that the page shows; ``-untrained`` beside it: its twin
     figure: str = ""  # module under ``report.figures``; its ``draw`` takes the answer, the twin's or None, and a width
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the shell: what argparse takes of each
-    of: str = "run"  # "run", beside its twin; "study", "family" or "sets": several runs at once, with their twins
+    of: str = "run"  # "run", beside its twin; "study", "family", "sets" or "patches": several at once, with twins
     written: str = ""  # what ``--out`` writes, in words; empty where there is nothing to write
 
     def loaded(self, folders: Sequence[str | Path] = ()) -> tuple[Asked, ProbeResult | None]:
@@ -58,6 +59,8 @@ class Question:
             return load_family(chosen), None
         if self.of == "sets":
             return load_sets(chosen), None
+        if self.of == "patches":
+            return load_studies(chosen), None
         twin = self.shown.with_name(f"{self.shown.name}-untrained")
         return load_result(chosen[0]), None if folders else load_result(twin)
 
@@ -163,6 +166,17 @@ _ALL = (
         shown=RUNS / "dense",
         of="sets",
         written="a CSV of all heads",
+    ),
+    Question(
+        name="cause",
+        title="Does moving a head's values move the body?",
+        help="what heads move when another run's values are put into them, ranking by ranking",
+        ask=cause,
+        what="patching studies of a model and its twins, or folders that hold them",
+        shown=RUNS / "patch",
+        of="patches",
+        figure="cause",
+        written="the figure (SVG, PDF, PNG) and a CSV of all heads",
     ),
     Question(
         name="families",

@@ -1,0 +1,306 @@
+"""Cause: do the values of chosen heads, put into the other run, move the velocity, and the drawn body?
+
+>>> print(cause(load_studies(["assets/runs/patch"])).text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from plantain import stats
+from plantain.data.family import Studies
+from plantain.data.interventions import KINDS, MAIN, TOKENS, WITHIN
+from plantain.data.patching import DRAWN, PatchStudy
+from plantain.questions.answer import Answer
+from plantain.questions.chosen import (
+    Adds,
+    Chosen,
+    adds,
+    chosen,
+    curve,
+    ks_of,
+    rankings_of,
+    single_heads,
+)
+from plantain.wording import Table, number, p_value, signed
+
+SAID = {
+    "t": "|t| of the output's size",
+    "place": "place",
+    "code": "code",
+    "deformation": "deformation",
+    "selectivity": "place, less elsewhere",
+    "norm": "‖Δx‖",
+    "write": "‖W_out Δx‖",
+}
+"""Rankings as tables call them."""
+SHOWN_K = (4, 8, 15, 30)
+
+
+@dataclass(frozen=True)
+class Cause(Answer):
+    """Everything that a model's patching study and its twins' say."""
+
+    studies: Studies
+    measure: str
+    """"y_truth" where there is a true difference, else "y"."""
+
+    @property
+    def trained(self) -> PatchStudy:
+        return self.studies.trained
+
+    @cached_property
+    def counts(self) -> dict[str, stats.UpperCount]:
+        """By weights: heads that by themselves move the velocity towards their own pair's true difference."""
+        return {weights: single_count(study) for weights, study in self.studies.runs.items()}
+
+    @cached_property
+    def sets(self) -> dict[tuple[str, int], Chosen]:
+        """Sets of the trained model by ranking and k, in sufficiency."""
+        found = {}
+        for ranking in rankings_of(self.trained):
+            for k in ks_of(self.trained, ranking):
+                if (one := chosen(self.trained, ranking, k, self.measure)) is not None:
+                    found[ranking, k] = one
+        return found
+
+    @cached_property
+    def added(self) -> list[Adds]:
+        every = (adds(self.trained, r, k, self.measure) for r in WITHIN for k in ks_of(self.trained, "write"))
+        return [one for one in every if one is not None]
+
+    @property
+    def sentences(self) -> list[str]:
+        said = [*self._ceiling(), *self._best(), *self._beyond()]
+        if len(self.trained.drawn_rows):
+            said.append(self._turned())
+        said.append(
+            "Values are put in at image tokens, in one step at guidance 1; a patch can push a model off its usual "
+            "values, which damage tells. Heads were ranked on other pairs than they are tested in."
+        )
+        return said
+
+    def _ceiling(self) -> list[str]:
+        whole = {weights: everything(study) for weights, study in self.studies.runs.items() if everything(study)}
+        if "trained" not in whole:
+            return []
+        twins = "; ".join(f"{w} {number(one['y_truth'])}" for w, one in whole.items() if w != "trained")
+        top = whole["trained"]
+        return [
+            f"All heads at once move the velocity {number(top['y_truth'])} of the way to the true difference (cosine "
+            f"{number(top['cos_truth'])}; {twins or 'no twin has been run'}); of the model's own difference any "
+            "network covers all of it, which says nothing."
+        ]
+
+    def _best(self) -> list[str]:
+        said = []
+        for k in SHOWN_K:
+            here = {r: self.sets[r, k] for r in SAID if (r, k) in self.sets}
+            if not here:
+                continue
+            order = sorted(here.values(), key=lambda one: -one.mean)
+            told = ", ".join(f"{SAID[one.ranking]} {number(one.mean)}" for one in order)
+            n = self.trained.head_map.n_heads(self.trained.view)
+            said.append(f"The first {k} of {n} heads by: {told}; at random {number(order[0].random)}.")
+        return said
+
+    def _beyond(self) -> list[str]:
+        said = []
+        for ranking in WITHIN:
+            some = [one for one in self.added if one.ranking == ranking and one.k in SHOWN_K]
+            if not some:
+                continue
+            told = "; ".join(f"k = {a.k}: {number(a.high)} against {number(a.low)} (p {p_value(a.p)})" for a in some)
+            r, p = some[0].partial, some[0].partial_p
+            said.append(
+                f"Of the 2 k heads that write most, the half first in {SAID[ranking]} against the other half: {told}. "
+                f"Over single heads, {SAID[ranking]} goes with what a head moves by r = {signed(r, 2)} once what it "
+                f"writes is taken out (p {p_value(p)})."
+            )
+        return said
+
+    def _turned(self) -> str:
+        told = []
+        for k in (8, 15):
+            rows = {r: drawn_share(self.trained, r, k) for r in ("t", "place", "deformation", "write")}
+            known = ", ".join(f"{SAID[r]} {100 * v['turned']:.0f} %" for r, v in rows.items() if v)
+            if known:
+                told.append(f"k = {k}: {known}")
+        return f"Pictures that turn when the first k heads are patched at every step: {'; '.join(told)}."
+
+    @property
+    def tables(self) -> list[Table]:
+        tables = [self._of_weights(), self._of_sets(), self._of_directions(), self._of_added(), self._of_parts()]
+        if len(self.trained.drawn_rows):
+            tables.append(self._of_pictures())
+        return tables
+
+    def _of_weights(self) -> Table:
+        header = ("weights", "everything: y", "y*", "cosine", "damage", "y*, other pairs", "single heads at t > 3", "p")
+        rows = []
+        for weights, study in self.studies.runs.items():
+            one, count = everything(study), self.counts[weights]
+            cells = [
+                number(one[m]) if one else "not run" for m in ("y", "y_truth", "cos_truth", "damage", "y_truth_others")
+            ]
+            rows.append((weights, *cells, f"{count.counts[0]} of {count.n_heads}", p_value(float(count.set_p[0]))))
+        note = (
+            "B's values into A at image tokens. y: share of the model's own difference; y*: of the true one. A single "
+            "head counts where its y* exceeds the mean over other pairs' true differences, t over pairs; p by flips."
+        )
+        return Table("All heads at once, and each by itself", note, (header, *rows))
+
+    def _of_sets(self) -> Table:
+        header = ("ranked by", "k", "y*", "95 %", "matched", "writes", "p", "random", "bottom", "from others")
+        rows = []
+        for (ranking, k), one in self.sets.items():
+            other = self.trained.table.where(role="others", ranking=ranking, k=k)
+            p = "—" if np.isnan(one.p) else p_value(one.p)
+            sizes = (number(one.matched, 3), number(one.ratio), p, number(one.random, 3), number(one.bottom, 3))
+            interval = f"{number(one.low, 3)} to {number(one.high, 3)}"
+            apart = _one(self.trained, other, self.measure)
+            rows.append((SAID[ranking], str(k), number(one.mean, 3), interval, *sizes, apart))
+        note = (
+            "Cross-fitted, B into A. matched: sets of the same kinds of head that share at most half; writes: what "
+            "they write over what the chosen set does; p: the chosen set's place among them, where they write within "
+            "10 % as much. from others: the mean of the other pairs' runs in place of the partner's."
+        )
+        return Table("Sets of heads", note, (header, *rows))
+
+    def _of_directions(self) -> Table:
+        header = ("ranked by", "k", "B into A", "p", "A into B", "p")
+        rows = []
+        for ranking, k in self.sets:
+            if ranking not in MAIN:
+                continue
+            both = [chosen(self.trained, ranking, k, self.measure, d) for d in ("sufficiency", "necessity")]
+            cells = [
+                cell
+                for one in both
+                for cell in (
+                    ("—", "—") if one is None else (number(one.mean, 3), "—" if np.isnan(one.p) else p_value(one.p))
+                )
+            ]
+            rows.append((SAID[ranking], str(k), *cells))
+        return Table("Sufficiency and necessity", "y* either way.", (header, *rows))
+
+    def _of_added(self) -> Table:
+        header = ("ranking", "k", "first half", "second half", "t", "random half", "p", "partial r", "p of r")
+        rows = []
+        for a in self.added:
+            values = (number(a.high, 3), number(a.low, 3), signed(a.t, 1), number(float(a.others.mean()), 3))
+            r = (signed(a.partial, 2), "—" if np.isnan(a.partial_p) else p_value(a.partial_p))
+            rows.append((SAID[a.ranking], str(a.k), *values, p_value(a.p), *r))
+        note = "Among the 2 k heads with the largest ‖W_out Δx‖: does the ranking find those that move more?"
+        return Table("Beyond the size of what is written", note, (header, *rows))
+
+    def _of_parts(self) -> Table:
+        header = ("heads", "step", *(f"{tokens} tokens" for tokens in TOKENS), "A into B, image")
+        study, rows = self.trained, []
+        for kind, name in enumerate(KINDS):
+            for step in sorted({int(s) for s in study.table.step}):
+                some = {"role": "kind", "draw": kind, "step": step}
+                cells = [
+                    _one(study, study.table.where(tokens=t, direction="sufficiency", **some), self.measure)
+                    for t in TOKENS
+                ]
+                back = _one(study, study.table.where(tokens="image", direction="necessity", **some), self.measure)
+                if any(cell != "—" for cell in cells):
+                    rows.append((name, str(step), *cells, back))
+        note = "y* of whole families at positions and denoising steps; partner positions line up at image tokens alone."
+        return Table("By family, stream and step", note, (header, *rows))
+
+    def _of_pictures(self) -> Table:
+        header = ("ranked by", "k", "turned", "matched", "donor's pose", "degrees off", "place kept", "clothes kept")
+        rows = []
+        for ranking in SAID:
+            for k in SHOWN_K:
+                if one := drawn_share(self.trained, ranking, k):
+                    matched = drawn_share(self.trained, ranking, k, "matched")
+                    turned = (_percent(one["turned"]), _percent(matched["turned"]) if matched else "—")
+                    kept = (_percent(one["setting"]), _percent(one["clothes"]))
+                    degrees = number(one["distance"], 1)
+                    rows.append((SAID[ranking], str(k), *turned, _percent(one["pose"]), degrees, *kept))
+        note = (
+            "Drawn with the heads patched at every step, the prompt's pass alone. turned: nearer to B's rendered truth "
+            "than to A's; donor's pose: of all poses the nearest; degrees a joint from it."
+        )
+        return Table("What is drawn", note, (header, *rows))
+
+    @property
+    def columns(self) -> Mapping[str, Iterable[Any]]:
+        """Of the trained model's heads: t of its own y*, its mean y* and y, and what it writes."""
+        study = self.trained
+        return {
+            "t_cause": self.counts["trained"].t,
+            "y_truth": single_heads(study, "y_truth").mean(axis=1),
+            "y": single_heads(study, "y").mean(axis=1),
+            "write": study.size_of("write").mean(axis=0),
+        }
+
+
+def cause(studies: Studies) -> Cause:
+    """Everything of a model's studies.
+
+    >>> cause(load_studies(["assets/runs/patch"])).counts["trained"].counts
+
+    Raises InputError where a study lacks single heads.
+    """
+    known = studies.trained.about.get("truth") != "none"
+    return Cause(studies, "y_truth" if known else "y")
+
+
+def single_count(
+    study: PatchStudy, n_flips: int = 1000, seed: int = 0, only: np.ndarray | None = None
+) -> stats.UpperCount:
+    """Heads that move the velocity towards their own pair's true difference, beyond the other pairs': t over pairs.
+
+    >>> single_count(study).counts
+
+    own − others of y*, B's values into A at image tokens, one head at a time: ``stats.count_upper``. ``only``: pairs to
+    count over, (P,).
+    """
+    own, others = single_heads(study, "y_truth"), single_heads(study, "y_truth_others")
+    scores = (own - others).T
+    return stats.count_upper(scores if only is None else scores[only], n_flips, seed)
+
+
+def everything(study: PatchStudy) -> dict[str, float]:
+    """Means over pairs of what all heads at once move at image tokens; empty where it was not made."""
+    numbers = study.table.where(
+        role="kind", draw=KINDS.index("everything"), tokens="image", step=0, direction="sufficiency"
+    )
+    if not len(numbers):
+        return {}
+    return {
+        m: float(np.nanmean(study.of(numbers, m))) for m in ("y", "y_truth", "cos_truth", "damage", "y_truth_others")
+    }
+
+
+def drawn_share(study: PatchStudy, ranking: str, k: int, role: str = "chosen") -> dict[str, float]:
+    """Means over pictures of ``DRAWN`` for sets of a ranking; empty where none were drawn.
+
+    >>> drawn_share(study, "write", 15)["turned"]
+    """
+    numbers = study.table.where(role=role, ranking=ranking, k=k, direction="sufficiency")
+    values = {name: study.of(numbers, name) for name in DRAWN} if len(numbers) else {}
+    known = {name: some[np.isfinite(some)] for name, some in values.items()}
+    return {name: float(some.mean()) for name, some in known.items()} if all(map(len, known.values())) and known else {}
+
+
+def _one(study: PatchStudy, numbers: np.ndarray, measure: str) -> str:
+    values = study.of(numbers, measure) if len(numbers) else np.zeros((0, 1))
+    known = values[np.isfinite(values)]
+    return number(float(known.mean()), 3) if len(known) else "—"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+__all__ = ["Cause", "cause", "curve", "drawn_share", "everything", "single_count"]
