@@ -14,7 +14,7 @@ from plantain.cli.run import checked_model, default_out
 from plantain.cli.settings import add_weights, load, made, writing
 from plantain.data.dense import DenseResult, load_dense
 from plantain.data.disk import PATCH, is_free
-from plantain.data.interventions import StudySize
+from plantain.data.interventions import StudySize, carried_over
 from plantain.data.patching import PatchStudy, load_study
 from plantain.data.pictures import FOLDER as PICTURES
 from plantain.data.pictures import load_pictures
@@ -42,6 +42,8 @@ def add_command(commands: Any) -> None:
     add("--k", type=int, nargs="+", default=list(_WHOLE.k), help="sizes of the sets (default: %(default)s)")
     add("--matched", type=int, default=_WHOLE.n_matched, help="matched sets beside each (default: %(default)s)")
     add("--draw", action="store_true", help="draw chosen and some matched sets at every step, and judge the pictures")
+    said = "patch the first k heads of another contrast's study instead, chosen over all its pairs"
+    add("--sets-from", metavar="STUDY", help=said)
     add("--grafted", action="store_true", help="single heads alone, each block drawn anew in turn in the trained model")
     add("--estimate", action="store_true", help="say how many forwards it takes and how long, and stop")
     add("--device", help="cpu, cuda, … (default: a GPU where there is one)")
@@ -70,6 +72,10 @@ def _patch(options: argparse.Namespace) -> int:
         pipe = load(options, model, untrained, options.weights_seed or 0)
         pictures, truth, judge = _truth(pipe, dense, ranked_by)
         given: dict[str, Any] = {"size": size, "view": options.view, "beside": beside, "truth": truth}
+        if options.sets_from:
+            other = load_study(options.sets_from)
+            table = carried_over(other.head_map, other.scores, size.k, options.view)
+            given |= {"table": table, "sets_from": other.prompts.name}
         if options.draw and judge is None:
             raise InputError(
                 f"Pictures of {model} cannot be judged: whose pose they show is known for Posebox's world alone. Leave "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plantain.cli.settings import print_tables, run_and_twin, writing
-from plantain.data.family import Family, Studies, load_family, load_sets, load_studies
+from plantain.data.family import Family, Studies, load_crossed, load_family, load_sets, load_studies
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import load_prompts
 from plantain.data.result import ProbeResult, load_result
@@ -97,7 +97,7 @@ def add_questions(commands: Any) -> None:
         parser.set_defaults(command=_ask, question=question)
         if question.of == "study":
             parser.add_argument("run", nargs="+", metavar="RUN_OR_FOLDER", help=question.what)
-        elif question.of in ("family", "sets", "patches"):
+        elif question.of in ("family", "sets", "patches", "crossed"):
             parser.add_argument("run", nargs="*", metavar="FOLDER", help=f"{question.what} (default: the shipped ones)")
         if question.of in ("family", "patches"):
             parser.add_argument("--prompts", default="dense_pose", help="of which prompt set (default: dense_pose)")
@@ -125,6 +125,9 @@ def _ask(options: argparse.Namespace) -> int:
     elif question.of == "patches":
         asked, twin = load_studies(options.run or [question.shown], options.prompts), None
         name = f"{asked.trained.model}, {options.prompts}: {', '.join(asked.runs)}"
+    elif question.of == "crossed":
+        asked, twin = load_crossed(options.run or [question.shown]), None
+        name = f"Patching studies of {' and '.join(asked.contrasts)}"
     elif question.of == "family":
         asked, twin = load_family(options.run or [question.shown], options.prompts), None
         name = f"{asked.model}, {options.prompts}: {', '.join(asked.runs)}"

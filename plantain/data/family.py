@@ -144,6 +144,39 @@ def load_studies(folders: Sequence[str | Path], prompts: str = "dense_pose") -> 
     return Studies(found)
 
 
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """A trained model's studies of two contrasts, each with the heads of either: by (tested on, chosen on)."""
+
+    runs: dict[tuple[str, str], PatchStudy]
+
+    @property
+    def contrasts(self) -> list[str]:
+        return list(dict.fromkeys(tested for tested, _ in self.runs))
+
+
+def load_crossed(folders: Sequence[str | Path], contrasts: tuple[str, str] = ("dense_pose", "setting")) -> Crossed:
+    """Whole studies of a trained model in folders and below them, of two prompt sets with the heads of both.
+
+    >>> load_crossed(["assets/runs/patch"]).runs["setting", "dense_pose"]          # pose's heads in pairs of settings
+
+    Raises InputError where one of the four is not there.
+    """
+    found: dict[tuple[str, str], PatchStudy] = {}
+    for folder in sorted({path.parent for start in folders for path in Path(start).rglob(PATCH.description)}):
+        study = load_study(folder)
+        if study.complete and study.weights == "trained" and study.view.grouping == "head":
+            found[study.prompts.name, str(study.about.get("sets_from") or study.prompts.name)] = study
+    wanted = [(tested, chosen) for tested in contrasts for chosen in contrasts]
+    if missing := [pair for pair in wanted if pair not in found]:
+        tested, chosen = missing[0]
+        raise InputError(
+            f"No study of {tested!r} with the heads of {chosen!r} lies in {', '.join(map(str, folders))}; make it: "
+            "python -m plantain patch, with --sets-from for the heads of another contrast."
+        )
+    return Crossed({pair: found[pair] for pair in wanted})
+
+
 def _studies(folders: Sequence[str | Path], prompts: str) -> dict[str, PatchStudy]:
     """Whole studies in folders and below them, by weights; of sets that were chosen on these prompts."""
     found: dict[str, PatchStudy] = {}

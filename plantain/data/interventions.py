@@ -218,6 +218,24 @@ def plan_interventions(
     return table.done(head_map.n_runs)
 
 
+def carried_over(head_map: HeadMap, scores: np.ndarray, ks: Sequence[int], view: View | str = "head") -> Interventions:
+    """The first k heads of every ranking in every pair: sets that another contrast has chosen, over all its pairs.
+
+    >>> carried_over(head_map, study.scores, (4, 8, 15))
+
+    ``scores`` (len(RANKINGS), n_heads); a ranking with NaN is left out.
+    """
+    table, heads = _Table(), head_map.runs_of_heads(view)
+    for ranking, score in zip(RANKINGS, scores, strict=True):
+        if not np.isfinite(score).all():
+            continue
+        order = np.argsort(-score, kind="stable")
+        for k in (k for k in ks if k <= len(heads) // 2):
+            for direction in DIRECTIONS:
+                table.add(_runs(heads, order[:k]), "chosen", k, ranking=ranking, direction=direction)
+    return table.done(head_map.n_runs)
+
+
 def single_heads(head_map: HeadMap, view: View | str = "head") -> Interventions:
     """Every head of a view by itself, in both directions and in every pair.
 

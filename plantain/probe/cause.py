@@ -66,6 +66,7 @@ def iter_patching(
     truth: str = "pictures",
     table: Interventions | None = None,
     same_weights: bool = True,
+    sets_from: str = "",
 ) -> Iterator[CauseProgress]:
     """Patch pair after pair, yielding the study so far after each.
 
@@ -85,6 +86,7 @@ def iter_patching(
     resume : a partial study of the same
     truth : where ``pictures`` come from, in words
     table : interventions of one's own, over folds of ``study_folds``; None: those of a study
+    sets_from : which prompt set chose the sets of ``table``, for the record
     same_weights : whether the dense run must be of these weights; not where ``table`` leaves nothing to be ranked
 
     Raises
@@ -97,6 +99,7 @@ def iter_patching(
     plan = _checked_plan(pipe, dense, pictures, same_weights)
     folds = study_folds(dense.prompts, size.seed)
     study = resume or _start(plan, dense, size, view, beside, folds, truth, table)
+    study = replace(study, about=study.about | ({"sets_from": sets_from} if sets_from else {}))
     if resume is not None:
         _check_resume(resume, plan, view, size, truth)
     directions = None if pictures is None else _true_differences(pipe, pictures)

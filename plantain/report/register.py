@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plantain.data.dense import READINGS, TRUTHS
-from plantain.data.family import Family, Studies, load_family, load_sets, load_studies
+from plantain.data.family import Crossed, Family, Studies, load_crossed, load_family, load_sets, load_studies
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import RUNS
@@ -16,6 +16,7 @@ from plantain.questions.carry_over import transfers
 from plantain.questions.cause import cause
 from plantain.questions.code import code
 from plantain.questions.deformation import deformation
+from plantain.questions.dissociation import dissociation
 from plantain.questions.dose import MEASURES, dose
 from plantain.questions.drawn import manipulation
 from plantain.questions.families import family_table
@@ -26,7 +27,7 @@ from plantain.questions.specificity import specificity
 from plantain.questions.stability import stability
 from plantain.report.section import Section
 
-Asked = ProbeResult | ControlStudy | Family | dict[str, Family] | Studies
+Asked = ProbeResult | ControlStudy | Family | dict[str, Family] | Studies | Crossed
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Question:
     shown: Path = RUNS / "posebox"  # the shipped run, or study, that the page shows; ``-untrained`` beside it: its twin
     figure: str = ""  # module under ``report.figures``; its ``draw`` takes the answer, the twin's or None, and a width
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of the shell: what argparse takes of each
-    of: str = "run"  # "run", beside its twin; "study", "family", "sets" or "patches": several at once, with twins
+    of: str = "run"  # "run", beside its twin; "study", "family", "sets", "patches" or "crossed": several at once
     written: str = ""  # what ``--out`` writes, in words; empty where there is nothing to write
 
     def loaded(self, folders: Sequence[str | Path] = ()) -> tuple[Asked, ProbeResult | None]:
@@ -61,6 +62,8 @@ class Question:
             return load_sets(chosen), None
         if self.of == "patches":
             return load_studies(chosen), None
+        if self.of == "crossed":
+            return load_crossed(chosen), None
         twin = self.shown.with_name(f"{self.shown.name}-untrained")
         return load_result(chosen[0]), None if folders else load_result(twin)
 
@@ -177,6 +180,15 @@ _ALL = (
         of="patches",
         figure="cause",
         written="the figure (SVG, PDF, PNG) and a CSV of all heads",
+    ),
+    Question(
+        name="dissociation",
+        title="Do the pose's heads move the pose alone?",
+        help="patch the heads of the pose in pairs of settings, and the reverse",
+        ask=dissociation,
+        what="patching studies of two contrasts, each with the heads of either, or folders that hold them",
+        shown=RUNS / "patch",
+        of="crossed",
     ),
     Question(
         name="families",
