@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from plantain.model.load import load_pipeline
     from plantain.model.text import call_arguments
     from plantain.probe.capture import HeadCapture
+    from plantain.probe.cause import run_patching
     from plantain.probe.dense import run_dense
     from plantain.probe.probe import iter_probe, run_probe
     from plantain.questions.response import summarise
@@ -38,6 +39,7 @@ __all__ = [
     "load_prompts",
     "load_result",
     "run_dense",
+    "run_patching",
     "run_probe",
     "stats",
     "summarise",
@@ -53,6 +55,7 @@ _HOMES = {
     "load_prompts": "data.prompts",
     "load_result": "data.result",
     "run_dense": "probe.dense",
+    "run_patching": "probe.cause",
     "run_probe": "probe.probe",
     "summarise": "questions.response",
 }

@@ -1,0 +1,61 @@
+"""Make the shipped patching studies: Posebox, its twins, and the heads of pose and setting in one another's pairs.
+
+    python benchmarks/findings/patch.py
+
+Each is a run of ``python -m plantain patch``; a folder that holds a whole study already is left as it is, an
+interrupted one is gone on with. The dense runs that rank the heads must be there (``dense.py``).
+"""
+
+import sys
+from pathlib import Path
+
+from plantain import cli
+from plantain.data.disk import PATCH
+from plantain.data.patching import load_study
+from plantain.errors import InputError
+from plantain.paths import RUNS
+
+OUT, DENSE = RUNS / "patch", RUNS / "dense"
+# Twins and crossed contrasts are asked less: whether anything moves at all, and a few sizes of sets.
+SMALL = ["--k", "4", "8", "15", "--matched", "20"]
+STUDIES = {
+    "posebox": ["--beside", str(DENSE / "posebox" / "setting"), "--draw"],
+    "posebox-grafted": ["--grafted"],
+    "posebox-untrained-0": ["--untrained", *SMALL],
+    "posebox-untrained-1": ["--untrained", "--weights-seed", "1", *SMALL],
+    "posebox-permuted-0": ["--permuted", *SMALL],
+    "setting": ["--dense", str(DENSE / "posebox" / "setting"), *SMALL],
+    "setting-of-pose": ["--dense", str(DENSE / "posebox" / "setting"), "--sets-from", str(OUT / "posebox"), *SMALL],
+    "pose-of-setting": ["--sets-from", str(OUT / "setting"), *SMALL],
+}
+
+
+def commands() -> list[list[str]]:
+    """Arguments of ``python -m plantain patch``, in the order in which they can be run."""
+    return [["patch", "--model", "posebox", "--out", str(OUT / name), *more] for name, more in STUDIES.items()]
+
+
+def is_made(folder: str, drawn: bool) -> bool:
+    """Whether a whole study lies there, its pictures drawn where they are wanted."""
+    try:
+        study = load_study(folder)
+    except InputError:
+        return False
+    return study.complete and (not drawn or bool(len(study.drawn_rows)))
+
+
+def main() -> int:
+    for command in commands():
+        out = command[command.index("--out") + 1]
+        if is_made(out, "--draw" in command):
+            continue
+        print("python -m plantain " + " ".join(command), file=sys.stderr)
+        begun = Path(out, PATCH.description).exists()
+        status = cli.main([*command, "--resume"] if begun else command)
+        if status:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
