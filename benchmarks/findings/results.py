@@ -22,13 +22,15 @@ import twins
 
 import plantain
 from plantain.data.dense import READINGS
-from plantain.data.family import load_family, load_sets
+from plantain.data.family import load_crossed, load_family, load_sets, load_studies
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import POSEBOX, ROOT, RUNS
 from plantain.questions.carry_over import transfers
+from plantain.questions.cause import cause
 from plantain.questions.certainty import certainty_table, infer
 from plantain.questions.code import code
 from plantain.questions.deformation import deformation
+from plantain.questions.dissociation import dissociation
 from plantain.questions.dose import dose
 from plantain.questions.drawn import manipulation
 from plantain.questions.families import family_table
@@ -273,6 +275,16 @@ def specific() -> str:
     return "\n\n".join([grid(first.cells), *parts])
 
 
+def caused() -> str:
+    found = cause(load_studies([RUNS / "patch"]))
+    return "\n\n".join(f"**{table.title}**\n\n{table.note}\n\n{grid(table.cells)}" for table in found.tables)
+
+
+def dissociated() -> str:
+    (table,) = dissociation(load_crossed([RUNS / "patch"])).tables
+    return grid(table.cells)
+
+
 def drawn() -> str:
     found = json.loads((POSEBOX / "proof.json").read_text(encoding="utf-8"))
     wanted = ("pose", "canonical", "setting", "clothing")
@@ -332,6 +344,8 @@ MAKERS = {
     "placed": placed,
     "decoded": decoded,
     "specific": specific,
+    "caused": caused,
+    "dissociated": dissociated,
     "twins": lambda: grid(twins.table()),
 }
 """What fills each part of the page between ``<!-- made: NAME -->`` and ``<!-- end -->``."""

@@ -1,0 +1,70 @@
+"""What a patched row costs: rows that join at their first patched block, against rows that run whole, and bare ones.
+
+    python benchmarks/speed/patching.py
+
+Turn by turn in one process, so that a machine that slows down slows all of them: a bare forward of as many rows, the
+same rows patched as rows of the batch (``Patching``), and rows that join (``Joining``). Sets of k random attention
+heads of Posebox, B's values into A at image tokens. Prints ratios to the bare forward with quartiles, and rows a
+second.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+import torch
+
+import plantain
+from plantain.probe.dense import encode_batch
+from plantain.probe.patching import Joining, Patch, Patching
+from plantain.probe.probe import denoise, make_plan, noise_of
+
+
+def seconds(turns: int, n_rows: int, k: int) -> dict[str, list[float]]:
+    """Seconds of each way, turn by turn; the first turn only warms up."""
+    pipe = plantain.load_pipeline("posebox", device="cpu")
+    plan = make_plan(pipe, plantain.load_prompts("dense_pose"), plantain.ProbeConfig(), None)
+    both, noise = encode_batch(plan, slice(0, 1)), noise_of(pipe, 0, plan.size)
+    heads, rng = plan.head_map.runs_of_heads("head"), np.random.default_rng(0)
+    chosen = (heads[rng.choice(len(heads), k, replace=False)] for _ in range(n_rows))
+    sets = [np.asarray(some.any(axis=0)) for some in chosen]
+    whole = torch.cat([both, both[:1].expand(n_rows, -1, -1)])  # A, B, and A as often as there are sets
+    in_place = [Patch(2 + i, one, (1,)) for i, one in enumerate(sets)]
+    joining = [Patch(0, one, (1,)) for one in sets]
+    found: dict[str, list[float]] = {"bare": [], "patched": [], "joined": []}
+    with torch.no_grad():
+        for turn in range(turns + 1):
+            for way, times in found.items():
+                started = time.perf_counter()
+                if way == "bare":
+                    denoise(plan, whole, noise)
+                elif way == "patched":
+                    with Patching(pipe.transformer, in_place):
+                        denoise(plan, whole, noise)
+                else:
+                    with Joining(pipe.transformer, joining):
+                        denoise(plan, both, noise)
+                if turn:
+                    times.append(time.perf_counter() - started)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--rows", type=int, default=48)
+    options = parser.parse_args()
+    for k in (1, 4, 15, 30):
+        found = {way: np.array(times) for way, times in seconds(options.turns, options.rows, k).items()}
+        for way in ("patched", "joined"):
+            low, middle, high = np.quantile(found[way] / found["bare"], [0.25, 0.5, 0.75])
+            rate = options.rows / np.median(found[way])
+            print(
+                f"k = {k:2}, {way}: {middle:.2f} of a bare forward ({low:.2f} to {high:.2f}), {rate:.0f} rows a second"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
