@@ -11,10 +11,13 @@ import numpy as np
 from plantain.data.bodies import Bodies
 from plantain.data.dense import READINGS, SCORES, TRUTHS, DenseResult
 from plantain.data.heads import HeadMap
+from plantain.data.interventions import RANKINGS, StudySize, carried_over, plan_interventions
+from plantain.data.patching import PatchStudy
 from plantain.data.pictures import DrawConfig, Pictures
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
+from plantain.data.view import View
 
 LEVELS = (1.0, 0.75, 0.5, 0.25)
 
@@ -152,3 +155,37 @@ def dense_run(
         {name: values.astype(np.float32) for name, values in decoded.items()},
         {"bodies": "made of numbers", "code_level": 0.5, "figures": "made of numbers"},
     )
+
+
+def patch_study(prompts, effects, scores, write, k=(2, 4), weights="trained", sets_from="", seed=0, noise=0.01):
+    """A whole patching study of PLANTED where a set moves the sum of its attention heads' effects, (n_heads,).
+
+    ``scores``: by ranking, the same in every fold; ``write``: ‖W_out Δx‖ of every head. With ``sets_from`` its sets are
+    those of another contrast.
+    """
+    rng, n, p = np.random.default_rng(seed), PLANTED.n_heads("head"), len(prompts)
+    folds = np.arange(p) % 5
+    every = np.full((len(RANKINGS), n), np.nan, np.float32)
+    for name, score in scores.items():
+        every[RANKINGS.index(name)] = score
+    if sets_from:
+        table = carried_over(PLANTED, every, k)
+    else:
+        size = StudySize(k=k, n_matched=30, n_matched_back=2, n_random=4, n_within=20, steps=())
+        table = plan_interventions(PLANTED, [scores] * 5, [np.asarray(write)] * 5, size=size)
+    heads = PLANTED.runs_of_heads("head")
+    inside = (table.runs.astype(int) @ heads.T) >= heads.sum(axis=1)  # (S, heads)
+    moved = np.where(table.runs.all(axis=1), 1.0, inside @ np.asarray(effects)) * table.alpha
+    rows = np.concatenate([table.of_pair(int(fold)) for fold in folds])
+    y = moved[rows] + noise * rng.standard_normal(len(rows))
+    values = np.stack([y, np.zeros_like(y), y, np.ones_like(y), noise * rng.standard_normal(len(y))], axis=1)
+    sizes = np.ones((2, p, PLANTED.n_runs + n), np.float32)
+    sizes[1, :, PLANTED.n_runs :] = write
+    kind, _, number = weights.partition(" ")
+    known = {"model": "planted", "weights": kind} | ({"weights_seed": int(number)} if number else {})
+    about = {"truth": "made of numbers"} | ({"sets_from": sets_from} if sets_from else {})
+    velocities = np.ones((p, 4), np.float32)
+    return PatchStudy(
+        table, values.astype(np.float32), sizes, folds.astype(np.int64), velocities, every, prompts, ProbeConfig(),
+        PLANTED, known, View("head"), about=about,
+    )  # fmt: skip
