@@ -16,7 +16,7 @@ from plantain.errors import InputError
 RANKINGS = ("t", "place", "code", "deformation", "selectivity", "norm", "write")
 """How heads are chosen: |t| of the size of their output; t of place, of code and of deformation in their strict forms;
 place here less place in another contrast; the size of their shift, ‖Δx‖; and of what it writes, ‖W_out Δx‖."""
-MAIN = ("t", "place", "write")
+MAIN = ("t", "place", "deformation", "write")
 """Rankings whose sets are held against matched ones."""
 WITHIN = ("place", "code", "deformation")
 """Rankings asked whether they add to the size of what is written, among the 2 k heads that write most."""

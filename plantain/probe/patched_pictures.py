@@ -92,7 +92,7 @@ def drawn_by_default(table: Interventions) -> np.ndarray:
     from plantain.data.interventions import MAIN, RANKINGS, ROLES
 
     role = np.array(ROLES)[table.role]
-    main = np.isin(table.ranking, [RANKINGS.index(name) for name in (*MAIN, "deformation")])
+    main = np.isin(table.ranking, [RANKINGS.index(name) for name in MAIN])
     forwards = table.direction == DIRECTIONS.index("sufficiency")
     chosen = (role == "chosen") & main & np.isin(table.k, _K) & (forwards | (table.k == _MATCHED_K[-1]))
     within = np.isin(role, ["within high", "within low"]) & np.isin(table.k, _MATCHED_K)

@@ -127,7 +127,7 @@ class Cause(Answer):
     def _turned(self) -> str:
         told = []
         for k in (8, 15):
-            rows = {r: drawn_share(self.trained, r, k) for r in ("t", "place", "deformation", "write")}
+            rows = {r: drawn_share(self.trained, r, k) for r in MAIN}
             known = ", ".join(f"{SAID[r]} {100 * v['turned']:.0f} %" for r, v in rows.items() if v)
             if known:
                 told.append(f"k = {k}: {known}")
