@@ -234,14 +234,12 @@ def nearest_of(picture: np.ndarray, scenes: Sequence[Scene]) -> int:
 def _nearest(picture: np.ndarray, renders: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """For each render its least distance over shifts, and that shift (down, right)."""
     m = MAX_SHIFT
-    inner = renders[:, m:-m, m:-m].astype(np.int16)
-    best = np.full(len(renders), np.inf)
-    where = [(0, 0)] * len(renders)
+    moves = [(dy, dx) for dy in range(-m, m + 1) for dx in range(-m, m + 1)]
+    inner = renders[:, m:-m, m:-m]
     height, width = inner.shape[1:3]
-    for dy in range(-m, m + 1):
-        for dx in range(-m, m + 1):
-            window = picture[m + dy : m + dy + height, m + dx : m + dx + width].astype(np.int16)
-            distance = np.abs(inner - window).mean(axis=(1, 2, 3))
-            for i in np.nonzero(distance < best)[0]:
-                best[i], where[i] = distance[i], (dy, dx)
-    return best, where
+    windows = np.stack([picture[m + dy : m + dy + height, m + dx : m + dx + width] for dy, dx in moves])
+    # Sums of whole numbers below 2**24, which float32 holds exactly.
+    flat = [torch.from_numpy(some.reshape(len(some), -1).astype(np.float32)) for some in (inner, windows)]
+    distance = torch.cdist(*flat, p=1).numpy() / flat[0].shape[1]  # (renders, moves)
+    best = distance.argmin(axis=1)
+    return distance[np.arange(len(renders)), best].astype(np.float64), [moves[i] for i in best]
