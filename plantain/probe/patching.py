@@ -277,7 +277,7 @@ class Joining(Patching):
         for number, block in enumerate(blocks):
             hook = partial(self._join, number)
             self._handles.append(block.register_forward_pre_hook(hook, with_kwargs=True))
-        self._handles.append(self._transformer.norm_out.register_forward_pre_hook(self._one_level))
+        self._handles.append(self._transformer.norm_out.register_forward_pre_hook(self._last_levels))
         self._handles.append(self._transformer.register_forward_hook(self._part))
 
     def _begin(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -302,11 +302,15 @@ class Joining(Patching):
                 changed[name] = torch.cat([kwargs[name], kwargs[name][origins]])
         for name in ("temb_mod", "temb_mod_img", "temb_mod_txt"):
             if name in kwargs:
-                changed[name] = kwargs[name][:1]  # of one noise level, for however many rows
+                changed[name] = self._levels(kwargs[name], int(self._bounds[number + 1]))
         return args, changed
 
-    def _one_level(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-        return (args[0], args[1][:1]) if self._on else None
+    def _last_levels(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        return (args[0], self._levels(args[1], len(self._origins))) if self._on else None
+
+    def _levels(self, own: torch.Tensor, n_joined: int) -> torch.Tensor:
+        """What tells each row its noise level: a joined row has that of the row it started as."""
+        return own if len(own) == 1 else torch.cat([own, own[self._origins[:n_joined]]])
 
     def _part(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         """Keep the patched rows; hand back the batch's own."""
