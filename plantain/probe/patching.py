@@ -7,6 +7,7 @@ channels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,11 +53,13 @@ class Patch:
             raise InputError(f"alpha of a patch lies between 0 and 1; got {self.alpha}.")
         if not np.isfinite(self.beta):
             raise InputError(f"beta of a patch must be a number; got {self.beta}.")
+        if (first := min(self.row, *self.donors, 0)) < 0:
+            raise InputError(f"Rows of a patch are counted from 0; got {first}.")
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Patches of one block that are made together."""
+    """Patches of one block that are made together, each of another row."""
 
     tokens: str
     rows: torch.Tensor  # (n,)
@@ -78,7 +81,7 @@ class Patching:
     Parameters
     ----------
     transformer : Flux2Transformer2DModel
-    patches : sequence of Patch
+    patches : sequence of Patch; several of one row are made one after the other, donors as they were before
     text_mask : bool, shape (B, n_text_tokens), True at real tokens; needed for tokens "text" and "padding", which are
         where the row or its first donor has a real token, and where neither has
     forwards : numbers of the transformer's forwards inside the ``with`` block that are patched; None: all. With
@@ -89,7 +92,7 @@ class Patching:
     ------
     InputError
         A set over another number of runs than this model has, text tokens without a mask, or, while it runs, a row
-        that the batch does not have.
+        that the batch does not have or a mask of another batch.
     """
 
     _in_place = False
@@ -151,14 +154,16 @@ class Patching:
             self._handles.pop().remove()
 
     def _groups(self, block: int, rows: list[int]) -> list[_Group]:
-        """A block's patches, those of the same tokens and number of donors together."""
+        """A block's patches, those of the same tokens and number of donors together; of a row, one after the other."""
         runs, channels = self.head_map.runs_of(block), self.head_map.channels_per_head
-        sorted_: dict[tuple[str, int], list[int]] = {}
+        sorted_: dict[tuple[int, str, int], list[int]] = {}
+        earlier = Counter[int]()
         for i, patch in enumerate(self._patches):
             if patch.runs[runs].any() and (patch.beta or (patch.alpha and patch.donors)):
-                sorted_.setdefault((patch.tokens, len(patch.donors)), []).append(i)
+                sorted_.setdefault((earlier[rows[i]], patch.tokens, len(patch.donors)), []).append(i)
+                earlier[rows[i]] += 1
         found = []
-        for (tokens, n_donors), members in sorted_.items():
+        for (_, tokens, n_donors), members in sorted(sorted_.items()):
             some = [self._patches[i] for i in members]
             inside = np.repeat(np.stack([patch.runs[runs] for patch in some]), channels, axis=1)[:, None]
             alpha = np.array([patch.alpha if patch.donors else 0.0 for patch in some])[:, None, None] * inside
@@ -184,6 +189,9 @@ class Patching:
         top = max((max((patch.row, *patch.donors)) for patch in self._patches), default=-1)
         if self._on and top >= len(image):
             raise InputError(f"A patch names row {top}; the batch has {len(image)} rows, counted from 0.")
+        if self._on and self._mask is not None and self._mask.shape != text.shape[:2]:
+            wanted, got = tuple(text.shape[:2]), tuple(self._mask.shape)
+            raise InputError(f"text_mask must be {wanted} for this batch; got {got}, so give it of its prompts.")
 
     def _change(
         self, here: str, groups: list[_Group], module: torch.nn.Module, args: tuple[torch.Tensor, ...]
@@ -269,7 +277,7 @@ class Joining(Patching):
         for number, block in enumerate(blocks):
             hook = partial(self._join, number)
             self._handles.append(block.register_forward_pre_hook(hook, with_kwargs=True))
-        self._handles.append(self._transformer.norm_out.register_forward_pre_hook(self._one_level))
+        self._handles.append(self._transformer.norm_out.register_forward_pre_hook(self._last_levels))
         self._handles.append(self._transformer.register_forward_hook(self._part))
 
     def _begin(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -294,11 +302,15 @@ class Joining(Patching):
                 changed[name] = torch.cat([kwargs[name], kwargs[name][origins]])
         for name in ("temb_mod", "temb_mod_img", "temb_mod_txt"):
             if name in kwargs:
-                changed[name] = kwargs[name][:1]  # of one noise level, for however many rows
+                changed[name] = self._levels(kwargs[name], int(self._bounds[number + 1]))
         return args, changed
 
-    def _one_level(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-        return (args[0], args[1][:1]) if self._on else None
+    def _last_levels(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        return (args[0], self._levels(args[1], len(self._origins))) if self._on else None
+
+    def _levels(self, own: torch.Tensor, n_joined: int) -> torch.Tensor:
+        """What tells each row its noise level: a joined row has that of the row it started as."""
+        return own if len(own) == 1 else torch.cat([own, own[self._origins[:n_joined]]])
 
     def _part(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         """Keep the patched rows; hand back the batch's own."""
