@@ -239,7 +239,7 @@ def _nearest(picture: np.ndarray, renders: np.ndarray) -> tuple[np.ndarray, list
     height, width = inner.shape[1:3]
     windows = np.stack([picture[m + dy : m + dy + height, m + dx : m + dx + width] for dy, dx in moves])
     # Sums of whole numbers below 2**24, which float32 holds exactly.
-    flat = [torch.from_numpy(some.reshape(len(some), -1).astype(np.float32)) for some in (inner, windows)]
-    distance = torch.cdist(*flat, p=1).numpy() / flat[0].shape[1]  # (renders, moves)
+    wanted, seen = (torch.from_numpy(some.reshape(len(some), -1).astype(np.float32)) for some in (inner, windows))
+    distance = torch.cdist(wanted, seen, p=1.0).numpy() / wanted.shape[1]  # (renders, moves)
     best = distance.argmin(axis=1)
     return distance[np.arange(len(renders)), best].astype(np.float64), [moves[i] for i in best]
