@@ -14,32 +14,29 @@ import numpy as np
 
 from plantain import stats
 from plantain.data.family import Studies
-from plantain.data.interventions import KINDS, MAIN, TOKENS, WITHIN
-from plantain.data.patching import DRAWN, PatchStudy
+from plantain.data.interventions import KINDS, MAIN, WITHIN
+from plantain.data.patching import PatchStudy
 from plantain.questions.answer import Answer
+from plantain.questions.cause_tables import (
+    SAID,
+    SHOWN_K,
+    blocks_table,
+    doses_table,
+    drawn_share,
+    mean_of,
+    parts_table,
+    pictures_table,
+)
 from plantain.questions.chosen import (
     Adds,
     Chosen,
     adds,
     chosen,
-    curve,
     ks_of,
     rankings_of,
     single_heads,
 )
 from plantain.wording import Table, number, p_value, signed
-
-SAID = {
-    "t": "|t| of the output's size",
-    "place": "place",
-    "code": "code",
-    "deformation": "deformation",
-    "selectivity": "place, less elsewhere",
-    "norm": "‖Δx‖",
-    "write": "‖W_out Δx‖",
-}
-"""Rankings as tables call them."""
-SHOWN_K = (4, 8, 15, 30)
 
 
 @dataclass(frozen=True)
@@ -135,9 +132,10 @@ class Cause(Answer):
 
     @property
     def tables(self) -> list[Table]:
-        tables = [self._of_weights(), self._of_sets(), self._of_directions(), self._of_added(), self._of_parts()]
+        tables = [self._of_weights(), self._of_sets(), self._of_directions(), self._of_added()]
+        tables += [of(self.trained, self.measure) for of in (doses_table, parts_table, blocks_table)]
         if len(self.trained.drawn_rows):
-            tables.append(self._of_pictures())
+            tables.append(pictures_table(self.trained))
         return tables
 
     def _of_weights(self) -> Table:
@@ -163,7 +161,7 @@ class Cause(Answer):
             p = "—" if np.isnan(one.p) else p_value(one.p)
             sizes = (number(one.matched, 3), number(one.ratio), p, number(one.random, 3), number(one.bottom, 3))
             interval = f"{number(one.low, 3)} to {number(one.high, 3)}"
-            apart = _one(self.trained, other, self.measure)
+            apart = mean_of(self.trained, other, self.measure)
             rows.append((SAID[ranking], str(k), number(one.mean, 3), interval, *sizes, apart))
         note = (
             "Cross-fitted, B into A. matched: sets of the same kinds of head that share at most half; writes: what "
@@ -198,39 +196,6 @@ class Cause(Answer):
             rows.append((SAID[a.ranking], str(a.k), *values, p_value(a.p), *r))
         note = "Among the 2 k heads with the largest ‖W_out Δx‖: does the ranking find those that move more?"
         return Table("Beyond the size of what is written", note, (header, *rows))
-
-    def _of_parts(self) -> Table:
-        header = ("heads", "step", *(f"{tokens} tokens" for tokens in TOKENS), "A into B, image")
-        study, rows = self.trained, []
-        for kind, name in enumerate(KINDS):
-            for step in sorted({int(s) for s in study.table.step}):
-                some = {"role": "kind", "draw": kind, "step": step}
-                cells = [
-                    _one(study, study.table.where(tokens=t, direction="sufficiency", **some), self.measure)
-                    for t in TOKENS
-                ]
-                back = _one(study, study.table.where(tokens="image", direction="necessity", **some), self.measure)
-                if any(cell != "—" for cell in cells):
-                    rows.append((name, str(step), *cells, back))
-        note = "y* of whole families at positions and denoising steps; partner positions line up at image tokens alone."
-        return Table("By family, stream and step", note, (header, *rows))
-
-    def _of_pictures(self) -> Table:
-        header = ("ranked by", "k", "turned", "matched", "donor's pose", "degrees off", "place kept", "clothes kept")
-        rows = []
-        for ranking in SAID:
-            for k in SHOWN_K:
-                if one := drawn_share(self.trained, ranking, k):
-                    matched = drawn_share(self.trained, ranking, k, "matched")
-                    turned = (_percent(one["turned"]), _percent(matched["turned"]) if matched else "—")
-                    kept = (_percent(one["setting"]), _percent(one["clothes"]))
-                    degrees = number(one["distance"], 1)
-                    rows.append((SAID[ranking], str(k), *turned, _percent(one["pose"]), degrees, *kept))
-        note = (
-            "Drawn with the heads patched at every step, the prompt's pass alone. turned: nearer to B's rendered truth "
-            "than to A's; donor's pose: of all poses the nearest; degrees a joint from it."
-        )
-        return Table("What is drawn", note, (header, *rows))
 
     @property
     def columns(self) -> Mapping[str, Iterable[Any]]:
@@ -280,27 +245,3 @@ def everything(study: PatchStudy) -> dict[str, float]:
     return {
         m: float(np.nanmean(study.of(numbers, m))) for m in ("y", "y_truth", "cos_truth", "damage", "y_truth_others")
     }
-
-
-def drawn_share(study: PatchStudy, ranking: str, k: int, role: str = "chosen") -> dict[str, float]:
-    """Means over pictures of ``DRAWN`` for sets of a ranking; empty where none were drawn.
-
-    >>> drawn_share(study, "write", 15)["turned"]
-    """
-    numbers = study.table.where(role=role, ranking=ranking, k=k, direction="sufficiency")
-    values = {name: study.of(numbers, name) for name in DRAWN} if len(numbers) else {}
-    known = {name: some[np.isfinite(some)] for name, some in values.items()}
-    return {name: float(some.mean()) for name, some in known.items()} if all(map(len, known.values())) and known else {}
-
-
-def _one(study: PatchStudy, numbers: np.ndarray, measure: str) -> str:
-    values = study.of(numbers, measure) if len(numbers) else np.zeros((0, 1))
-    known = values[np.isfinite(values)]
-    return number(float(known.mean()), 3) if len(known) else "—"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
-__all__ = ["Cause", "cause", "curve", "drawn_share", "everything", "single_count"]

@@ -12,7 +12,7 @@ import numpy as np
 from plantain import stats
 from plantain.data.family import Crossed
 from plantain.questions.answer import Answer
-from plantain.questions.cause import SAID
+from plantain.questions.cause_tables import SAID
 from plantain.questions.chosen import ks_of, over_pairs, rankings_of
 from plantain.wording import Table, number, signed
 

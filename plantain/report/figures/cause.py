@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from plantain.questions.cause import SAID, Cause, drawn_share
+from plantain.questions.cause import Cause
+from plantain.questions.cause_tables import SAID, drawn_share
 from plantain.questions.chosen import curve, random_band
 from plantain.report.figures import panels
 from plantain.report.palette import INK, MINUS, PLUS, RUN, TWIN
