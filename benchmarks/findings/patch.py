@@ -17,7 +17,7 @@ from plantain.paths import RUNS
 
 OUT, DENSE = RUNS / "patch", RUNS / "dense"
 # Twins and crossed contrasts are asked less: whether anything moves at all, and a few sizes of sets.
-SMALL = ["--k", "4", "8", "15", "--matched", "20"]
+SMALL = ["--k", "8", "15", "--matched", "10"]
 STUDIES = {
     "posebox": ["--beside", str(DENSE / "posebox" / "setting"), "--draw"],
     "posebox-grafted": ["--grafted"],

@@ -53,7 +53,8 @@ def add_command(commands: Any) -> None:
 
 def _patch(options: argparse.Namespace) -> int:
     """Everything that can be refused is refused before a model is loaded."""
-    size = StudySize(k=tuple(options.k), n_matched=options.matched)
+    m = options.matched
+    size = StudySize(tuple(options.k), m, min(m, _WHOLE.n_matched_back), n_within=min(m, _WHOLE.n_within))
     model, untrained = checked_model(options)
     if options.grafted and untrained:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")
