@@ -92,7 +92,8 @@ class PatchStudy:
     @property
     def n_pairs(self) -> int:
         """Pairs done."""
-        return int(np.searchsorted(self.starts, len(self.values)))
+        # A pair of which nothing is asked is done with the one before it.
+        return int(np.searchsorted(self.starts, len(self.values), side="right")) - 1
 
     @property
     def complete(self) -> bool:
