@@ -271,12 +271,16 @@ class _Runner:
                 n = max(1, self._rows)
                 for some in (rows[at : at + n] for at in range(0, len(rows), n)):
                     own, patched, sigma = self._forward(sides, numbers[some], int(step))
+                    self._check_finite(pair, own, patched)
                     values[some] = self._measures(pair, own, patched, numbers[some], sigma)
                     velocity = self._velocity(pair, own) if velocity is None and step == 0 else velocity
-        if not np.isfinite(values).all():
-            name = self._plan.prompts.pairs[pair].id
-            raise InputError(f"Patched activations of pair {name!r} are not all finite; load the model in float32.")
         return values[again], np.zeros(4, np.float32) if velocity is None else velocity
+
+    def _check_finite(self, pair: int, own: torch.Tensor, patched: torch.Tensor) -> None:
+        """Before anything is divided: what is no number would come out as 0."""
+        if not (own.isfinite().all() and patched.isfinite().all()):
+            name = self._plan.prompts.pairs[pair].id
+            raise InputError(f"The velocities of pair {name!r} are not all finite; load the model in float32.")
 
     def _distinct(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Interventions that differ in what they do, and which of them each is: several rankings choose one set."""
