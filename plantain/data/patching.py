@@ -96,7 +96,8 @@ class PatchStudy:
     @property
     def n_pairs(self) -> int:
         """Pairs done."""
-        return int(np.searchsorted(self.starts, len(self.values)))
+        # A pair of which nothing is asked is done with the one before it.
+        return int(np.searchsorted(self.starts, len(self.values), side="right")) - 1
 
     @property
     def complete(self) -> bool:
@@ -116,10 +117,14 @@ class PatchStudy:
         """A measure of some interventions in every pair, NaN where it is not made or not done: (n, n_pairs), float64.
 
         >>> study.of(study.table.where(role="chosen", ranking="t", k=4), "y_truth")
+
+        Raises InputError: another measure than those.
         """
         names, values, rows = MEASURES, self.values, None
         if measure in DRAWN:
             names, values, rows = DRAWN, self.drawn, self.drawn_rows
+        if measure not in names:
+            raise InputError(f"Measures are {', '.join((*MEASURES, *DRAWN))}; got {measure!r}.")
         column = values[:, names.index(measure)].astype(np.float64)
         whole = np.full(int(self.starts[-1]), np.nan)
         if rows is None:

@@ -99,6 +99,7 @@ def iter_patching(
     if resume is not None:
         _check_resume(resume, plan, view, size, truth)
     directions = None if pictures is None else true_differences(pipe, pictures)
+    _check_same_truth(study, directions)
     runner, clock, first = PatchRunner(plan, study.table, directions), Clock(), len(study.values)
     spent = float(study.about.get("seconds", 0.0))
     starts = study.starts
@@ -239,3 +240,11 @@ def _check_resume(resume: PatchStudy, plan: Plan, view: View, size: StudySize, t
     for what, (was, is_now) in now.items():
         if was != is_now:
             raise InputError(f"Cannot resume: the saved study has other {what}. Start a new one elsewhere.")
+
+
+def _check_same_truth(study: PatchStudy, truth: np.ndarray | None) -> None:
+    """The true differences of pairs done before, by their lengths, where a first step has told them."""
+    told = np.flatnonzero(study.velocities[: study.n_pairs, 0])
+    now = np.zeros(len(told)) if truth is None else np.linalg.norm(truth[told], axis=1)
+    if not np.allclose(study.velocities[told, 1], now, rtol=1e-3):
+        raise InputError("Cannot resume: the saved study has other pictures. Start a new one elsewhere.")

@@ -53,18 +53,22 @@ class PatchRunner:
         velocity = None
         for step in np.unique(table.step[numbers]):
             here = table.step[numbers] == step
-            for sides, chosen in (([pair], here & ~of_others), (self._all_first(pair), here & of_others)):
+            for sides, chosen in (([pair], here & ~of_others), (self._with_others(pair), here & of_others)):
                 rows = np.flatnonzero(chosen)
                 rows = rows[np.argsort(self._first_block(numbers[rows]), kind="stable")]  # late ones join late together
                 n = max(1, self._rows)
                 for some in (rows[at : at + n] for at in range(0, len(rows), n)):
                     own, patched, sigma = self._forward(sides, numbers[some], int(step))
+                    self._check_finite(pair, own, patched)
                     values[some] = self._measures(pair, own, patched, numbers[some], sigma)
                     velocity = self._velocity(pair, own) if velocity is None and step == 0 else velocity
-        if not np.isfinite(values).all():
-            name = self._plan.prompts.pairs[pair].id
-            raise InputError(f"Patched activations of pair {name!r} are not all finite; load the model in float32.")
         return values[again], np.zeros(4, np.float32) if velocity is None else velocity
+
+    def _check_finite(self, pair: int, own: torch.Tensor, patched: torch.Tensor) -> None:
+        """Before anything is divided: what is no number would come out as 0."""
+        if not (own.isfinite().all() and patched.isfinite().all()):
+            name = self._plan.prompts.pairs[pair].id
+            raise InputError(f"The velocities of pair {name!r} are not all finite; load the model in float32.")
 
     def _distinct(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Interventions that differ in what they do, and which of them each is: several rankings choose one set."""
@@ -74,8 +78,10 @@ class PatchRunner:
         _, first, again = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         return numbers[first], again.reshape(-1)
 
-    def _all_first(self, pair: int) -> list[int]:
-        return [pair, *(q for q in range(len(self._plan.prompts)) if q != pair)]
+    def _with_others(self, pair: int) -> list[int]:
+        """The pair, and the others whose mean is taken: all, or as many as half a forward holds, those that follow."""
+        n = len(self._plan.prompts)
+        return [pair, *((pair + i) % n for i in range(1, min(n, 1 + max(2, self._rows // 2))))]
 
     def _first_block(self, numbers: np.ndarray) -> np.ndarray:
         return np.asarray(self._table.runs[numbers].argmax(axis=1))  # runs lie in the order of the blocks
