@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,19 @@ class PatchStudy:
         if len(self.drawn_rows) and not 0 <= self.drawn_rows.min() <= self.drawn_rows.max() < self.starts[-1]:
             raise InputError("drawn_rows names rows that this study does not have; make the study again.")
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """The first row of every pair, and the number of all: (n_pairs + 1,)."""
-        n = {fold: len(self.table.of_pair(fold)) for fold in {int(fold) for fold in self.folds}}
-        return np.cumsum([0, *(n[int(fold)] for fold in self.folds)])
+        return np.cumsum([0, *(int((self._places[int(fold)] >= 0).sum()) for fold in self.folds)])
+
+    @cached_property
+    def _places(self) -> dict[int, np.ndarray]:
+        """By fold: where each intervention lies among the rows of a pair, (S,); −1: it is not made there."""
+        found = {}
+        for fold in {int(fold) for fold in self.folds}:
+            here, found[fold] = self.table.of_pair(fold), np.full(len(self.table), -1)
+            found[fold][here] = np.arange(len(here))
+        return found
 
     @property
     def n_pairs(self) -> int:
@@ -137,11 +146,8 @@ class PatchStudy:
         """Values of rows -> (interventions, pairs)."""
         found, starts = np.full((len(numbers), len(self.folds)), np.nan), self.starts
         for p, fold in enumerate(self.folds):
-            place = np.full(len(self.table), -1)
-            here = self.table.of_pair(int(fold))
-            place[here] = np.arange(len(here))
-            made = place[numbers] >= 0
-            found[made, p] = whole[starts[p] + place[numbers][made]]
+            place = self._places[int(fold)][numbers]
+            found[place >= 0, p] = whole[starts[p] + place[place >= 0]]
         return found
 
     def size_of(self, name: str, view: View | str | None = None) -> np.ndarray:

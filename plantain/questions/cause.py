@@ -166,7 +166,7 @@ class Cause(Answer):
         note = (
             "Cross-fitted, B into A. matched: sets of the same kinds of head that share at most half; writes: what "
             "they write over what the chosen set does; p: the chosen set's place among them, where they write within "
-            "10 % as much. from others: the mean of the other pairs' runs in place of the partner's."
+            "2 % as much. from others: the mean of the other pairs' runs in place of the partner's."
         )
         return Table("Sets of heads", note, (header, *rows))
 
@@ -188,13 +188,17 @@ class Cause(Answer):
         return Table("Sufficiency and necessity", "y* either way.", (header, *rows))
 
     def _of_added(self) -> Table:
-        header = ("ranking", "k", "first half", "second half", "t", "random half", "p", "partial r", "p of r")
+        header = ("ranking", "k", "first half", "second half", "writes", "t", "random half", "p", "partial r", "p of r")
         rows = []
         for a in self.added:
-            values = (number(a.high, 3), number(a.low, 3), signed(a.t, 1), number(float(a.others.mean()), 3))
+            halves = (number(a.high, 3), number(a.low, 3), number(a.ratio))
+            values = (*halves, signed(a.t, 1), number(float(a.others.mean()), 3))
             r = (signed(a.partial, 2), "—" if np.isnan(a.partial_p) else p_value(a.partial_p))
             rows.append((SAID[a.ranking], str(a.k), *values, p_value(a.p), *r))
-        note = "Among the 2 k heads with the largest ‖W_out Δx‖: does the ranking find those that move more?"
+        note = (
+            "Among the 2 k heads with the largest ‖W_out Δx‖: does the ranking find those that move more? writes: what "
+            "the first half writes over what the second does, so that a ratio above 1 may be size once more."
+        )
         return Table("Beyond the size of what is written", note, (header, *rows))
 
     @property

@@ -10,8 +10,9 @@ from plantain import stats
 from plantain.data.interventions import RANKINGS, WITHIN
 from plantain.data.patching import PatchStudy
 
-# Sets that lie further than this from the chosen one's size are no match.
-_TOLERANCE = 0.1
+# Matched sets that write, on average, less or more than this share of the chosen one are no match: each lies within
+# 10 %, but around the largest heads all lie below.
+_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,17 @@ def over_pairs(study: PatchStudy, numbers: np.ndarray, measure: str) -> np.ndarr
 
 def sets_by_draw(study: PatchStudy, numbers: np.ndarray, measure: str) -> np.ndarray:
     """The mean over pairs of every draw of matched or random sets: (m,)."""
-    draws = study.table.draw[numbers]
-    found = [over_pairs(study, numbers[draws == draw], measure) for draw in np.unique(draws)]
-    return np.array([values[np.isfinite(values)].mean() for values in found if np.isfinite(values).any()])
+    if not len(numbers):
+        return np.zeros(0)
+    draws, which = np.unique(study.table.draw[numbers], return_inverse=True)
+    values = study.of(numbers, measure)
+    made = np.isfinite(values)
+    total, n = np.zeros((len(draws), values.shape[1])), np.zeros((len(draws), values.shape[1]))
+    np.add.at(total, which, np.where(made, values, 0.0))
+    np.add.at(n, which, made)
+    known = (n > 0).any(axis=1)
+    mean = np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    return np.asarray(np.nanmean(mean[known], axis=1))
 
 
 def chosen(
@@ -94,6 +103,7 @@ class Adds:
     Attributes
     ----------
     high, low : of the 2 k heads that write most, the k first and the k last in the ranking; means over pairs
+    ratio : what the first half writes over what the second does
     t : paired t over pairs of high − low
     others : k of the same 2 k at random, each draw's mean (m,)
     p : place of ``high`` among them, upper tail
@@ -107,6 +117,7 @@ class Adds:
     measure: str
     high: float
     low: float
+    ratio: float
     t: float
     others: np.ndarray
     p: float
@@ -120,10 +131,8 @@ def adds(study: PatchStudy, ranking: str, k: int, measure: str = "y_truth") -> A
     >>> adds(study, "place", 8).t
     """
     table = study.table
-    sides = [
-        over_pairs(study, table.where(role=role, ranking=ranking, k=k), measure)
-        for role in ("within high", "within low")
-    ]
+    halves = [table.where(role=role, ranking=ranking, k=k) for role in ("within high", "within low")]
+    sides = [over_pairs(study, half, measure) for half in halves]
     made = np.isfinite(sides).all(axis=0)
     if ranking not in WITHIN or made.sum() < stats.MIN_PAIRS:
         return None
@@ -132,7 +141,8 @@ def adds(study: PatchStudy, ranking: str, k: int, measure: str = "y_truth") -> A
     p = float(stats.place_among(float(high.mean()), others).p) if len(others) else float("nan")
     partial, partial_p = partial_of(study, ranking, measure)
     t = float(stats.paired_t((high - low)[:, None])[0])
-    return Adds(ranking, k, measure, float(high.mean()), float(low.mean()), t, others, p, partial, partial_p)
+    ratio = _written(study, halves[0]) / _written(study, halves[1])
+    return Adds(ranking, k, measure, float(high.mean()), float(low.mean()), ratio, t, others, p, partial, partial_p)
 
 
 def single_heads(study: PatchStudy, measure: str, direction: str = "sufficiency") -> np.ndarray:
