@@ -182,7 +182,9 @@ def patch_study(prompts, effects, scores, write, k=(2, 4), weights="trained", se
     sizes = np.ones((2, p, PLANTED.n_runs + n), np.float32)
     sizes[1, :, PLANTED.n_runs :] = write
     kind, _, number = weights.partition(" ")
-    known = {"model": "planted", "weights": kind} | ({"weights_seed": int(number)} if number else {})
+    known = {"model": "planted", "weights": kind, "weights_fingerprint": "f"} | (
+        {"weights_seed": int(number)} if number else {}
+    )
     about = {"truth": "made of numbers"} | ({"sets_from": sets_from} if sets_from else {})
     velocities = np.ones((p, 4), np.float32)
     return PatchStudy(

@@ -82,7 +82,7 @@ def test_an_answer_has_sentences_tables_columns_and_a_figure(study):
     twin = patch_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,), weights="untrained 0")
     found = cause(Studies({"trained": study, "untrained 0": twin}))
     assert f"{len(MOVERS)} of {N}" in found.tables[0].text
-    assert "untrained 0" in found.sentences[0]
+    assert "untrained 0 0 of 16" in found.sentences[1]
     assert all(len({len(row) for row in table.cells}) == 1 for table in found.tables)
     assert {name: len(list(values)) for name, values in found.columns.items()}["t_cause"] == N
     assert everything(study)["y"] == pytest.approx(1, abs=0.05)
@@ -109,6 +109,11 @@ def test_the_ladder_counts_cause_where_a_study_lies_beside_the_dense_runs(study,
     assert (rung.count, rung.n_heads) == (len(MOVERS), N)
     assert rung.p < 0.01
     assert ladder(Family.of([dense_run(PROMPTS)])).of("cause", "card heads")["trained"].count is None
+    blind = replace(study, about=study.about | {"truth": "none"})
+    assert ladder(replace(Family.of([dense_run(PROMPTS)]), studies={"trained": blind})).rungs[10].count is None
+    replace(study, provenance=study.provenance | {"weights_fingerprint": "another"}).save(tmp_path / "patch" / "model")
+    other = ladder(load_family([tmp_path / "dense"])).of("cause", "attention heads")["trained"]
+    assert other.count is None, "a study of another model stands beside these dense runs"
 
 
 def test_studies_are_loaded_by_their_weights_and_refused_twice(study, tmp_path):

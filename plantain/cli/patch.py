@@ -75,6 +75,11 @@ def _patch(options: argparse.Namespace) -> int:
         given: dict[str, Any] = {"size": size, "view": options.view, "beside": beside, "truth": truth}
         if options.sets_from:
             other = load_study(options.sets_from)
+            same = (dense.head_map, dense.run.provenance.get("weights_fingerprint"), options.view)
+            if (other.head_map, other.provenance.get("weights_fingerprint"), other.view.grouping) != same:
+                raise InputError(
+                    f"{options.sets_from} is of other weights or other heads; --sets-from takes a study of this model."
+                )
             table = carried_over(other.head_map, other.scores, size.k, options.view)
             given |= {"table": table, "sets_from": other.prompts.name}
         if options.draw and judge is None:

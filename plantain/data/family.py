@@ -100,7 +100,14 @@ def load_family(folders: Sequence[str | Path], prompts: str = "dense_pose") -> F
         where = ", ".join(map(str, folders))
         raise InputError(f"No whole dense run of {prompts!r} lies in {where}; make one: python -m plantain dense.")
     beside = [Path(folder).with_name("patch") for folder in folders if Path(folder).name == "dense"]
-    return replace(Family.of(runs), studies=_studies([*folders, *beside], prompts))
+    family = Family.of(runs)
+    known = {weights: run.run.provenance.get("weights_fingerprint") for weights, run in family.runs.items()}
+    studies = {
+        weights: study
+        for weights, study in _studies([*folders, *beside], prompts).items()
+        if weights in known and study.provenance.get("weights_fingerprint") == known[weights]  # else another model's
+    }
+    return replace(family, studies=studies)
 
 
 def load_sets(folders: Sequence[str | Path]) -> dict[str, Family]:
@@ -141,6 +148,10 @@ def load_studies(folders: Sequence[str | Path], prompts: str = "dense_pose") -> 
             f"No whole patching study of a trained model on {prompts!r} lies in {where}; make one: python -m plantain "
             "patch."
         )
+    first = found["trained"]
+    for weights, study in found.items():
+        if (study.prompts, study.config, study.head_map) != (first.prompts, first.config, first.head_map):
+            raise InputError(f"The study {weights!r} is of other prompts, settings or heads than the trained one.")
     return Studies(found)
 
 
@@ -166,7 +177,10 @@ def load_crossed(folders: Sequence[str | Path], contrasts: tuple[str, str] = ("d
     for folder in sorted({path.parent for start in folders for path in Path(start).rglob(PATCH.description)}):
         study = load_study(folder)
         if study.complete and study.weights == "trained" and study.view.grouping == "head":
-            found[study.prompts.name, str(study.about.get("sets_from") or study.prompts.name)] = study
+            key = study.prompts.name, str(study.about.get("sets_from") or study.prompts.name)
+            if key in found:
+                raise InputError(f"Two studies of {key[0]!r} have the heads of {key[1]!r}; give one folder of each.")
+            found[key] = study
     wanted = [(tested, chosen) for tested in contrasts for chosen in contrasts]
     if missing := [pair for pair in wanted if pair not in found]:
         tested, chosen = missing[0]
@@ -174,6 +188,8 @@ def load_crossed(folders: Sequence[str | Path], contrasts: tuple[str, str] = ("d
             f"No study of {tested!r} with the heads of {chosen!r} lies in {', '.join(map(str, folders))}; make it: "
             "python -m plantain patch, with --sets-from for the heads of another contrast."
         )
+    if len({study.provenance.get("weights_fingerprint") for study in found.values()}) > 1:
+        raise InputError("The studies of the two contrasts are of different models; give those of one.")
     return Crossed({pair: found[pair] for pair in wanted})
 
 

@@ -119,6 +119,11 @@ class PatchStudy:
         return kind if kind in ("trained", "grafted") else f"{kind} {self.provenance.get('weights_seed', 0)}"
 
     @property
+    def has_truth(self) -> bool:
+        """Whether the true difference of a pair's pictures was known."""
+        return self.about.get("truth") != "none"
+
+    @property
     def model(self) -> str:
         return str(self.provenance.get("model", "unknown"))
 

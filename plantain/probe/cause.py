@@ -19,7 +19,7 @@ from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.model.identity import describe
 from plantain.model.text import drawing_defaults
-from plantain.probe.patch_rows import PatchRunner, true_differences
+from plantain.probe.patch_rows import N_OTHERS, PatchRunner, true_differences
 from plantain.probe.probe import Clock, Plan, make_plan
 from plantain.probe.sizes import shift_sizes
 
@@ -94,10 +94,9 @@ def iter_patching(
     size, view = size or StudySize(), View.of(view)
     plan = _checked_plan(pipe, dense, pictures, same_weights)
     folds = study_folds(dense.prompts, size.seed)
-    study = resume or _start(plan, dense, size, view, beside, folds, truth, table)
-    study = replace(study, about=study.about | ({"sets_from": sets_from} if sets_from else {}))
+    study = resume or _start(plan, dense, size, view, beside, folds, truth, table, sets_from)
     if resume is not None:
-        _check_resume(resume, plan, view, size, truth)
+        _check_resume(resume, plan, view, size, truth, sets_from)
     directions = None if pictures is None else true_differences(pipe, pictures)
     _check_same_truth(study, directions)
     runner, clock, first = PatchRunner(plan, study.table, directions), Clock(), len(study.values)
@@ -151,6 +150,7 @@ def estimate(pipe: Any, dense: DenseResult, pictures: np.ndarray | None = None, 
     study = _start(plan, dense, size, view, more.get("beside"), folds, more.get("truth", ""), more.get("table"))
     runner = PatchRunner(plan, study.table, None if pictures is None else true_differences(pipe, pictures))
     numbers = study.table.of_pair(int(folds[0]))
+    numbers = numbers[study.table.step[numbers] == 0]  # a few rows of later steps take a whole drawing each
     sample = numbers[:: max(1, len(numbers) // _SAMPLE)]
     runner.pair(0, sample[:2])  # the first call of a shape is slow
     clock = Clock()
@@ -193,12 +193,19 @@ def _start(
     folds: np.ndarray,
     truth: str,
     table: Interventions | None,
+    sets_from: str = "",
 ) -> PatchStudy:
     """The study before its first pair: sizes are measured, heads chosen, interventions planned."""
     sizes = shift_sizes(plan)
     steps, guidance = drawing_defaults(plan.pipe)
     about = {"truth": truth, "drawing_steps": steps, "drawing_guidance": guidance, "seconds": 0.0}
-    about |= {"size": _plain(size), "ranked_by": dense.run.provenance.get("weights_fingerprint")}
+    about |= {"sets_from": sets_from} if sets_from else {}
+    about |= {"folds": "at random" if folds_of(dense.prompts) is None else "no subject or pose in two"}
+    about |= {
+        "others": min(N_OTHERS, len(folds) - 1),
+        "size": _plain(size),
+        "ranked_by": dense.run.provenance.get("weights_fingerprint"),
+    }
     empty = Interventions.none(plan.head_map.n_runs)
     values, velocities = np.zeros((0, len(MEASURES)), np.float32), np.zeros((len(folds), 4), np.float32)
     scores = np.full((len(RANKINGS), plan.head_map.n_heads(view)), np.nan, np.float32)
@@ -228,7 +235,7 @@ def _plain(size: StudySize) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(size).items()}
 
 
-def _check_resume(resume: PatchStudy, plan: Plan, view: View, size: StudySize, truth: str) -> None:
+def _check_resume(resume: PatchStudy, plan: Plan, view: View, size: StudySize, truth: str, sets_from: str) -> None:
     now = {
         "prompts": (resume.prompts, plan.prompts),
         "settings": (resume.config, plan.config),
@@ -236,6 +243,7 @@ def _check_resume(resume: PatchStudy, plan: Plan, view: View, size: StudySize, t
         "weights": (resume.provenance.get("weights_fingerprint"), plan.provenance["weights_fingerprint"]),
         "size": (resume.about.get("size"), _plain(size)),
         "truth": (resume.about.get("truth"), truth),
+        "sets": (resume.about.get("sets_from", ""), sets_from),
     }
     for what, (was, is_now) in now.items():
         if was != is_now:

@@ -58,6 +58,8 @@ def iter_grafted_patching(
     known = {**whole.provenance, "weights": GRAFTED, "graft_seed": weights_seed}
     known["weights_fingerprint"] = dense.run.provenance["weights_fingerprint"]
     about = whole.about | {"seconds": round(clock.seconds, 3)}
+    # A head's score is the trained head's, and every graft has velocities of its own.
+    whole = replace(whole, scores=np.full_like(whole.scores, np.nan), velocities=np.zeros_like(whole.velocities))
     flat = values.reshape(-1, len(MEASURES))
     yield CauseProgress(
         n_blocks, n_blocks, replace(whole, table=table, values=flat, provenance=known, about=about), 0.0

@@ -12,6 +12,7 @@ import torch
 from plantain.data.interventions import DONORS, TOKENS, Interventions
 from plantain.data.patching import MEASURES
 from plantain.errors import InputError
+from plantain.model.identity import execution_device
 from plantain.model.latents import packed_latents
 from plantain.model.text import drawing_defaults, encode
 from plantain.probe.patching import Joining, Patch, prompt_forwards
@@ -19,6 +20,8 @@ from plantain.probe.probe import Plan, denoise, noise_of
 
 # Tokens of a forward on a CPU: with fewer, A and B, which every forward carries, weigh more.
 _CPU_TOKENS = 7680
+N_OTHERS = 24
+"""Other pairs whose mean is a donor, at most: all lie in one batch."""
 
 
 def true_differences(pipe: Any, pictures: np.ndarray) -> np.ndarray:
@@ -39,7 +42,7 @@ class PatchRunner:
     def __init__(self, plan: Plan, table: Interventions, truth: np.ndarray | None) -> None:
         self._plan, self._table = plan, table
         self._noise = noise_of(plan.pipe, plan.config.seed, plan.size)
-        device = plan.pipe.transformer.device
+        device = execution_device(plan.pipe)
         self._truth = None if truth is None else torch.as_tensor(truth, device=device)
         self._rows = plan.batch_size
         if device.type == "cpu":
@@ -58,9 +61,9 @@ class PatchRunner:
                 rows = rows[np.argsort(self._first_block(numbers[rows]), kind="stable")]  # late ones join late together
                 n = max(1, self._rows)
                 for some in (rows[at : at + n] for at in range(0, len(rows), n)):
-                    own, patched, sigma = self._forward(sides, numbers[some], int(step))
+                    own, patched = self._forward(sides, numbers[some], int(step))
                     self._check_finite(pair, own, patched)
-                    values[some] = self._measures(pair, own, patched, numbers[some], sigma)
+                    values[some] = self._measures(pair, own, patched, numbers[some])
                     velocity = self._velocity(pair, own) if velocity is None and step == 0 else velocity
         return values[again], np.zeros(4, np.float32) if velocity is None else velocity
 
@@ -79,16 +82,14 @@ class PatchRunner:
         return numbers[first], again.reshape(-1)
 
     def _with_others(self, pair: int) -> list[int]:
-        """The pair, and the others whose mean is taken: all, or as many as half a forward holds, those that follow."""
+        """The pair, and the others whose mean is taken: those that follow, at most ``N_OTHERS``."""
         n = len(self._plan.prompts)
-        return [pair, *((pair + i) % n for i in range(1, min(n, 1 + max(2, self._rows // 2))))]
+        return [pair, *((pair + i) % n for i in range(1, min(n, 1 + N_OTHERS)))]
 
     def _first_block(self, numbers: np.ndarray) -> np.ndarray:
         return np.asarray(self._table.runs[numbers].argmax(axis=1))  # runs lie in the order of the blocks
 
-    def _forward(
-        self, pairs: Sequence[int], numbers: np.ndarray, step: int
-    ) -> tuple[torch.Tensor, torch.Tensor, float]:
+    def _forward(self, pairs: Sequence[int], numbers: np.ndarray, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Velocities of A and B of the pairs, and of every intervention in the first of them, at one step."""
         plan, config = self._plan, self._plan.config
         guidance, negative = 1.0, None
@@ -104,8 +105,8 @@ class PatchRunner:
         channels = plan.config.channels_per_head
         with torch.no_grad(), Joining(plan.pipe.transformer, patches, masks, forwards, channels) as joining:
             # Steps that come after are drawn for nothing; they are few, and pairs of later steps as well.
-            realised = denoise(plan, features, self._noise, negative)
-        return joining.own, joining.patched, realised[step]
+            denoise(plan, features, self._noise, negative)
+        return joining.own, joining.patched
 
     def _patch(self, number: int, n_pairs: int) -> Patch:
         """Rows are A and B of each pair in turn; the patched pair is the first."""
@@ -130,9 +131,7 @@ class PatchRunner:
             self._empty = encode(self._plan.pipe, [""])
         return self._empty
 
-    def _measures(
-        self, pair: int, own: torch.Tensor, patched: torch.Tensor, numbers: np.ndarray, sigma: float
-    ) -> np.ndarray:
+    def _measures(self, pair: int, own: torch.Tensor, patched: torch.Tensor, numbers: np.ndarray) -> np.ndarray:
         """The change of each row's velocity against the model's own difference and the true ones: (n, M)."""
         own, patched = own.float().flatten(1), patched.float().flatten(1)
         into = torch.as_tensor(self._table.direction[numbers].astype(np.int64), device=own.device)
@@ -145,8 +144,8 @@ class PatchRunner:
         if self._truth is None:
             found += [torch.zeros_like(along)] * 3
         else:
-            # At a later step a velocity is (latents − picture)/σ: from the same latents the truths differ by 1/σ.
-            truth = self._truth / sigma
+            # At a later step both sides are at latents of their own, on a straight way noise − picture as at the first.
+            truth = self._truth
             sign = (1 - 2 * into).to(truth.dtype)
             products = change @ truth.T * sign[:, None]  # (n, P)
             lengths = truth.square().sum(1)

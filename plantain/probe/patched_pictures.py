@@ -122,6 +122,8 @@ def iter_drawn(
         raise InputError("The study is of other weights than this model; give the model that it was made with.")
     wanted = drawn_by_default(study.table) if numbers is None else np.asarray(sorted(numbers))
     starts, table = study.starts, study.table
+    if (table.donor[wanted] | table.step[wanted] | table.tokens[wanted]).any():
+        raise InputError("Drawn are interventions at image tokens from the partner's run; leave the others out.")
     rows_of = [starts[p] + np.flatnonzero(np.isin(table.of_pair(int(f)), wanted)) for p, f in enumerate(study.folds)]
     todo = [np.setdiff1d(rows, study.drawn_rows) for rows in rows_of]
     total, done, clock, first = sum(map(len, rows_of)), len(study.drawn_rows), Clock(), len(study.drawn_rows)
@@ -134,12 +136,14 @@ def iter_drawn(
             continue
         chosen = table.of_pair(int(study.folds[pair]))[rows - starts[pair]]
         runs, sides = table.runs[chosen], table.direction[chosen].astype(int)
-        does = np.column_stack([np.packbits(runs, axis=1), sides, table.tokens[chosen]])
+        does = np.column_stack([np.packbits(runs, axis=1), sides, table.alpha[chosen]])
         _, at, again = np.unique(does, axis=0, return_index=True, return_inverse=True)
         pictures = draw_patched(pipe, study.prompts.pairs[pair], runs[at], sides[at], table.alpha[chosen][at], drawing)
         verdicts = np.stack([judge(pair, int(sides[i]), picture) for i, picture in zip(at, pictures[2:], strict=True)])
         values = np.concatenate([study.drawn, verdicts[again.reshape(-1)].astype(np.float32)])
+        bare = {str(pair): [judge(pair, side, pictures[side]).tolist() for side in (0, 1)]}
         about = study.about | {"drawing_seconds": round(spent + clock.seconds, 3)}
+        about |= {"unpatched": {**study.about.get("unpatched", {}), **bare}}
         drawn_rows = np.concatenate([study.drawn_rows, rows.astype(np.int32)])
         study, done = replace(study, drawn=values, drawn_rows=drawn_rows, about=about), done + len(rows)
         left = clock.seconds / max(1, done - first) * (total - done)

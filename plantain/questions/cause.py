@@ -77,22 +77,30 @@ class Cause(Answer):
         if len(self.trained.drawn_rows):
             said.append(self._turned())
         said.append(
-            "Values are put in at image tokens, in one step at guidance 1; a patch can push a model off its usual "
-            "values, which damage tells. Heads were ranked on other pairs than they are tested in."
+            "Heads were ranked on other pairs than they are tested in, but for two things: code's and deformation's "
+            "decoders were fitted on folds that hold test pairs, and place less elsewhere takes pairs of settings with "
+            "the same subjects. The p are not adjusted for how many there are, and take out kind and size, not depth."
         )
         return said
 
     def _ceiling(self) -> list[str]:
-        whole = {weights: everything(study) for weights, study in self.studies.runs.items() if everything(study)}
-        if "trained" not in whole:
-            return []
-        twins = "; ".join(f"{w} {number(one['y_truth'])}" for w, one in whole.items() if w != "trained")
-        top = whole["trained"]
-        return [
-            f"All heads at once move the velocity {number(top['y_truth'])} of the way to the true difference (cosine "
-            f"{number(top['cos_truth'])}; {twins or 'no twin has been run'}); of the model's own difference any "
-            "network covers all of it, which says nothing."
-        ]
+        """What B's whole run is worth, and how many single heads move anything towards it."""
+        top, count = everything(self.trained), self.counts["trained"]
+        said = []
+        if top and self.trained.has_truth:
+            said.append(
+                f"With B's values in all heads at image tokens the run is B's, and covers {number(top['y_truth'])} of "
+                f"the true difference (cosine {number(top['cos_truth'])}): how well the model draws, and the ceiling."
+            )
+        beside = "; ".join(f"{w} {c.counts[0]} of {c.n_heads}" for w, c in self.counts.items() if w != "trained")
+        size = np.abs(single_heads(self.trained, self.measure).mean(axis=1))
+        said.append(
+            f"By itself, {count.counts[0]} of {count.n_heads} heads move the velocity towards their own pair's "
+            f"difference beyond other pairs' (t > 3; {int((count.t < -3).sum())} at t < −3; set-level p "
+            f"{p_value(float(count.set_p[0]))}; {beside or 'no twin has been run'}), the median head by "
+            f"{number(float(np.median(size)), 3)} of it, the most by {number(float(size.max()), 2)}."
+        )
+        return said
 
     def _best(self) -> list[str]:
         said = []
@@ -112,12 +120,16 @@ class Cause(Answer):
             some = [one for one in self.added if one.ranking == ranking and one.k in SHOWN_K]
             if not some:
                 continue
-            told = "; ".join(f"k = {a.k}: {number(a.high)} against {number(a.low)} (p {p_value(a.p)})" for a in some)
+            told = "; ".join(
+                f"k = {a.k}: {number(a.high)} against {number(a.low)}, writing {number(a.ratio)} times as much, p "
+                f"{p_value(a.p)} with size taken out"
+                for a in some
+            )
             r, p = some[0].partial, some[0].partial_p
             said.append(
                 f"Of the 2 k heads that write most, the half first in {SAID[ranking]} against the other half: {told}. "
                 f"Over single heads, {SAID[ranking]} goes with what a head moves by r = {signed(r, 2)} once what it "
-                f"writes is taken out (p {p_value(p)})."
+                f"writes is taken out (p {'—' if np.isnan(p) else p_value(p)}; scores and effects over the same pairs)."
             )
         return said
 
@@ -139,22 +151,24 @@ class Cause(Answer):
         return tables
 
     def _of_weights(self) -> Table:
-        header = ("weights", "everything: y", "y*", "cosine", "damage", "y*, other pairs", "single heads at t > 3", "p")
+        header = ("weights", "everything: y*", "cosine", "‖v_B − v_A‖ / true", "single heads at t > 3", "t < −3", "p")
         rows = []
         for weights, study in self.studies.runs.items():
             one, count = everything(study), self.counts[weights]
-            cells = [
-                number(one[m]) if one else "not run" for m in ("y", "y_truth", "cos_truth", "damage", "y_truth_others")
-            ]
-            rows.append((weights, *cells, f"{count.counts[0]} of {count.n_heads}", p_value(float(count.set_p[0]))))
+            cells = [number(one[m]) if one and study.has_truth else "—" for m in ("y_truth", "cos_truth")]
+            apart, true = study.velocities[:, :2].astype(np.float64).T
+            ratio = number(float((apart / true).mean())) if true.all() else "—"
+            singles = (f"{count.counts[0]} of {count.n_heads}", f"{int((count.t < -3).sum())}")
+            rows.append((weights, *cells, ratio, *singles, p_value(float(count.set_p[0]))))
         note = (
-            "B's values into A at image tokens. y: share of the model's own difference; y*: of the true one. A single "
-            "head counts where its y* exceeds the mean over other pairs' true differences, t over pairs; p by flips."
+            "B's values into A at image tokens; with all of them the run is B's. y*: share of the true difference that "
+            "the velocity moves. A single head counts where its y* exceeds the mean over other pairs' true ones, "
+            "t over pairs; p by sign flips. An output that hardly depends on the prompt has a small ratio."
         )
         return Table("All heads at once, and each by itself", note, (header, *rows))
 
     def _of_sets(self) -> Table:
-        header = ("ranked by", "k", "y*", "95 %", "matched", "writes", "p", "random", "bottom", "from others")
+        header = ("ranked by", "k", "y*", "95 %", "matched", "writes", "p", "random", "bottom", "damage", "from others")
         rows = []
         for (ranking, k), one in self.sets.items():
             other = self.trained.table.where(role="others", ranking=ranking, k=k)
@@ -162,11 +176,14 @@ class Cause(Answer):
             sizes = (number(one.matched, 3), number(one.ratio), p, number(one.random, 3), number(one.bottom, 3))
             interval = f"{number(one.low, 3)} to {number(one.high, 3)}"
             apart = mean_of(self.trained, other, self.measure)
-            rows.append((SAID[ranking], str(k), number(one.mean, 3), interval, *sizes, apart))
+            own = self.trained.table.where(role="chosen", ranking=ranking, k=k, direction="sufficiency")
+            damage = mean_of(self.trained, own, "damage")
+            rows.append((SAID[ranking], str(k), number(one.mean, 3), interval, *sizes, damage, apart))
         note = (
             "Cross-fitted, B into A. matched: sets of the same kinds of head that share at most half; writes: what "
             "they write over what the chosen set does; p: the chosen set's place among them, where they write within "
-            "2 % as much. from others: the mean of the other pairs' runs in place of the partner's."
+            "2 % as much. damage: share of the change off the way to B's velocity. from others: the mean of other "
+            "pairs' runs in place of the partner's."
         )
         return Table("Sets of heads", note, (header, *rows))
 
@@ -185,7 +202,10 @@ class Cause(Answer):
                 )
             ]
             rows.append((SAID[ranking], str(k), *cells))
-        return Table("Sufficiency and necessity", "y* either way.", (header, *rows))
+        few = self.trained.table.where(role="matched", direction="necessity")
+        n = len(np.unique(self.trained.table.draw[few]))
+        note = f"y* either way. A into B is held against {n} matched sets: no p below {p_value(1 / (n + 1))}."
+        return Table("Sufficiency and necessity", note, (header, *rows))
 
     def _of_added(self) -> Table:
         header = ("ranking", "k", "first half", "second half", "writes", "t", "random half", "p", "partial r", "p of r")
@@ -197,7 +217,7 @@ class Cause(Answer):
             rows.append((SAID[a.ranking], str(a.k), *values, p_value(a.p), *r))
         note = (
             "Among the 2 k heads with the largest ‖W_out Δx‖: does the ranking find those that move more? writes: what "
-            "the first half writes over what the second does, so that a ratio above 1 may be size once more."
+            "the first half writes over what the second does; p: its place among random halves, size taken out."
         )
         return Table("Beyond the size of what is written", note, (header, *rows))
 

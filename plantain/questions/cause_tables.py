@@ -43,7 +43,7 @@ def doses_table(study: PatchStudy, measure: str) -> Table:
         if len(at) < 2:
             continue
         means = [one.mean for one in sets]
-        lower = [[one.random for one in sets], [one.matched for one in sets]]
+        lower = [[one.random for one in sets], [np.nan if np.isnan(one.p) else one.matched for one in sets]]
         over = [signed(float(stats.area_between(at, means, y)), 3) if np.isfinite(y).all() else "—" for y in lower]
         cells = []
         for alpha in alphas:
@@ -92,6 +92,9 @@ def pictures_table(study: PatchStudy) -> Table:
     """
     header = ("ranked by", "k", "turned", "matched", "donor's pose", "degrees off", "place kept", "clothes kept")
     rows = []
+    if unpatched := study.about.get("unpatched"):
+        a_sides = np.array([sides[0] for sides in unpatched.values()], float)
+        rows.append(("no patch", "0", *_drawn_cells(dict(zip(DRAWN, a_sides.mean(axis=0), strict=True)), {})))
     for ranking in SAID:
         for k in SHOWN_K:
             if one := drawn_share(study, ranking, k):

@@ -106,7 +106,7 @@ class Adds:
     ratio : what the first half writes over what the second does
     t : paired t over pairs of high − low
     others : k of the same 2 k at random, each draw's mean (m,)
-    p : place of ``high`` among them, upper tail
+    p : place of ``high`` among them, upper tail, once what a set writes is taken out of all along a line over the draws
     partial : rank correlation, over heads, of the ranking's score with what a head moves by itself, ‖W_out Δx‖ taken
         out of both
     partial_p : of that, by permutation
@@ -137,12 +137,26 @@ def adds(study: PatchStudy, ranking: str, k: int, measure: str = "y_truth") -> A
     if ranking not in WITHIN or made.sum() < stats.MIN_PAIRS:
         return None
     high, low = (side[made] for side in sides)
-    others = sets_by_draw(study, table.where(role="within random", k=k), measure)
-    p = float(stats.place_among(float(high.mean()), others).p) if len(others) else float("nan")
+    drawn = table.where(role="within random", k=k)
+    others = sets_by_draw(study, drawn, measure)
+    p = _placed_beyond_size(study, float(high.mean()), halves[0], others, drawn)
     partial, partial_p = partial_of(study, ranking, measure)
     t = float(stats.paired_t((high - low)[:, None])[0])
     ratio = _written(study, halves[0]) / _written(study, halves[1])
     return Adds(ranking, k, measure, float(high.mean()), float(low.mean()), ratio, t, others, p, partial, partial_p)
+
+
+def _placed_beyond_size(
+    study: PatchStudy, value: float, own: np.ndarray, others: np.ndarray, drawn: np.ndarray
+) -> float:
+    """A set's place among random ones, by what is left of y* when a line in the size that sets write is taken off."""
+    draws = study.table.draw[drawn]
+    sizes = np.array([_written(study, drawn[draws == draw]) for draw in np.unique(draws)])
+    if len(others) < 3 or len(sizes) != len(others):
+        return float("nan")
+    slope, offset = np.polyfit(sizes, others, 1) if np.ptp(sizes) > 1e-9 * sizes.max() else (0.0, 0.0)
+    left = value - slope * _written(study, own) - offset
+    return float(stats.place_among(left, others - slope * sizes - offset).p)
 
 
 def single_heads(study: PatchStudy, measure: str, direction: str = "sufficiency") -> np.ndarray:

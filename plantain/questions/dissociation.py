@@ -11,6 +11,7 @@ import numpy as np
 
 from plantain import stats
 from plantain.data.family import Crossed
+from plantain.errors import InputError
 from plantain.questions.answer import Answer
 from plantain.questions.cause_tables import SAID
 from plantain.questions.chosen import ks_of, over_pairs, rankings_of
@@ -93,6 +94,8 @@ def dissociation(crossed: Crossed) -> Dissociation:
     >>> dissociation(load_crossed(["assets/runs/patch"])).cells[0].t
     """
     names, cells = crossed.contrasts, []
+    if not all(study.has_truth for study in crossed.runs.values()):
+        raise InputError("A dissociation needs the true difference of every pair; make the studies with pictures.")
     every = list(crossed.runs.values())
     for ranking in (name for name in rankings_of(every[0]) if all(name in rankings_of(study) for study in every)):
         for k in (k for k in ks_of(every[0], ranking) if all(k in ks_of(study, ranking) for study in every)):

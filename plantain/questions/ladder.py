@@ -26,7 +26,7 @@ RUNGS = {
     "place_sided": "… and on the side where it moved?",
     "code": "Does it name body parts alike in the T-pose and out of it?",
     "deformation": "Can the parts of a pose never seen be read off it?",
-    "cause": "Do its values, put into the other run, move the drawn body?",
+    "cause": "Do its values, put into the other run, move it towards the other body?",
 }
 """In their order, each stricter than the one before."""
 _OF_HEADS = ("code", "deformation", "cause")
@@ -127,7 +127,8 @@ def ladder(family: Family, verified: bool = False, n_flips: int = 1000, seed: in
             for name in RUNGS:
                 count, has_p = _count(run, name, scope, only, n_flips, seed), name != "place"
                 if name == "cause" and scope == "attention heads" and weights in family.studies:
-                    count = single_count(family.studies[weights], n_flips, seed, only)
+                    study = family.studies[weights]
+                    count = single_count(study, n_flips, seed, only) if study.has_truth else None
                 n_heads = run.head_map.n_heads(view)
                 if count is None:
                     rungs.append(Rung(name, scope, weights, None, n_heads, None))
