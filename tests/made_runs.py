@@ -4,7 +4,10 @@
 >>> made_run(d)                              # heads that differ by d
 >>> planted(prompts, on_heads({3: 0.2}))     # attention head 3 responds to the contrast of a prompt set
 >>> dense_run(prompts, place={3: 0.2})       # a dense run where attention head 3 shifts where the body moved
+>>> dense_of(pipe, prompts)                  # such a run that counts as one of a pipeline of that architecture
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -152,3 +155,12 @@ def dense_run(
         {name: values.astype(np.float32) for name, values in decoded.items()},
         {"bodies": "made of numbers", "code_level": 0.5, "figures": "made of numbers"},
     )
+
+
+def dense_of(pipe, prompts, **more):
+    """``dense_run`` under the fingerprint of a pipeline of PLANTED's architecture."""
+    from plantain.model.identity import weights_fingerprint  # torch
+
+    dense = dense_run(prompts, **more)
+    known = dense.run.provenance | {"weights_fingerprint": weights_fingerprint(pipe)}
+    return replace(dense, run=replace(dense.run, provenance=known))
