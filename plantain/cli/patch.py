@@ -69,7 +69,7 @@ def _patch(options: argparse.Namespace) -> int:
             "A grafted study is not gone on with, as it takes minutes; leave --resume out, with a new --out."
         )
     with made(out):
-        pipe = load(options, model, untrained, options.weights_seed or 0)
+        pipe = load(options, model, untrained, (options.weights_seed or 0) if untrained else 0)
         pictures, truth, judge = _truth(pipe, dense, ranked_by)
         given: dict[str, Any] = {"size": size, "view": options.view, "beside": beside, "truth": truth}
         if options.draw and judge is None:
