@@ -4,7 +4,11 @@
 >>> made_run(d)                              # heads that differ by d
 >>> planted(prompts, on_heads({3: 0.2}))     # attention head 3 responds to the contrast of a prompt set
 >>> dense_run(prompts, place={3: 0.2})       # a dense run where attention head 3 shifts where the body moved
+>>> patch_study(prompts)                     # a patching study of noise
+>>> dense_of(pipe, prompts)                  # such a run that counts as one of a pipeline of that architecture
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +16,7 @@ from plantain.data.bodies import Bodies
 from plantain.data.dense import READINGS, SCORES, TRUTHS, DenseResult
 from plantain.data.heads import HeadMap
 from plantain.data.interventions import RANKINGS, StudySize, carried_over, plan_interventions
-from plantain.data.patching import PatchStudy
+from plantain.data.patching import DRAWN, MEASURES, PatchStudy
 from plantain.data.pictures import DrawConfig, Pictures
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
@@ -157,7 +161,39 @@ def dense_run(
     )
 
 
-def patch_study(prompts, effects, scores, write, k=(2, 4), weights="trained", sets_from="", seed=0, noise=0.01):
+def dense_of(pipe, prompts, **more):
+    """``dense_run`` under the fingerprint of a pipeline of PLANTED's architecture."""
+    from plantain.model.identity import weights_fingerprint  # torch
+
+    dense = dense_run(prompts, **more)
+    known = dense.run.provenance | {"weights_fingerprint": weights_fingerprint(pipe)}
+    return replace(dense, run=replace(dense.run, provenance=known))
+
+
+def patch_study(prompts, pairs_done=None, seed=0, **more):
+    """A study of PLANTED, planned on ``dense_run``'s rankings, whose values are noise; some rows are drawn."""
+    from plantain.probe.cause import study_folds  # torch
+
+    rng, p = np.random.default_rng([seed, 9]), len(prompts)
+    folds, write = study_folds(prompts), rng.uniform(1, 2, PLANTED.n_heads("head"))
+    scores = [{name: rng.standard_normal(len(write)) for name in RANKINGS} for _ in set(folds)]
+    size = StudySize(k=(2, 4), n_matched=3, n_matched_back=1, n_random=2, n_within=2, steps=(1,))
+    table = plan_interventions(PLANTED, scores, [write] * len(scores), "head", size)
+    n_rows = [len(table.of_pair(int(fold))) for fold in folds[: p if pairs_done is None else pairs_done]]
+    values = rng.standard_normal((sum(n_rows), len(MEASURES))).astype(np.float32)
+    sizes = rng.uniform(1, 2, (2, p, PLANTED.n_runs + PLANTED.n_heads("head"))).astype(np.float32)
+    velocities = rng.uniform(0, 1, (p, 4)).astype(np.float32)
+    score = rng.standard_normal((len(RANKINGS), PLANTED.n_heads("head"))).astype(np.float32)
+    drawn_rows = np.arange(0, len(values), 7, dtype=np.int32) if pairs_done is None else np.zeros(0, np.int32)
+    drawn = rng.random((len(drawn_rows), len(DRAWN))).astype(np.float32)
+    known = {"model": "planted", "weights_fingerprint": "f", "height": 32, "width": 32}
+    return PatchStudy(
+        table, values, sizes, folds, velocities, score, prompts, ProbeConfig(), PLANTED, known | more, View("head"),
+        drawn, drawn_rows, {"truth": "made of numbers"},
+    )  # fmt: skip
+
+
+def moving_study(prompts, effects, scores, write, k=(2, 4), weights="trained", sets_from="", seed=0, noise=0.01):
     """A whole patching study of PLANTED where a set moves the sum of its attention heads' effects, (n_heads,).
 
     ``scores``: by ranking, the same in every fold; ``write``: ‖W_out Δx‖ of every head. With ``sets_from`` its sets are

@@ -33,6 +33,14 @@ def build_odd(seed=0, **sizes):
     return build(replace(ODD, **sizes), seed)
 
 
+def build_planted(seed=0, **sizes):
+    """A random pipeline of the architecture of ``made_runs.PLANTED``: 4 × 4 tokens of an image, 32 of text."""
+    small = {"joint_blocks": 1, "single_blocks": 3, "heads": 4, "head_width": 32, "mlp_ratio": 1.0}
+    pipe = build_odd(seed, **({"rope": (8, 8, 8, 8), "image_size": (32, 32)} | small | sizes))
+    pipe.tokenizer.model_max_length = 32
+    return pipe
+
+
 def draw(pipe, prompts, seed=0, **options):
     """Run the pipeline on texts as a user would, each with the noise of ``seed``; the final latents."""
     generators = [torch.Generator("cpu").manual_seed(seed) for _ in prompts]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_runs import PLANTED, dense_run, patch_study
+from made_runs import PLANTED, dense_run, moving_study
 
 import plantain
 from plantain.data.family import Family, Studies, load_crossed, load_family, load_studies
@@ -31,7 +31,7 @@ def study():
     """Place finds the heads that move, |t| those that do not; all write about alike, movers among the upper half."""
     upper = np.isin(np.arange(N), (*MOVERS, 0, 3, 5, 7))
     scores = {"place": effects(), "t": -effects(), "write": 1 + 0.01 * upper}
-    return patch_study(PROMPTS, effects(), scores, write=np.ones(N), k=(2, 4))
+    return moving_study(PROMPTS, effects(), scores, write=np.ones(N), k=(2, 4))
 
 
 def test_the_mean_of_a_ranking_is_that_of_its_heads_over_all_pairs(study):
@@ -53,7 +53,7 @@ def test_a_ranking_that_finds_what_moves_lies_beyond_its_matched_sets(study):
 
 def test_no_p_is_given_where_nothing_matches():
     size = np.exp(np.linspace(0, 4, N))
-    unlike = patch_study(PROMPTS, effects(), {"write": size, "place": effects()}, write=size, k=(2, 4))
+    unlike = moving_study(PROMPTS, effects(), {"write": size, "place": effects()}, write=size, k=(2, 4))
     assert np.isnan(chosen(unlike, "write", 4).p)
 
 
@@ -72,14 +72,14 @@ def test_single_heads_count_where_they_move_towards_their_own_pair(study):
     count = single_count(study)
     assert tuple(np.flatnonzero(count.t > 3)) == MOVERS
     assert count.set_p[0] < 0.01
-    still = single_count(patch_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,)))
+    still = single_count(moving_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,)))
     assert still.counts[0] <= 1
 
 
 def test_an_answer_has_sentences_tables_columns_and_a_figure(study):
     from plantain.report.figures.cause import draw
 
-    twin = patch_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,), weights="untrained 0")
+    twin = moving_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,), weights="untrained 0")
     found = cause(Studies({"trained": study, "untrained 0": twin}))
     assert f"{len(MOVERS)} of {N}" in found.tables[0].text
     assert "untrained 0 0 of 16" in found.sentences[1]
@@ -119,7 +119,7 @@ def test_the_ladder_counts_cause_where_a_study_lies_beside_the_dense_runs(study,
 
 def test_studies_are_loaded_by_their_weights_and_refused_twice(study, tmp_path):
     study.save(tmp_path / "a")
-    twin = patch_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,), weights="untrained 0")
+    twin = moving_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,), weights="untrained 0")
     twin.save(tmp_path / "b")
     assert list(load_studies([tmp_path]).runs) == ["trained", "untrained 0"]
     study.save(tmp_path / "c")
@@ -133,10 +133,10 @@ def test_two_contrasts_that_move_by_their_own_heads_dissociate(tmp_path):
     setting = replace(PROMPTS, name="setting")
     of_pose, of_setting = {"place": effects()}, {"place": effects((0, 3, 10, 12))}
     made = {
-        "pose": patch_study(PROMPTS, effects(), of_pose, write=np.ones(N), k=(4,)),
-        "setting": patch_study(setting, effects((0, 3, 10, 12)), of_setting, write=np.ones(N), k=(4,)),
-        "crossed": patch_study(setting, effects((0, 3, 10, 12)), of_pose, np.ones(N), (4,), sets_from="dense_pose"),
-        "back": patch_study(PROMPTS, effects(), of_setting, np.ones(N), (4,), sets_from="setting"),
+        "pose": moving_study(PROMPTS, effects(), of_pose, write=np.ones(N), k=(4,)),
+        "setting": moving_study(setting, effects((0, 3, 10, 12)), of_setting, write=np.ones(N), k=(4,)),
+        "crossed": moving_study(setting, effects((0, 3, 10, 12)), of_pose, np.ones(N), (4,), sets_from="dense_pose"),
+        "back": moving_study(PROMPTS, effects(), of_setting, np.ones(N), (4,), sets_from="setting"),
     }
     for name, one in made.items():
         one.save(tmp_path / name)

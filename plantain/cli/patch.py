@@ -58,6 +58,8 @@ def _patch(options: argparse.Namespace) -> int:
     model, untrained = checked_model(options)
     if options.grafted and untrained:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")
+    if options.grafted and (options.draw or options.estimate):
+        raise InputError("--grafted patches single heads alone, in minutes; leave --draw and --estimate out.")
     ranked_by = options.dense or _shipped(model, untrained, options.weights_seed or 0)
     dense = load_dense(ranked_by)
     beside = load_dense(options.beside) if options.beside else None
@@ -70,7 +72,7 @@ def _patch(options: argparse.Namespace) -> int:
             "A grafted study is not gone on with, as it takes minutes; leave --resume out, with a new --out."
         )
     with made(out):
-        pipe = load(options, model, untrained, options.weights_seed or 0)
+        pipe = load(options, model, untrained, (options.weights_seed or 0) if untrained else 0)
         pictures, truth, judge = _truth(pipe, dense, ranked_by)
         given: dict[str, Any] = {"size": size, "view": options.view, "beside": beside, "truth": truth}
         if options.sets_from:

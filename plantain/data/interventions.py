@@ -79,7 +79,8 @@ class Interventions:
                 raise InputError(f"{field.name} of the interventions has another length than runs; make them again.")
         for name, known in _CODED.items():
             values = getattr(self, name)
-            if len(values) and (values.min() < -(name == "ranking") or values.max() >= len(known)):
+            whole = values.dtype.kind in "iu"
+            if not whole or (len(values) and (values.min() < -(name == "ranking") or values.max() >= len(known))):
                 raise InputError(f"{name} of an intervention is a place in a list of {len(known)}; make them again.")
 
     def __len__(self) -> int:
@@ -116,8 +117,11 @@ class Interventions:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, np.ndarray], n_runs: int) -> Interventions:
-        """The way back from ``columns``."""
-        runs = np.unpackbits(columns["runs"], axis=1, count=n_runs).astype(bool)
+        """The way back from ``columns``; raises InputError where the runs are not so many bits."""
+        packed = columns["runs"]
+        if packed.ndim != 2 or packed.shape[1] != -(-n_runs // 8):
+            raise InputError(f"runs of the interventions are {n_runs} bits a row; got bytes of {packed.shape}.")
+        runs = np.unpackbits(packed, axis=1, count=n_runs).astype(bool)
         return cls(**{**columns, "runs": runs})
 
 

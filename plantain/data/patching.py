@@ -206,14 +206,15 @@ def load_study(folder: str | Path) -> PatchStudy:
         view, about, provenance = View(**description["view"]), description["about"], description["provenance"]
         if not isinstance(about, dict) or not isinstance(provenance, dict):
             raise TypeError("about or provenance cannot be")
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, InputError) as error:
         raise InputError(f"{path} is damaged ({error}); restore the folder or make the study again.") from error
     file, tensors = disk.read_tensors(folder, name, digest, disk.PATCH)
     try:
         columns = {key.removeprefix("table."): value for key, value in tensors.items() if key.startswith("table.")}
         arrays = {key: tensors[key] for key in disk.PATCH.tensors if not key.startswith("table.")}
         table = Interventions.from_columns(columns, head_map.n_runs)
-        if table.fold.min(initial=0) < ALL_PAIRS or not np.isfinite(arrays["values"]).all():
+        numbers = (arrays["values"], arrays["sizes"], arrays["velocities"], table.alpha)
+        if table.fold.min(initial=0) < ALL_PAIRS or not all(np.isfinite(of).all() for of in numbers):
             raise ValueError("values that are no numbers")
         return PatchStudy(
             table=table, prompts=prompts, config=config, head_map=head_map, provenance=provenance, view=view,
