@@ -63,7 +63,8 @@ def _dense(options: argparse.Namespace) -> int:
     resume = _resumed(out, options.resume)
     pictures = load_pictures(options.maps, prompts) if options.maps else None
     with made(out):
-        pipe = load(options, model, untrained, options.weights_seed or 0)
+        # Of a graft the seed is that of the blocks drawn anew, in a model that is trained.
+        pipe = load(options, model, untrained, 0 if options.grafted else options.weights_seed or 0)
         pictures = pictures or _pictures(pipe, prompts, config, out)
         result = _read(pipe, prompts, config, pictures, resume, out, options)
     print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)

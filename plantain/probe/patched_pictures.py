@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from plantain.data.interventions import DIRECTIONS, TOKENS, Interventions
+from plantain.data.interventions import DIRECTIONS, KINDS, MAIN, RANKINGS, ROLES, TOKENS, Interventions
 from plantain.data.patching import DRAWN, PatchStudy
 from plantain.data.pictures import DrawConfig
 from plantain.data.prompts import PromptPair
@@ -24,8 +24,8 @@ from plantain.probe.probe import Clock, noise_of, picture_size
 # Patched pictures of a pair drawn at a time, beside A and B.
 _ROWS = 24
 # Which sets are drawn: enough to see what a ranking turns, few enough to draw.
-_K = (4, 8, 15, 30)
-_MATCHED_K, _MATCHED = (8, 15), 4
+_K, _WITHIN_K = (4, 8, 15), (8,)
+_MATCHED_K, _MATCHED = (8, 15), 3
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,14 @@ def drawn_by_default(table: Interventions) -> np.ndarray:
 
     >>> drawn_by_default(study.table)
     """
-    from plantain.data.interventions import MAIN, RANKINGS, ROLES
-
     role = np.array(ROLES)[table.role]
     main = np.isin(table.ranking, [RANKINGS.index(name) for name in MAIN])
     forwards = table.direction == DIRECTIONS.index("sufficiency")
-    chosen = (role == "chosen") & main & np.isin(table.k, _K) & (forwards | (table.k == _MATCHED_K[-1]))
-    within = np.isin(role, ["within high", "within low"]) & np.isin(table.k, _MATCHED_K)
+    chosen = (role == "chosen") & main & np.isin(table.k, _K) & forwards
+    within = np.isin(role, ["within high", "within low"]) & main & np.isin(table.k, _WITHIN_K)
     matched = (role == "matched") & forwards & np.isin(table.k, _MATCHED_K) & (table.draw < _MATCHED)
-    whole = (role == "kind") & (table.tokens == TOKENS.index("image")) & (table.step == 0) & forwards
+    everything = (role == "kind") & (table.draw == KINDS.index("everything"))
+    whole = everything & (table.tokens == TOKENS.index("image")) & (table.step == 0) & forwards
     return np.flatnonzero(chosen | within | matched | whole)
 
 
