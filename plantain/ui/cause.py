@@ -20,7 +20,7 @@ from plantain.ui.html import alert, status
 from plantain.ui.where import chooser, index_of
 
 TITLE = "Cause: does moving a head's values move the body?"
-DONE = "At every denoising step the chosen heads of A's run take B's values at the image tokens, and nothing else of B's."
+DONE = "At every denoising step the chosen heads of A's run take B's values at image tokens; nothing else of B is used."
 FIRST_K = 15
 _NOTHING = '<p class="plantain-muted">Nothing is drawn yet.</p>'
 _REDRAWN: dict[str, Any] = ON_THE_MODEL | {"trigger_mode": "always_last", "api_visibility": "private"}
