@@ -25,11 +25,12 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.load import default_model, load_pipeline
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
-from plantain.model.text import call_arguments, text_mask
+from plantain.model.text import call_arguments, drawing_defaults, text_mask
+from plantain.probe.patched_pictures import default_drawing, draw_patched
 from plantain.probe.probe import Progress, iter_probe
 from plantain.probe.shift import pair_shift
 from plantain.ui import catalog
-from plantain.ui.engine import Engine
+from plantain.ui.engine import Engine, PatchJob
 from plantain.ui.page import HEAD, build_page, theme
 from plantain.ui.tabs import controls
 
@@ -37,6 +38,9 @@ ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 # A 512-pixel forward of Klein 4B takes well under a second on the Space's GPU; the rest is waiting
 # for weights to arrive there. Visitors are admitted by the seconds asked for, so ask for few.
 _START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
+# Of a drawing, whose forwards follow one another. Reckoned, not measured: 3 prompts of 1,536 tokens through 4 billion
+# weights are 37 TFLOP, an eighth of a second at 300 TFLOP/s; more than twice that is asked for.
+_SECONDS_A_DRAWN_PROMPT = 0.1
 
 _load_lock = threading.Lock()
 # A pipeline and the hooks on it serve one caller at a time. The queue alone does not see to that:
@@ -109,10 +113,10 @@ def probe(prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = 
                 result = result if step.result is None else step.result
                 yield replace(step, result=result)
         except gr.Error as error:
-            raise _in_sentences(error) from error
+            raise _in_sentences(error, "Choose fewer noise seeds or fewer pairs.") from error
 
 
-def _in_sentences(error: gr.Error) -> gr.Error:
+def _in_sentences(error: gr.Error, advice: str) -> gr.Error:
     """What ``spaces`` says when it lends no GPU, or when a call on one fails: then it gives a bare class name."""
     said = str(error.message).strip()
     if said.isidentifier():
@@ -120,7 +124,7 @@ def _in_sentences(error: gr.Error) -> gr.Error:
     if not said.endswith((".", "!", "?")):
         said += "."
     if error.title == "ZeroGPU illegal duration":
-        said += " Choose fewer noise seeds or fewer pairs."
+        said += f" {advice}"
     return gr.Error(said, title=error.title, print_exception=False)
 
 
@@ -140,6 +144,45 @@ def shift(pair: PromptPair, config: ProbeConfig) -> np.ndarray:
     pipe = _drawing_pipeline()
     with _use_lock:
         return pair_shift(pipe, pair, config)
+
+
+def patched(job: PatchJob) -> np.ndarray:
+    """A, B and the patched picture: Posebox on a CPU, anything else on the GPU that is there or lent."""
+    if served in EMBEDDED_MODELS:
+        pipe = _drawing_pipeline()
+        with _use_lock:
+            return _patched(pipe, job)
+    try:
+        found = patched_on_gpu(job)
+    except gr.Error as error:
+        raise _in_sentences(error, "This model draws for longer than this Space lends.") from error
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def patched_seconds(job: PatchJob, *args: Any, **kwargs: Any) -> int:
+    steps, guidance = drawing_defaults(pipeline())
+    n_prompts = 3 * steps * (2 if guidance > 1 else 1)
+    return min(300, round(_START_SECONDS + _SECONDS_A_DRAWN_PROMPT * n_prompts))
+
+
+@spaces.GPU(duration=patched_seconds)
+def patched_on_gpu(job: PatchJob) -> np.ndarray | InputError:
+    """The same, pickled on its way back on ZeroGPU; an InputError is returned, as ``probe_on_gpu`` yields it."""
+    try:
+        with _probe_lock:
+            return _patched(pipeline(), job)
+    except InputError as error:
+        return error
+
+
+def _patched(pipe: Any, job: PatchJob) -> np.ndarray:
+    steps, _ = drawing_defaults(pipe)
+    drawing = default_drawing(pipe, job.seed, job.steps_of(steps))
+    drawing = replace(drawing, height=job.size[0], width=job.size[1])
+    side, alpha = np.array([job.side]), np.array([job.alpha])
+    return draw_patched(pipe, job.pair, job.runs[None], side, alpha, drawing)
 
 
 def tokens(prompts: Sequence[str]) -> np.ndarray:
@@ -169,6 +212,8 @@ def build() -> Any:
             gpu_seconds=seconds_of if ON_ZEROGPU else None,
             keep=keep,
             shift=shift if small else None,
+            patched=patched,
+            patched_seconds=patched_seconds if ON_ZEROGPU and not small else None,
         )
     )
 

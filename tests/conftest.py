@@ -22,6 +22,7 @@ OF_ONE_SERVER = (
     "test_crowd",
     "test_where",
     "test_pair_overlay",
+    "test_cause_view",
 )
 OF_THEIR_OWN = ("test_zerogpu", "test_start")
 

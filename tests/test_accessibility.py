@@ -57,6 +57,8 @@ def test_no_tab_keeps_anybody_out(server, browser, tmp_path):
         keeps_nobody_out(page)
         open_tab(page, "Controls")
         page.locator("svg[aria-label*='the lexical sets']").first.wait_for(state="attached", timeout=LOADED)
+        page.get_by_role("button", name="Draw it").click()
+        page.locator("img[alt^='A patched']").wait_for(state="attached", timeout=LOADED)
         keeps_nobody_out(page)
         open_tab(page, "Method")
         keeps_nobody_out(page)

@@ -14,8 +14,10 @@ from spaces.zero.config import get_config
 
 import app
 import plantain
+from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptPair
 from plantain.model.identity import weights_fingerprint
+from plantain.ui.engine import PatchJob
 from plantain.ui.limits import OWN_SIZE
 
 # The emulation runs the real packing of `spaces`, which opens files with O_DIRECT: Linux alone has that flag.
@@ -203,6 +205,24 @@ def test_drawing_and_counting_tokens_need_no_gpu_and_read_true_weights(lending, 
     with pytest.raises(RuntimeError, match=r"^InputError: .* reads at most 96"):
         list(lending.call("tokens", ["zyx " * 120]))
     assert len(lending.scheduler.requests) == asked
+
+
+def test_a_patched_picture_needs_no_gpu_where_posebox_draws_it_and_is_the_same_on_a_lent_one(
+    lending, posebox, monkeypatch
+):
+    monkeypatch.setitem(app.loaded, "pipe", posebox)
+    pair = PromptPair("pair", "a nurse standing in a gym", "a nurse kneeling in a gym")
+    heads = HeadMap.from_transformer(posebox.transformer).runs_of_heads("head")[::2].any(axis=0)
+    job = PatchJob(pair, heads, 0, 1.0, "first third", 3, (128, 128))
+    here, asked = app.patched(job).astype(int), len(lending.scheduler.requests)
+    (there,) = lending.call("patched", job)
+    assert len(lending.scheduler.requests) == asked
+    (lent,) = lending.call("patched_on_gpu", job)
+    seconds = app.patched_seconds(job) * get_config()["duration_factor"]
+    assert int(lending.scheduler.asked("/schedule")[-1]["durationSeconds"]) == round(seconds)
+    for pictures in (there, lent):
+        assert pictures.dtype == np.uint8
+        np.testing.assert_allclose(pictures.astype(int), here, atol=1)
 
 
 # -- what a visitor sees ---------------------------------------------------------------------------

@@ -387,7 +387,7 @@ def main() -> int:
     from plantain.model.identity import weights_fingerprint
 
     app.iter_probe = observed(app.iter_probe)
-    functions = {name: getattr(app, name) for name in ("probe", "draw", "shift", "tokens")}
+    functions = {name: getattr(app, name) for name in ("probe", "draw", "shift", "tokens", "patched", "patched_on_gpu")}
     functions["fingerprint"] = lambda: weights_fingerprint(app.pipeline())
     answer_calls(functions)
     return app.main(sys.argv[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,18 @@ from plantain.posebox.world.render import render
 
 Judge = Callable[[int, int, np.ndarray], np.ndarray]
 """Pair, side that was patched (0: A), picture -> ``DRAWN``, float32 (5,)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a picture of one prompt, patched with another's run, shows."""
+
+    nearest: str  # the pose whose render is nearest, by name
+    turned: bool  # nearer to the donor's render than to its own
+    pose: bool  # the nearest pose is the donor's
+    setting: bool  # the place is the one that was said
+    clothes: bool  # and so are the colours
+    distance: float  # degrees a joint from the donor's pose
 
 
 def rendered_pairs(prompts: PromptSet) -> np.ndarray:
@@ -42,17 +55,25 @@ def judge_patched(prompts: PromptSet) -> Judge:
 
     def verdict(pair: int, side: int, picture: np.ndarray) -> np.ndarray:
         one = prompts.pairs[pair]
-        texts = (one.a, one.b) if side == 0 else (one.b, one.a)
-        own, donor = (read(text).scene for text in texts)
-        found = judge(picture, texts[0], own)
-        off = np.abs(POSES[found.pose].rotations() - donor.skeleton.rotations()).mean()
-        said = {
-            "turned": nearest_of(picture, [own, donor]),
-            "pose": found.pose == donor.pose,
-            "setting": found.right["setting"],
-            "clothes": found.right["clothing"],
-            "distance": off,
-        }
-        return np.array([float(said[name]) for name in DRAWN], np.float32)
+        seen = see(picture, *((one.a, one.b) if side == 0 else (one.b, one.a)))
+        return np.array([float(getattr(seen, name)) for name in DRAWN], np.float32)
 
     return verdict
+
+
+def see(picture: np.ndarray, own_prompt: str, donor_prompt: str) -> Seen:
+    """The same of one picture, in words, with the pose that it is nearest to.
+
+    >>> see(picture, pair.a, pair.b).nearest
+    """
+    own, donor = (read(text).scene for text in (own_prompt, donor_prompt))
+    found = judge(picture, own_prompt, own)
+    off = np.abs(POSES[found.pose].rotations() - donor.skeleton.rotations()).mean()
+    return Seen(
+        nearest=found.pose,
+        turned=nearest_of(picture, [own, donor]) == 1,
+        pose=found.pose == donor.pose,
+        setting=found.right["setting"],
+        clothes=found.right["clothing"],
+        distance=float(off),
+    )

@@ -20,6 +20,30 @@ if TYPE_CHECKING:
     from plantain.probe.probe import Progress
 
 _LOG = logging.getLogger(__name__)
+# Denoising steps at which heads are patched, and where they begin and end as shares of all.
+STEPS = {"all": (0.0, 1.0), "first third": (0.0, 1 / 3), "last third": (2 / 3, 1.0)}
+
+
+@dataclass(frozen=True)
+class PatchJob:
+    """A pair to draw, and once more with some heads' values from the other side's run."""
+
+    pair: PromptPair
+    runs: np.ndarray  # bool, (n_runs,): the heads, as runs of channels
+    side: int  # 0: A takes B's values; 1: B takes A's
+    alpha: float
+    steps: str  # of ``STEPS``
+    seed: int  # of the noise
+    size: tuple[int, int]  # height and width in pixels
+
+    def steps_of(self, n: int) -> tuple[int, ...]:
+        """The patched ones of n denoising steps.
+
+        >>> PatchJob(pair, runs, 0, 1.0, "last third", 0, (128, 128)).steps_of(12)
+        (8, 9, 10, 11)
+        """
+        first, last = (round(n * share) for share in STEPS[self.steps])
+        return tuple(range(first, last))
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,9 @@ class Engine:
     keep: Callable[[ProbeResult], str | None] | None = None  # where a finished run was put; InputError when that fails
     # Of every attention head at every token, (heads, rows, columns), under the noise of the config's first seed.
     shift: Callable[[PromptPair, ProbeConfig], np.ndarray] | None = None  # None where it cannot draw either
+    # A, B and the patched picture, uint8 (3, height, width, 3); where ``draw`` is there, in seconds on a CPU.
+    patched: Callable[[PatchJob], np.ndarray] | None = None
+    patched_seconds: Callable[[PatchJob], int] | None = None  # of a borrowed GPU; None on one's own machine
 
 
 # For events: a pipeline serves one caller at a time, and what needs none is not queued at all.

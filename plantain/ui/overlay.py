@@ -135,8 +135,16 @@ def pair_name(pair: PromptPair, index: int) -> str:
     return f"Pair {index + 1}, {pair.id.replace('-', ' ')}{said}"
 
 
-def pair_choices(pairs: Sequence[PromptPair], pixels: np.ndarray | None, conditions: Sequence[str]) -> str:
-    """The pairs to choose one of: radio buttons that show the B side, a picture of an A side before them."""
+def pair_choices(
+    pairs: Sequence[PromptPair],
+    pixels: np.ndarray | None,
+    conditions: Sequence[str],
+    group: str = "plantain-pair",
+) -> str:
+    """The pairs to choose one of: radio buttons that show the B side, a picture of an A side before them.
+
+    ``group``: of the radio buttons, one name a chooser.
+    """
     shown = []
     for i, pair in enumerate(pairs):
         name = escape(pair_name(pair, i))
@@ -145,7 +153,7 @@ def pair_choices(pairs: Sequence[PromptPair], pixels: np.ndarray | None, conditi
             face = f'<img src="{thumbnail(pixels[i, 1])}" alt="{name}">'
         chosen = " checked" if i == 0 else ""
         shown.append(
-            f'<label title="{name}"><input type="radio" name="plantain-pair" value="{i}" aria-label="{name}"{chosen}>'
+            f'<label title="{name}"><input type="radio" name="{group}" value="{i}" aria-label="{name}"{chosen}>'
             f"{face}</label>"
         )
     first = ""

@@ -40,8 +40,7 @@ def build_page(engine: Engine) -> gr.Blocks:
             with _tab("pair"):
                 typed = pair.build(engine)
             with _tab("controls") as tab:
-                checked = controls.build()
-            tab.select(controls.fill, None, checked, show_progress="hidden", api_visibility="private")
+                controls.build(engine, tab)
             with _tab("method"):
                 gr.Markdown(METHOD.read_text(encoding="utf-8"), elem_classes=["plantain-method"])
         links.connect(page, tabs, copy, link, {"results": shown, "run": live, "pair": typed})

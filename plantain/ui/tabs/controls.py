@@ -15,6 +15,8 @@ from plantain.questions.selectivity import ControlReport, compare
 from plantain.report.register import QUESTIONS
 from plantain.report.section import Section
 from plantain.report.study_tables import section
+from plantain.ui.cause import CauseView
+from plantain.ui.engine import Engine
 from plantain.ui.html import alert, html_table, page_figure, section_html
 
 STUDY = RUNS / "controls"
@@ -27,10 +29,14 @@ WAIT = '<p class="plantain-muted" role="status">Comparing the cached runs head b
 _once = threading.Lock()
 
 
-def build() -> list[Any]:
-    """Lay the tab out; its parts are filled when it is first opened (``fill``)."""
+def build(engine: Engine, tab: gr.Tab) -> None:
+    """Lay the tab out; what takes its time to compare is filled in when it is opened."""
     gr.Markdown(INTRO)
-    return [gr.HTML(WAIT), gr.HTML(""), gr.HTML("")]
+    picture = gr.HTML(WAIT)
+    cause = CauseView(engine)
+    once_opened: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    tab.select(fill, None, [picture, gr.HTML(""), gr.HTML("")], **once_opened)
+    tab.select(cause.fill, None, cause.curves, **once_opened)
 
 
 def fill() -> list[str]:

@@ -1,0 +1,141 @@
+"""*Cause*: heads of one side's run take the other's values as it draws; the picture that comes of it, between both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from plantain.errors import InputError
+from plantain.model.names import EMBEDDED_MODELS
+from plantain.ui import overlay
+from plantain.ui.cause_runs import CauseRuns, cause_runs, curves_html, not_run
+from plantain.ui.cause_view import RANKED_BY, SIDES, Asked, Drawn, caveat, job, look, numbers, pictures, sentence
+from plantain.ui.engine import LATEST, ON_THE_MODEL, STEPS, Engine, what_went_wrong
+from plantain.ui.html import alert, status
+from plantain.ui.where import chooser, index_of
+
+TITLE = "Cause: does moving a head's values move the body?"
+DONE = "At every denoising step the chosen heads of A's run take B's values at image tokens; nothing else of B is used."
+FIRST_K = 15
+_NOTHING = '<p class="plantain-muted">Nothing is drawn yet.</p>'
+_REDRAWN: dict[str, Any] = ON_THE_MODEL | {"trigger_mode": "always_last", "api_visibility": "private"}
+
+Update = dict[Any, Any]
+
+
+class CauseView:
+    """The view's components; what is cached is there from the start, the patched picture on request.
+
+    >>> view = CauseView(engine)
+    >>> tab.select(view.fill, None, view.curves)
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, runs = engine, cause_runs(engine.model)
+        gr.HTML(f'<section class="plantain-page"><h2>{escape(TITLE)}</h2><p>{escape(DONE)}</p></section>')
+        if runs is None:
+            gr.HTML(not_run(engine.model))
+        with gr.Column(visible=runs is not None, min_width=0):
+            self._pairs = chooser(0, "" if runs is None else _choices(runs))
+            self._view = gr.HTML("" if runs is None else pictures(runs, 0))
+            self._status = gr.HTML("", elem_id="plantain-cause-status", elem_classes=["plantain-line"])
+            self._settings(runs)
+            with gr.Accordion("The heads, and what is seen in the pictures, as numbers", open=False):
+                self._numbers = gr.HTML(_NOTHING)
+            gr.HTML("" if runs is None else f'<p class="plantain-prose plantain-muted">{escape(caveat(runs))}</p>')
+        self.curves = gr.HTML("")
+        if runs is not None:
+            self._connect()
+
+    def _settings(self, runs: CauseRuns | None) -> None:
+        known = [] if runs is None else runs.chooser.rankings
+        n_heads = FIRST_K if runs is None else runs.chooser.n_heads
+        with gr.Row():
+            self._k = gr.Slider(
+                1, n_heads, value=min(FIRST_K, n_heads), step=1, label="Attention heads, k", min_width=240
+            )
+            self._alpha = gr.Slider(
+                0, 1, value=1, step=0.05, label="α, from 0: their own values, to 1: the other's", min_width=240
+            )
+        with gr.Row():
+            offered = [(label, name) for name, label in RANKED_BY.items() if name in known]
+            self._ranking = gr.Radio(
+                offered, value=offered[0][1] if offered else None, label="Heads ranked by", scale=2, min_width=280
+            )
+            self._steps = gr.Radio(list(STEPS), value="all", label="Denoising steps", min_width=280)
+            self._direction = gr.Radio(list(SIDES), value=SIDES[0], label="Values of", min_width=200)
+        self._button = gr.Button("Draw it", variant="primary", interactive=self._engine.patched is not None)
+        if cost := "" if runs is None else _cost(self._engine, runs):
+            gr.HTML(f'<p class="plantain-muted">{escape(cost)}</p>', elem_classes=["plantain-line"])
+
+    @property
+    def _asked(self) -> list[Any]:
+        return [self._pairs, self._ranking, self._k, self._alpha, self._steps, self._direction]
+
+    def _connect(self) -> None:
+        shown = [self._view, self._status, self._numbers]
+        self._pairs.change(self._blank, self._pairs, shown, **LATEST)
+        triggers = [self._button.click]
+        if self._engine.draw is not None:  # seconds, on a CPU: it follows the controls
+            choices = [part.input for part in (self._ranking, self._steps, self._direction)]
+            triggers += [self._k.release, self._alpha.release, self._pairs.change, *choices]
+        gr.on(triggers, self._draw, self._asked, shown, show_progress="hidden", **_REDRAWN)
+
+    def fill(self) -> str:
+        """The curves of the cached studies, when the tab is first opened."""
+        return curves_html(self._engine.model)
+
+    def _blank(self, pair: Any) -> tuple[Any, ...]:
+        runs = cause_runs(self._engine.model)
+        if runs is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        return pictures(runs, index_of(pair, len(runs.prompts))), "", _NOTHING
+
+    def _draw(self, pair: Any, *settings: Any) -> Iterator[tuple[Any, ...]]:
+        begun = time.monotonic()
+        try:
+            runs = cause_runs(self._engine.model)
+            if runs is None or self._engine.patched is None:
+                raise InputError("The dense run that ranks the heads is no longer there; open the page again.")
+            asked = Asked.of(runs, pair, *settings)
+            waiting = pictures(runs, asked.pair, waiting="drawing …")
+            yield waiting, status(f"Drawing with {asked.said} …"), _NOTHING
+            drawn = Drawn(asked, self._engine.patched(job(runs, asked)))
+            said = f"Drawn in {time.monotonic() - begun:.1f} s"
+            if self._engine.model in EMBEDDED_MODELS and not runs.run.run.untrained:
+                yield pictures(runs, asked.pair, drawn), status(f"{said}; reading the poses …"), _NOTHING
+                drawn = look(runs, drawn)
+            told = f'<p role="status">{sentence(drawn)} {said}.</p>'
+            yield pictures(runs, asked.pair, drawn), told, numbers(runs, drawn)
+        except Exception as error:
+            yield self._undrawn(pair), alert("Not drawn.", what_went_wrong(error)), _NOTHING
+
+    def _undrawn(self, pair: Any) -> Any:
+        runs = cause_runs(self._engine.model)
+        return gr.skip() if runs is None else pictures(runs, index_of(pair, len(runs.prompts)))
+
+
+@lru_cache(maxsize=2)
+def _choices(runs: CauseRuns) -> str:
+    whole = runs.pictures if runs.pictures is not None and runs.pictures.complete else None
+    pixels = None if whole is None else whole.pixels
+    return overlay.pair_choices(runs.prompts.pairs, pixels, runs.prompts.conditions, "plantain-cause-pair")
+
+
+def _cost(engine: Engine, runs: CauseRuns) -> str:
+    """What a press costs, where it is not seconds on a CPU."""
+    if engine.patched is None or engine.draw is not None:
+        return ""
+    if engine.patched_seconds is None:
+        return (
+            "It draws A, B and the patched picture at the model's own steps on this machine: on a GPU within minutes, "
+            "without one in hours."
+        )
+    asked = Asked.of(runs, 0, runs.chooser.rankings[-1], 1, 1, "all", SIDES[0])
+    seconds = engine.patched_seconds(job(runs, asked))
+    return f"It draws three pictures, and asks for {seconds} seconds of GPU; unused ones are given back."

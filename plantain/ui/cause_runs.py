@@ -1,0 +1,147 @@
+"""What *Cause* shows of a model before anything is drawn: its dense run, its patching studies, their curves."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from plantain.data.chosen import Chooser, same_model
+from plantain.data.dense import DenseResult
+from plantain.data.disk import PATCH
+from plantain.data.patching import PatchStudy, load_study
+from plantain.data.pictures import Pictures
+from plantain.data.prompts import PromptSet
+from plantain.errors import InputError
+from plantain.paths import RUNS
+from plantain.ui import catalog
+from plantain.ui.dense import Dense, dense_beside
+from plantain.ui.html import alert, page_figure
+
+# Made once for everybody, like the controls: whoever comes first waits for it.
+_once = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
+class CauseRuns:
+    """A model's heads in order, what it draws, and the studies of it and its twins."""
+
+    chooser: Chooser
+    pictures: Pictures | None  # its own, drawn from the noise of the dense run
+    studies: tuple[PatchStudy, ...]
+
+    @property
+    def run(self) -> DenseResult:
+        return self.chooser.dense
+
+    @property
+    def prompts(self) -> PromptSet:
+        return self.run.prompts
+
+    @property
+    def seed(self) -> int:
+        """Of the noise that pictures are drawn from."""
+        return self.run.run.config.seed
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a picture."""
+        known = self.run.run.provenance
+        return int(known["height"]), int(known["width"])
+
+    def files(self, pair: int) -> tuple[bytes, bytes] | None:
+        """The kept pictures of A and B, WebP."""
+        if self.pictures is None or self.pictures.n_pairs <= pair:
+            return None
+        return self.pictures.files[2 * pair], self.pictures.files[2 * pair + 1]
+
+
+def cause_runs(model: str) -> CauseRuns | None:
+    """What is saved of a model, of dense_pose first; None where it has no dense run that ranks its heads.
+
+    >>> cause_runs("posebox").chooser.rankings
+    """
+    state = tuple((path, path.stat().st_mtime_ns) for path in _described())
+    found: list[tuple[Dense, str]] = []
+    for key in catalog.entries():
+        try:
+            dense = dense_beside(key)
+        except (InputError, OSError):
+            continue
+        if dense is not None:
+            found += [(dense, weights) for weights, run in dense.family.runs.items() if run.run.model == model]
+    for dense, weights in sorted(found, key=lambda one: one[0].family.trained.prompts.name != "dense_pose"):
+        try:
+            return _together(dense, weights, state)
+        except InputError:
+            continue  # no folds to rank heads on
+    return None
+
+
+def _described() -> list[Path]:
+    """Patching studies, shipped or saved here."""
+    roots = RUNS / "patch", catalog.saved_folder() / "patch"
+    return [path for root in roots for path in sorted(root.glob(f"*/{PATCH.description}"))]
+
+
+@lru_cache(maxsize=8)
+def _together(dense: Dense, weights: str, state: tuple[tuple[Path, int], ...]) -> CauseRuns:
+    run, pictures = dense.run(weights), dense.pictures
+    read = [_study(path.parent, changed) for path, changed in state]
+    studies = [study for study in read if study is not None and study.complete and study.prompts == run.prompts]
+    own = next((study for study in studies if same_model(study, run)), None)
+    if pictures is not None and (
+        pictures.provenance.get("weights_fingerprint") != run.run.provenance.get("weights_fingerprint")
+        or (pictures.config.seed, pictures.config.height, pictures.config.width)
+        != (run.run.config.seed, run.run.provenance["height"], run.run.provenance["width"])
+    ):
+        pictures = None  # another noise or another model would set pictures side by side that do not belong together
+    return CauseRuns(Chooser(run, own), pictures, tuple(studies) if own is not None else ())
+
+
+@lru_cache(maxsize=16)
+def _study(folder: Path, changed: int) -> PatchStudy | None:
+    try:
+        return load_study(folder)
+    except (InputError, OSError):
+        return None  # a damaged folder must not keep the page from opening; the shell names it
+
+
+def not_run(model: str) -> str:
+    """What stands in the place of *Cause* for a model whose heads nothing ranks; HTML."""
+    dense = shlex.join(["python", "-m", "plantain", "dense", "--model", model, "--out", "runs/dense/mine"])
+    patch = shlex.join(["python", "-m", "plantain", "patch", "--model", model, "--dense", "runs/dense/mine"])
+    command = escape(f"{dense} && {patch}")
+    return (
+        f'<section class="plantain-page"><p class="plantain-muted">Nothing ranks the heads of {escape(model)} yet: '
+        "make its dense run, then its patching study.</p>"
+        f'<div class="plantain-command"><pre><code>{command}</code></pre><button type="button" '
+        f'class="plantain-button" data-copy="{command}">Copy the command</button></div></section>'
+    )
+
+
+def curves_html(model: str) -> str:
+    """The studies' curves with their random band; empty where there is no study."""
+    runs = cause_runs(model)
+    if runs is None or not runs.studies:
+        return ""
+    with _once:
+        return _curves(runs)
+
+
+@lru_cache(maxsize=2)
+def _curves(runs: CauseRuns) -> str:
+    names = "plantain.questions.cause", "plantain.report.figures.cause"
+    if any(find_spec(name) is None for name in names):
+        return ""
+    question, figure = map(import_module, names)
+    try:
+        found = question.cause(list(runs.studies))
+    except InputError as error:
+        return alert("The curves are not shown.", error)
+    return f'<section class="plantain-page">{page_figure(lambda w: figure.draw(found, w), *found.tables[:1])}</section>'
