@@ -7,18 +7,18 @@ import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from plantain.data.chosen import Chooser, same_model
 from plantain.data.dense import DenseResult
 from plantain.data.disk import PATCH
+from plantain.data.family import Studies
 from plantain.data.patching import PatchStudy, load_study
 from plantain.data.pictures import Pictures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
 from plantain.paths import RUNS
+from plantain.questions.cause import cause
 from plantain.ui import catalog
 from plantain.ui.dense import Dense, dense_beside
 from plantain.ui.html import alert, page_figure
@@ -136,12 +136,15 @@ def curves_html(model: str) -> str:
 
 @lru_cache(maxsize=2)
 def _curves(runs: CauseRuns) -> str:
-    names = "plantain.questions.cause", "plantain.report.figures.cause"
-    if any(find_spec(name) is None for name in names):
+    studies = {study.weights: study for study in runs.studies if not study.about.get("sets_from")}
+    if "trained" not in studies:
         return ""
-    question, figure = map(import_module, names)
+    from plantain.report.figures.cause import draw  # matplotlib
+
     try:
-        found = question.cause(list(runs.studies))
+        found = cause(Studies(studies))
+        said = "".join(f"<li>{escape(sentence)}</li>" for sentence in found.sentences)
+        figure = page_figure(lambda width: draw(found, None, width), found.tables[0])
     except InputError as error:
         return alert("The curves are not shown.", error)
-    return f'<section class="plantain-page">{page_figure(lambda w: figure.draw(found, w), *found.tables[:1])}</section>'
+    return f'<section class="plantain-page">{figure}<div class="plantain-prose"><ul>{said}</ul></div></section>'
