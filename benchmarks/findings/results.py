@@ -57,7 +57,7 @@ SHORT_RUNGS = {
     "place_sided": "… on the side where it moved?",
     "code": "name body parts alike in any pose?",
     "deformation": "show the parts of a pose never seen?",
-    "cause": "move the drawn body?",
+    "cause": "move the run towards the other body?",
 }
 """The rungs in a few words, for the README."""
 Cells = Sequence[Sequence[str]]
