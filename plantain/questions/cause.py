@@ -22,6 +22,7 @@ from plantain.questions.cause_tables import (
     SHOWN_K,
     blocks_table,
     doses_table,
+    drawn_pairs,
     drawn_share,
     mean_of,
     parts_table,
@@ -140,7 +141,8 @@ class Cause(Answer):
             known = ", ".join(f"{SAID[r]} {100 * v['turned']:.0f} %" for r, v in rows.items() if v)
             if known:
                 told.append(f"k = {k}: {known}")
-        return f"Pictures that turn when the first k heads are patched at every step: {'; '.join(told)}."
+        n = drawn_pairs(self.trained)
+        return f"Pictures of {n} pairs that turn when the first k heads are patched at every step: {'; '.join(told)}."
 
     @property
     def tables(self) -> list[Table]:

@@ -104,7 +104,8 @@ def pictures_table(study: PatchStudy) -> Table:
                     rows.append((f"{SAID[ranking]}, {said}", str(k), *_drawn_cells(one, {})))
     note = (
         "Drawn with the heads patched at every step, the prompt's pass alone. turned: nearer to B's rendered truth "
-        "than to A's; donor's pose: of all poses the nearest; degrees a joint from it."
+        "than to A's; donor's pose: of all poses the nearest; degrees a joint from it. Of "
+        f"{drawn_pairs(study)} of {len(study.prompts)} pairs."
     )
     return Table("What is drawn", note, (header, *rows))
 
@@ -118,6 +119,11 @@ def drawn_share(study: PatchStudy, ranking: str, k: int, role: str = "chosen") -
     values = {name: study.of(numbers, name) for name in DRAWN} if len(numbers) else {}
     known = {name: some[np.isfinite(some)] for name, some in values.items()}
     return {name: float(some.mean()) for name, some in known.items()} if all(map(len, known.values())) and known else {}
+
+
+def drawn_pairs(study: PatchStudy) -> int:
+    """Pairs of which patched pictures were drawn."""
+    return len(np.unique(np.searchsorted(study.starts, study.drawn_rows, side="right")))
 
 
 def mean_of(study: PatchStudy, numbers: np.ndarray, measure: str) -> str:
