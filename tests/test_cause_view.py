@@ -151,7 +151,10 @@ def test_what_is_seen_in_words_is_what_the_judge_counts(runs):
     [
         (seen(nearest="lunge-reach", pose=True, distance=0.0), "nearest to <em>lunge reach</em>, which is B's pose"),
         (seen(), "nearest to <em>T-pose</em>, still A's own pose, 31° a joint from B's"),
-        (seen(nearest="deep-bow"), "nearest to <em>deep bow</em>, neither A's pose nor B's (lunge reach)"),
+        (
+            seen(nearest="deep-bow"),
+            "nearest to <em>deep bow</em>, not A's own pose, 31° a joint from B's (lunge reach)",
+        ),
         (seen(setting=False), "place is no longer as the prompts say"),
         (seen(setting=False, clothes=False), "place and clothes are no longer as the prompts say"),
     ],

@@ -168,19 +168,15 @@ def sentence(drawn: Drawn) -> str:
     patched = drawn.seen[1]
     if patched.pose:
         whose = f"which is {asked.donor}'s pose"
-    elif patched.nearest == own.nearest:
-        whose = f"still {asked.own}'s own pose"
     else:
-        whose = f"neither {asked.own}'s pose nor {asked.donor}'s ({_pose(donor.nearest)})"
-    kept = {(True, True): "place and clothes are still as the prompts say"}.get(
-        (patched.setting, patched.clothes),
-        " and ".join(what for what, right in (("place", patched.setting), ("clothes", patched.clothes)) if not right)
-        + " are no longer as the prompts say",
-    )
-    return (
-        f"{said}: the patched figure is nearest to <em>{escape(_pose(patched.nearest))}</em>, {escape(whose)}, "
-        f"{patched.distance:.0f}° a joint from it{'' if patched.pose else f' ({asked.donor})'}; {kept}."
-    )
+        apart = f"{patched.distance:.0f}° a joint from {asked.donor}'s ({_pose(donor.nearest)})"
+        whose = f"{'still' if patched.nearest == own.nearest else 'not'} {asked.own}'s own pose, {apart}"
+    lost = [what for what, right in (("place", patched.setting), ("clothes", patched.clothes)) if not right]
+    kept = "place and clothes are still as the prompts say"
+    if lost:
+        kept = f"{' and '.join(lost)} {'is' if lost == ['place'] else 'are'} no longer as the prompts say"
+    nearest = escape(_pose(patched.nearest))
+    return f"{said}: the patched figure is nearest to <em>{nearest}</em>, {escape(whose, quote=False)}; {kept}."
 
 
 def numbers(runs: CauseRuns, drawn: Drawn) -> str:
