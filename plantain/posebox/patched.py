@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,12 +68,14 @@ def see(picture: np.ndarray, own_prompt: str, donor_prompt: str) -> Seen:
     """
     own, donor = (read(text).scene for text in (own_prompt, donor_prompt))
     found = judge(picture, own_prompt, own)
+    # Clothes and place are read where the figure stands now, not where it was said to.
+    as_it_stands = found if found.pose == own.pose else judge(picture, own_prompt, replace(own, pose=found.pose))
     off = np.abs(POSES[found.pose].rotations() - donor.skeleton.rotations()).mean()
     return Seen(
         nearest=found.pose,
         turned=nearest_of(picture, [own, donor]) == 1,
         pose=found.pose == donor.pose,
-        setting=found.right["setting"],
-        clothes=found.right["clothing"],
+        setting=as_it_stands.right["setting"],
+        clothes=as_it_stands.right["clothing"],
         distance=float(off),
     )

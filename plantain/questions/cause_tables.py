@@ -118,7 +118,9 @@ def drawn_share(study: PatchStudy, ranking: str, k: int, role: str = "chosen") -
     numbers = study.table.where(role=role, ranking=ranking, k=k, direction="sufficiency")
     values = {name: study.of(numbers, name) for name in DRAWN} if len(numbers) else {}
     known = {name: some[np.isfinite(some)] for name, some in values.items()}
-    return {name: float(some.mean()) for name, some in known.items()} if all(map(len, known.values())) and known else {}
+    if not len(known.get("turned", ())):
+        return {}
+    return {name: float(some.mean()) if len(some) else float("nan") for name, some in known.items()}
 
 
 def drawn_pairs(study: PatchStudy) -> int:
@@ -144,4 +146,4 @@ def _drawn_cells(one: dict[str, float], matched: dict[str, float]) -> tuple[str,
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
+    return "—" if np.isnan(value) else f"{100 * value:.0f} %"
