@@ -17,7 +17,7 @@ from plantain.paths import RUNS
 
 OUT, DENSE = RUNS / "patch", RUNS / "dense"
 # Twins and other contrasts are asked less: whether anything moves at all, and a size or two of sets.
-LESS = ["--k", "8", "15", "--matched", "5"]
+LESS = ["--k", "8", "15", "--matched", "0"]
 STUDIES = {
     "posebox": ["--beside", str(DENSE / "posebox" / "setting"), "--draw"],
     "posebox-grafted": ["--grafted"],
