@@ -95,9 +95,9 @@ def _tables(shown: Section) -> str:
 
 
 def _checks(study: ControlStudy) -> str:
-    """Every question of the register, asked of its shipped run beside the untrained twin."""
+    """Every question of the register, asked of its shipped run beside the untrained twin; *Cause* has its own view."""
     parts = []
-    for question in QUESTIONS.values():
+    for question in (question for question in QUESTIONS.values() if question.name != "cause"):
         if question.of == "study" and question.shown == STUDY:
             found, _ = question.section(study)
         else:
