@@ -122,6 +122,8 @@ def test_studies_are_loaded_by_their_weights_and_refused_twice(study, tmp_path):
     twin = moving_study(PROMPTS, np.zeros(N), {"place": effects()}, write=np.ones(N), k=(2,), weights="untrained 0")
     twin.save(tmp_path / "b")
     assert list(load_studies([tmp_path]).runs) == ["trained", "untrained 0"]
+    told = {"model": "posebox-untrained", "weights_seed": 3}  # as a run of a model drawn anew has it
+    assert replace(twin, provenance=told).weights == "untrained 3"
     study.save(tmp_path / "c")
     with pytest.raises(InputError, match="Two of the patching studies are trained"):
         load_studies([tmp_path])

@@ -230,16 +230,19 @@ def short_ladder() -> str:
         if trained.count is None:
             rows.append([asked, "not run", "not run", "not run", ""])
             continue
-        twins = [r.count or 0 for w, r in rung.items() if w not in ("trained", "grafted")]
-        graft = rung["grafted"].count or 0
-        so = (
-            "learned; a random head in the model shows much of it" if 2 * graft > trained.count else "learned, by heads"
-        )
+        twins = [r.count for w, r in rung.items() if w not in ("trained", "grafted") and r.count is not None]
+        graft = rung["grafted"].count if "grafted" in rung else None
+        so = "learned, by heads"
+        if graft is None:
+            so = "learned"
+        elif 2 * graft > trained.count:
+            so = "learned; a random head in the model shows much of it"
         if max(twins) >= trained.count:
             so = "not learned"
         low, high = min(twins), max(twins)
         span_of = f"{low} to {high}" if low < high else f"{low}"
-        rows.append([asked, f"{trained.count} of {trained.n_heads}", f"{graft}", span_of, so])
+        cells = [f"{trained.count} of {trained.n_heads}", "not run" if graft is None else f"{graft}", span_of]
+        rows.append([asked, *cells, so])
     return grid(rows)
 
 

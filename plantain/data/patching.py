@@ -13,6 +13,7 @@ from plantain.data import disk
 from plantain.data.heads import HeadMap
 from plantain.data.interventions import ALL_PAIRS, RANKINGS, Interventions
 from plantain.data.prompts import PromptSet
+from plantain.data.result import DRAWN_ANEW
 from plantain.data.settings import ProbeConfig
 from plantain.data.view import View
 from plantain.errors import InputError
@@ -115,7 +116,8 @@ class PatchStudy:
     @property
     def weights(self) -> str:
         """ "trained", "grafted", "untrained 0", "permuted 0", …"""
-        kind = str(self.provenance.get("weights", "trained"))
+        drawn_anew = "weights_seed" in self.provenance or self.model in DRAWN_ANEW
+        kind = str(self.provenance.get("weights", "untrained" if drawn_anew else "trained"))
         return kind if kind in ("trained", "grafted") else f"{kind} {self.provenance.get('weights_seed', 0)}"
 
     @property

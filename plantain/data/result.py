@@ -17,7 +17,7 @@ from plantain.errors import InputError, is_number
 
 _STREAMS = ("image", "text", "padding")
 # Embedded models, whose names are nobody else's: their early runs do not tell the seed of their weights.
-_DRAWN_ANEW = ("posebox-untrained", "posebox-permuted", "posebox-random")
+DRAWN_ANEW = ("posebox-untrained", "posebox-permuted", "posebox-random")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ProbeResult:
     @property
     def untrained(self) -> bool:
         """Whether the transformer's weights were drawn anew, as the run's provenance has it."""
-        return "weights_seed" in self.provenance or self.model in _DRAWN_ANEW
+        return "weights_seed" in self.provenance or self.model in DRAWN_ANEW
 
     @property
     def levels(self) -> tuple[float, ...]:
