@@ -191,7 +191,7 @@ def drawn(posebox, tmp_path_factory):
     kind = np.full(2, ROLES.index("kind"), np.int8)
     first = np.full(2, study_folds(prompts)[0], np.int16)
     table = replace(table, runs=np.ones_like(table.runs), role=kind, draw=np.full(2, 3, np.int16), fold=first)
-    size = StudySize(k=(2,), n_matched=3)
+    size = StudySize(k=(2,), n_matched=3, n_matched_back=3, n_within=3)  # what --matched 3 asks
     study = run_patching(
         posebox, dense, rendered_pairs(prompts), size=size, table=table, truth="rendered from the words"
     )
