@@ -220,9 +220,9 @@ def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
     (tmp_path / "ten.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(10)))
     open_tab(page, "Run the probe")
     upload(page, tmp_path / "ten.csv")
-    set_number(page, "Noise seeds", 6)
+    set_number(page, "Noise seeds", 40)  # long enough that a quick machine is not done before a slow browser stops it
     start_probe(page)
-    shows(page, re.compile("Pair [3-9] of 10"), LOADED)
+    shows(page, re.compile("Pair [1-9] of 10"), LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
     page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
