@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -102,7 +102,9 @@ def probe_on_gpu(
         yield progress if news else replace(progress, result=None)
 
 
-def probe(prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = None) -> Iterator[Progress]:
+def probe(
+    prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None = None
+) -> Generator[Progress, None, None]:
     """``iter_probe`` on the borrowed GPU, a batch at a time."""
     result = resume
     with closing(probe_on_gpu(prompts, config, resume)) as steps:

@@ -217,19 +217,19 @@ def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp
 
 
 def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
-    (tmp_path / "ten.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(10)))
+    (tmp_path / "twenty.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(20)))
     open_tab(page, "Run the probe")
-    upload(page, tmp_path / "ten.csv")
-    set_number(page, "Noise seeds", 40)  # long enough that a quick machine is not done before a slow browser stops it
+    upload(page, tmp_path / "twenty.csv")
+    set_number(page, "Noise seeds", 16)  # long enough that a quick machine is not done before a slow browser stops it
     start_probe(page)
-    shows(page, re.compile("Pair [1-9] of 10"), LOADED)
+    shows(page, re.compile("Pair [1-9] of 20"), LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
     page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
     assert page.get_by_role("button", name="Run the probe", exact=True).is_enabled()
     assert page.get_by_role("button", name="Save this run").is_enabled()
     page.get_by_role("button", name="Go on with the rest").click()
-    shows(page, "Done: 10 pairs", LOADED)
+    shows(page, "Done: 20 pairs", LOADED)
     assert page.get_by_role("button", name="Go on with the rest").is_disabled()
 
 

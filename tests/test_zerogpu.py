@@ -111,7 +111,7 @@ def test_the_scheduler_is_asked_for_the_estimated_seconds(space, small_prompts, 
 def test_a_worker_serves_again_whatever_became_of_its_last_call(space, small_prompts, direct):
     before = len(space.calls)
     probe(space, small_prompts)
-    with space.fault("slow"):
+    with space.fault("held"):
         probe(space, small_prompts, take=1)  # a visitor who stops
     assert same(probe(space, small_prompts)[-1].result, direct)
     with space.fault("memory"), pytest.raises(RuntimeError, match="InputError"):
@@ -119,7 +119,7 @@ def test_a_worker_serves_again_whatever_became_of_its_last_call(space, small_pro
     assert same(probe(space, small_prompts)[-1].result, direct)
     calls = space.calls[before:]
     assert [call["forwards"] for call in calls[::2]] == [10, 10, 10]
-    assert calls[1]["forwards"] < 4, "the abandoned run went on"
+    assert calls[1]["forwards"] < 10, "the abandoned run went on"
     assert {call["hooks"] for call in calls} == {0}
     assert len({call["pid"] for call in calls}) == 1, "the worker was not used again"
     assert {release["fail"] for release in space.scheduler.asked("/release")[-5:]} == {"false"}
@@ -285,11 +285,17 @@ def test_a_run_that_fails_half_way_keeps_its_pairs(space, fault, sentence):
 
 def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):
     visitor = space.visitor()
-    with space.fault("slow"):
-        outputs = visitor.press(*RUN, then=lambda: visitor.do("Stop, and keep the pairs done"))
+    with space.fault("held") as let_go:
+
+        def stop() -> None:
+            visitor.do("Stop, and keep the pairs done")
+            let_go()
+
+        name, prompts, upload, seed, _, *rest = RUN
+        outputs = visitor.press(name, prompts, upload, seed, 4, *rest, then=stop, at=f"Pair {zerogpu.HELD_AFTER} of")
     assert "they are kept below" in outputs[0]
     assert controls(outputs) == [True, False, True]
-    assert space.calls[-1]["forwards"] < 7
+    assert space.calls[-1]["forwards"] < 25  # one a pair
     assert space.scheduler.held == set()
 
 

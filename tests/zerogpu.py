@@ -43,6 +43,8 @@ REFUSALS = {
 }
 # Loading torch, diffusers and gradio; generous, since a machine that runs tests is busy.
 _START_SECONDS = 120
+# A forward that is held and never let go goes on after this long, so that a failing test ends.
+_HELD_SECONDS, HELD_AFTER = 60, 4
 _FAULT, _CALLS, _CONTROL = "fault", "calls.jsonl", "control"
 
 
@@ -159,14 +161,21 @@ class Space:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     @contextmanager
-    def fault(self, name: str) -> Iterator[None]:
-        """In workers, meanwhile: "slow" forwards, or at the second one "memory", "code" or "abort"."""
+    def fault(self, name: str) -> Iterator[Callable[[], None]]:
+        """In workers, meanwhile: "held" after ``HELD_AFTER`` forwards, or at the second "memory", "code" or "abort".
+
+        Yields what ends it before the block does.
+        """
         path = self.folder / _FAULT
         path.write_text(name)
+
+        def end() -> None:
+            path.unlink(missing_ok=True)
+
         try:
-            yield
+            yield end
         finally:
-            path.unlink()
+            end()
 
     @property
     def log(self) -> str:
@@ -184,14 +193,14 @@ class Visitor:
         self._components = {component["id"]: component["props"] for component in config["components"]}
         self._events = config["dependencies"]
 
-    def press(self, label: str, *data: Any, then: Callable[[], None] | None = None) -> list[Any]:
-        """Press a button and wait for the end: its last outputs. ``then`` is called once at the first pair's report."""
+    def press(self, label: str, *data: Any, then: Callable[[], None] | None = None, at: str = "") -> list[Any]:
+        """Press a button and wait for the end: its last outputs. ``then`` is called once, when the page says ``at``."""
         body = {"data": list(data), "fn_index": self._event(label)["id"], "session_hash": self._session}
         self._http.post("gradio_api/queue/join", json=body).raise_for_status()
         with self._http.stream("GET", "gradio_api/queue/data", params={"session_hash": self._session}) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
-                if then and message.get("msg") == "process_generating" and "Pair " in str(message["output"]["data"][0]):
+                if then and message.get("msg") == "process_generating" and at in str(message["output"]["data"][0]):
                     then()
                     then = None
                 if message.get("msg") == "process_completed":
@@ -345,8 +354,10 @@ def observed(iter_probe: Callable[..., Iterator[Any]]) -> Callable[..., Iterator
 def _fail(fault: str, n_forwards: int) -> None:
     import torch
 
-    if fault == "slow":
-        time.sleep(0.3)
+    if fault == "held":
+        until = time.monotonic() + _HELD_SECONDS
+        while n_forwards > HELD_AFTER and Path(_FAULT).exists() and time.monotonic() < until:
+            time.sleep(0.05)
     elif fault and n_forwards == 2:
         if fault == "memory":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")

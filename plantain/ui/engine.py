@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,10 @@ class Engine:
     """A model behind functions, so that ``app.py`` may run them on a borrowed GPU."""
 
     model: str  # its name, as ``load_pipeline`` takes it
-    probe: Callable[[PromptSet, ProbeConfig, ProbeResult | None], Iterator[Progress]]  # a partial run is gone on with
+    # A partial run is gone on with; closed, it gives the GPU back.
+    probe: Callable[
+        [PromptSet, ProbeConfig, ProbeResult | None], Generator[Progress, None, None]
+    ]  # a partial run is gone on with
     draw: Callable[[Sequence[str], int], list[Image]] | None  # of prompts and a seed; None where it takes minutes
     tokens: Callable[[Sequence[str]], np.ndarray]  # real ones of each prompt; InputError for a prompt too long
     gpu_seconds: Callable[[PromptSet, ProbeConfig], int] | None = None  # of a borrowed GPU; None on one's own machine

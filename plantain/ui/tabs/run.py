@@ -247,7 +247,8 @@ def _run(
         prompts, config = job()
         engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
         yield {board.status: status("Waiting for the first pairs …")}
-        for progress in engine.probe(prompts, config, resume):
+        steps = engine.probe(prompts, config, resume)
+        for progress in steps:
             if not lent:  # until the new run is sure to start, the last one, perhaps unsaved, stays as it is
                 fresh = {board.state: None, **board.view.given(blank())} if resume is None else {}
                 yield {board.save: gr.Button(interactive=False), **fresh}
@@ -255,6 +256,7 @@ def _run(
             news = progress.result is not result
             result = progress.result
             if stopping.is_set():
+                steps.close()  # before what is done is drawn: a lent GPU goes back now
                 said = _stopped(0 if result is None else result.n_pairs, len(prompts))
                 yield board.end(status(said), result, counting)
                 return
