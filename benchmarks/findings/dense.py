@@ -7,9 +7,9 @@ interrupted one is gone on with. Twins are read against the pictures of the trai
 """
 
 import sys
-from pathlib import Path
 
-from plantain import cli
+from making import make, out_of
+
 from plantain.data.dense import load_dense
 from plantain.data.disk import DENSE
 from plantain.errors import InputError
@@ -41,26 +41,13 @@ def commands() -> list[list[str]]:
     return [["dense", "--model", "posebox", *more] for more in made]
 
 
-def is_made(folder: str) -> bool:
+def is_made(command: list[str]) -> bool:
     """Whether a whole dense run lies there."""
     try:
-        return load_dense(folder).finished
+        return load_dense(out_of(command)).finished
     except InputError:
         return False
 
 
-def main() -> int:
-    for command in commands():
-        out = command[command.index("--out") + 1]
-        if is_made(out):
-            continue
-        print("python -m plantain " + " ".join(command), file=sys.stderr)
-        begun = Path(out, DENSE.description).exists()
-        status = cli.main([*command, "--resume"] if begun else command)
-        if status:
-            return status
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(make(commands(), DENSE.description, is_made))

@@ -7,9 +7,9 @@ interrupted one is gone on with. The dense runs that rank the heads must be ther
 """
 
 import sys
-from pathlib import Path
 
-from plantain import cli
+from making import make, out_of
+
 from plantain.data.disk import PATCH
 from plantain.data.patching import load_study
 from plantain.errors import InputError
@@ -34,27 +34,15 @@ def commands() -> list[list[str]]:
     return [["patch", "--model", "posebox", "--out", str(OUT / name), *more] for name, more in STUDIES.items()]
 
 
-def is_made(folder: str, drawn: bool) -> bool:
+def is_made(command: list[str]) -> bool:
     """Whether a whole study lies there, its pictures drawn where they are wanted."""
     try:
-        study = load_study(folder)
+        study = load_study(out_of(command))
     except InputError:
         return False
-    return study.complete and (not drawn or bool(len(study.drawn_rows)))
-
-
-def main() -> int:
-    for command in commands():
-        out = command[command.index("--out") + 1]
-        if is_made(out, "--draw" in command):
-            continue
-        print("python -m plantain " + " ".join(command), file=sys.stderr)
-        begun = Path(out, PATCH.description).exists()
-        status = cli.main([*command, "--resume"] if begun else command)
-        if status:
-            return status
-    return 0
+    drawn = len(study.about.get("unpatched", {}))
+    return study.complete and ("--draw" not in command or drawn == study.n_pairs)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(make(commands(), PATCH.description, is_made))

@@ -290,7 +290,9 @@ def _matched(
     seed = np.random.SeedSequence([size.seed, k, RANKINGS.index(ranking)]).generate_state(1)[0]
     if not size.n_matched:
         return
-    found = stats.matched_sets(chosen, strata, write, size.n_matched, seed=int(seed))
+    # A head that writes nothing at all has no size to match; it counts as far smaller than any that does.
+    sizes = np.maximum(write, 1e-6 * write[write > 0].min()) if (write > 0).any() else np.ones_like(write)
+    found = stats.matched_sets(chosen, strata, sizes, size.n_matched, seed=int(seed))
     for draw, sets in enumerate(found.sets):
         for fold, some in enumerate(sets):
             same: dict[str, Any] = {"fold": fold, "ranking": ranking, "draw": draw}

@@ -61,6 +61,7 @@ def draw_patched(
 
     ``runs`` (n, n_runs), the set of each picture; ``sides`` (n,), 0 where A takes B's values; ``alphas`` (n,). Patched
     are the steps of the drawing, in the prompt's pass alone; donors are the other side's own drawing, step by step.
+    Without sets, n = 0, A and B alone.
     """
     features, mask = encode(pipe, [pair.a, pair.b]), text_mask(pipe, [pair.a, pair.b])
     noise = noise_of(pipe, drawing.seed, (drawing.height, drawing.width))
@@ -71,7 +72,7 @@ def draw_patched(
     steps = range(drawing.num_inference_steps) if drawing.steps is None else drawing.steps
     forwards = prompt_forwards(steps, drawing.guidance_scale)
     found: list[np.ndarray] = []
-    for at in range(0, len(runs), _ROWS):
+    for at in range(0, max(1, len(runs)), _ROWS):
         some = slice(at, at + _ROWS)
         rows = torch.as_tensor([0, 1, *(int(side) for side in sides[some])])
         patches = [
