@@ -32,7 +32,6 @@ from plantain.probe.shift import pair_shift
 from plantain.ui import catalog
 from plantain.ui.engine import Engine, PatchJob
 from plantain.ui.page import HEAD, build_page, theme
-from plantain.ui.tabs import controls
 
 ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 # A 512-pixel forward of Klein 4B takes well under a second on the Space's GPU; the rest is waiting
@@ -245,7 +244,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # are fetched and a wrong name is told before the page opens, not under the first click.
             pipeline()
         catalog.fetch_in_background()
-        controls.warm_up()
         if ON_ZEROGPU and served in EMBEDDED_MODELS:
             _drawing_pipeline()
         page = build()

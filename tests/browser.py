@@ -1,6 +1,7 @@
 """The real server and a real browser, for every test that clicks through the page."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -100,6 +101,11 @@ def open_tab(page, name):
         page.get_by_role("button", name="More tabs").click()
         tab = page.locator(".overflow-dropdown").get_by_role("button", name=name, exact=True)
     tab.click()
+
+
+def open_drawer(page, name):
+    """Open a closed drawer by the beginning of its title."""
+    page.get_by_role("button", name=re.compile(f"^{re.escape(name)}")).filter(visible=True).first.click()
 
 
 def choose(page, label, option):

@@ -28,7 +28,7 @@ def main():
             page.locator(".plantain-claim").first.evaluate("claim => claim.scrollIntoView()")
             save(page, "page_phone_light")
         with open_page(browser, url, width=375, height=812, dark=True) as page:
-            open_tab(page, "Run the probe")
+            open_tab(page, "Run")
             page.get_by_role("button", name="Run the probe", exact=True).click()
             shows(page, "Done: 25 pairs", LOADED)
             page.locator(".plantain-figure").filter(visible=True).first.evaluate("e => e.scrollIntoView()")

@@ -1,6 +1,6 @@
 """axe-core over every tab, after its main path, on a phone and on a desktop, in light and in dark."""
 
-from browser import FEW_PAIRS, LOADED, open_page, open_tab, shows, upload
+from browser import FEW_PAIRS, LOADED, open_drawer, open_page, open_tab, shows, upload
 
 # Rule ids that gradio's own code breaks, by name, with where; nothing else may be serious or critical.
 CAUSED_BY_GRADIO: dict[str, str] = {}
@@ -44,9 +44,11 @@ def test_no_tab_keeps_anybody_out(server, browser, tmp_path):
         for summary in page.locator("summary").filter(visible=True).all():
             summary.click()
         page.get_by_role("button", name="Reproduce this").filter(visible=True).click()
-        page.get_by_role("button", name="Compare with another run").click()
+        for drawer in ("Numbers", "Every block", "Every head", "Nulls", "How sure", "Compare with"):
+            open_drawer(page, drawer)
+        page.get_by_role("grid").filter(visible=True).first.wait_for()
         keeps_nobody_out(page, ALL)
-        open_tab(page, "Run the probe")
+        open_tab(page, "Run")
         upload(page, tmp_path / "few.csv")
         page.get_by_role("button", name="Run the probe", exact=True).click()
         shows(page, "Done: 5 pairs", LOADED)
@@ -55,8 +57,9 @@ def test_no_tab_keeps_anybody_out(server, browser, tmp_path):
         page.get_by_role("button", name="Probe this pair").click()
         page.locator("img[alt*='draws:']").first.wait_for(state="attached", timeout=LOADED)
         keeps_nobody_out(page)
-        open_tab(page, "Controls")
+        open_tab(page, "Is it pose?")
         page.locator("svg[aria-label*='the lexical sets']").first.wait_for(state="attached", timeout=LOADED)
+        open_drawer(page, "Canonical at all")
         page.get_by_role("button", name="Draw it").click()
         page.locator("img[alt^='A patched']").wait_for(state="attached", timeout=LOADED)
         keeps_nobody_out(page)

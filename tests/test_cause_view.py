@@ -208,7 +208,7 @@ def patched(page):
 
 def test_posebox_draws_on_request_and_again_when_a_control_is_let_go(server, browser):
     with open_page(browser, server[0]) as page:
-        open_tab(page, "Controls")
+        open_tab(page, "Is it pose?")
         patched(page).get_by_text(cause_view.NOT_DRAWN).wait_for()
         page.get_by_role("button", name="Draw it").click()
         said = page.locator("#plantain-cause-status [role=status]").filter(has_text="Drawn in")
@@ -230,6 +230,6 @@ def test_posebox_draws_on_request_and_again_when_a_control_is_let_go(server, bro
 @pytest.mark.parametrize("width", [375, 1280])
 def test_the_page_does_not_scroll_sideways(server, browser, width):
     with open_page(browser, server[0], width=width) as page:
-        open_tab(page, "Controls")
+        open_tab(page, "Is it pose?")
         page.locator(".plantain-cause").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,9 +1,11 @@
 """Links that open the page in a state, and the embedded view, in a real browser."""
 
+import html
+import re
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from browser import open_page, open_tab, shows
+from browser import choose, open_drawer, open_page, open_tab, shows
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
@@ -56,15 +58,19 @@ def test_every_wrong_part_of_a_link_is_a_sentence_and_the_page_still_opens(serve
 def test_a_copied_link_opens_the_same_state(server, browser):
     copied = {}
     with open_page(browser, server[0]) as page:
+        open_drawer(page, "Numbers")
         page.get_by_text("Attention heads: the model's own").first.click()
         shows(page, head_summary("posebox").rows[0][1])
+        page.locator(".plantain-pairs input").nth(6).click()
+        page.locator(".plantain-cells input").nth(31).click()
+        page.locator(".plantain-where [role=status]").filter(has_text="single[5] head 1, trained").wait_for()
         for tab in links.TABS.values():
             open_tab(page, tab)
             if tab == "Your pair":
                 page.get_by_label("Prompt A").fill("A nurse kneeling & waving")
                 page.get_by_label("number input for Noise seeds").filter(visible=True).first.fill("17")
             before = page.locator("#plantain-link").get_attribute("href") if copied else None
-            page.get_by_role("button", name="Copy a link to this view").click()
+            page.get_by_role("button", name="Copy a link").click()
             page.wait_for_function(
                 "before => document.querySelector('#plantain-link')?.getAttribute('href') !== before", arg=before
             )
@@ -79,6 +85,8 @@ def test_a_copied_link_opens_the_same_state(server, browser):
             page.get_by_role("tab", name=tab, exact=True, selected=True).wait_for()
             if tab == "Results":
                 shows(page, head_summary("posebox").rows[0][1])
+                page.locator(".plantain-where [role=status]").filter(has_text="single[5] head 1, trained").wait_for()
+                page.locator(".plantain-pairs input[value='6']:checked").wait_for(state="attached")
             if tab == "Your pair":
                 page.wait_for_function(
                     "a => [...document.querySelectorAll('textarea')].some(t => t.value === a)",
@@ -92,10 +100,10 @@ def test_a_copied_link_opens_the_same_state(server, browser):
 def test_the_embedded_view_fits_its_frame(server, browser, dark):
     with open_page(browser, server[0], "?embed=1", 400, 600, dark) as page:
         page.locator(".plantain-compact h2").wait_for()
-        shows(page, "untrained twin")
+        page.locator(".plantain-two img").first.wait_for()
         for width, height in ((400, 600), (850, 450)):
             page.set_viewport_size({"width": width, "height": height})
-            page.locator(".plantain-compact svg").filter(visible=True).first.wait_for()
+            page.locator(".plantain-compact .plantain-rung").filter(visible=True).nth(2).wait_for()
             page.wait_for_timeout(300)
             assert page.get_by_role("tab").filter(visible=True).count() == 0
             assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -103,9 +111,54 @@ def test_the_embedded_view_fits_its_frame(server, browser, dark):
         assert page.get_by_role("link", name="Open the full page").get_attribute("href").startswith("?run=")
 
 
-def test_an_embedded_link_shows_the_run_it_names_whatever_tab_it_names(server, browser):
-    with open_page(browser, server[0], "?embed=1&tab=pair&run=published", 400, 600) as page:
+def test_an_embedded_link_shows_the_run_it_names(server, browser):
+    with open_page(browser, server[0], "?embed=1&run=published", 400, 600) as page:
         shows(page, "8,263")
+
+
+def test_an_embedded_link_to_a_tab_shows_that_tab(server, browser):
+    with open_page(browser, server[0], "?embed=1&tab=pair&a=A+nurse+kneeling", 400, 600) as page:
+        page.get_by_role("button", name="Probe this pair").wait_for()
+        assert page.get_by_role("tab").filter(visible=True).count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def query(page):
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def test_the_address_follows_and_back_returns(server, browser):
+    with open_page(browser, server[0]) as page:
+        assert urlsplit(page.url).query == ""  # nobody has done anything yet
+        page.locator(".plantain-cells input").nth(4).click()
+        page.wait_for_function("() => new URLSearchParams(location.search).get('head') === 'joint[1] head 1'")
+        open_tab(page, "Your pair")
+        page.wait_for_function("() => new URLSearchParams(location.search).get('tab') === 'pair'")
+        page.go_back()
+        page.get_by_role("tab", name="Results", exact=True, selected=True).wait_for()
+        assert (query(page)["tab"], query(page)["head"]) == ("results", "joint[1] head 1")
+        page.locator(".plantain-where [role=status]").filter(has_text="joint[1] head 1, trained").wait_for()
+        choose(page, "Run", re.compile("^posebox-untrained, dense_pose"))
+        shows(page, "This transformer has learned nothing")
+        assert query(page)["run"] == "shipped/posebox-untrained"
+        page.go_back()
+        shows(page, "Of the same transformer untrained")
+        page.locator(".plantain-where [role=status]").filter(has_text="joint[1] head 1, trained").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("pair=26", "there is no pair '26' in this run; there is 1 to 25"),
+        ("head=single%5B99%5D+head+0", "there is no head 'single[99] head 0' in this run"),
+        ("weights=frozen", "there is no weights 'frozen' in this run"),
+        ("run=published&pair=1", "this run has not been read token by token"),
+    ],
+)
+def test_what_a_link_names_and_the_run_lacks_is_said(asked, sentence):
+    found, problems = links.read({name: values[0] for name, values in parse_qs(asked).items()})
+    assert not {"pair", "head", "weights"} & found.keys()
+    assert sentence in html.unescape("".join(problems))
 
 
 def test_an_embedded_link_to_no_run_says_so(server, browser):

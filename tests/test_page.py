@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import FEW_PAIRS, LOADED, choose, open_page, open_tab, shows, upload
+from browser import FEW_PAIRS, LOADED, choose, open_drawer, open_page, open_tab, shows, upload
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
 from plantain.questions.response import summarise
+from plantain.ui import links
 
 SHIPPED = load_result(RUNS / "posebox")
 TWIN = load_result(RUNS / "posebox-untrained")
 CARD, HEAD = summarise(SHIPPED), summarise(SHIPPED, "head")
 FIRST_VALUE = CARD.rows[0][1]  # such as "269 (52.7%)"
-TABS = ["Results", "Run the probe", "Your pair", "Controls", "Method"]
+TABS = [*links.TABS.values()]
 
 
 @pytest.fixture
@@ -54,11 +55,42 @@ def test_results_are_there_at_first_paint_with_the_twin_beside_them(kept):
     twin = summarise(TWIN)
     shows(kept, f"{CARD.counts[0]} of 510 card heads ({100 * CARD.shares[0]:.1f} %) respond")
     shows(kept, f"{twin.counts[0]} ({100 * twin.shares[0]:.1f} %)")
-    shows(kept, f"do, {twin.ratios[0]:.1f} times what 99 % of sign flips allow")
+    open_drawer(kept, "Numbers")
+    shows(kept, f"The untrained twin's count is {twin.ratios[0]:.1f} times what 99 % of sign flips allow")
     shows(kept, FIRST_VALUE)
 
 
+def test_bodies_come_first_and_open_their_pair(page):
+    """Before the claim, and before anybody has scrolled on a phone."""
+    page.set_viewport_size({"width": 375, "height": 812})
+    body, claim = page.locator(".plantain-bodies img").first, page.locator(".plantain-claim").first
+    assert body.bounding_box()["y"] < claim.bounding_box()["y"] < 812
+    assert body.bounding_box()["y"] < 400
+    button = page.locator(".plantain-bodies button").nth(1)
+    number = int(re.match("Pair ([0-9]+)", button.get_attribute("aria-label"))[1])
+    button.click()
+    page.locator(f".plantain-pairs input[value='{number - 1}']:checked").wait_for(state="attached")
+    text = SHIPPED.prompts.pairs[number - 1].b[:40]
+    page.locator(f".plantain-map[aria-label*='{text}']").first.wait_for()
+
+
+def test_a_rung_opens_and_says_how_it_is_asked(kept):
+    rung = kept.locator(".plantain-rung[data-rung=respond]")
+    rung.locator("summary").click()
+    shows(kept, "The card's statistic: the root mean square of a head's output")
+    assert f"trained {HEAD.counts[0]} (" in rung.inner_text()
+    rung.locator("summary").click()
+
+
+def test_every_head_is_in_a_table_that_is_filled_when_it_is_opened(page):
+    open_drawer(page, "Every head")
+    table = page.get_by_role("grid").filter(visible=True).first
+    table.get_by_text("joint[0] attention 0", exact=True).first.wait_for()
+    shows(page, f"{CARD.t[0]:.2f}".rstrip("0").rstrip("."))
+
+
 def test_the_main_figure_says_its_finding_and_has_its_numbers(kept):
+    open_drawer(kept, "Every block")
     figure = kept.locator(f"svg[role=img][aria-label*='{CARD.counts[0]} of 510']").filter(visible=True).first
     figure.wait_for()
     assert CARD.blocks[0].name in figure.get_attribute("aria-label")
@@ -68,12 +100,14 @@ def test_the_main_figure_says_its_finding_and_has_its_numbers(kept):
 
 def test_the_published_card_can_be_chosen(page):
     choose(page, "Run", re.compile("published figures"))
+    open_drawer(page, "Numbers")
     shows(page, "8,263 (50.6%)")
     shows(page, "per-head data were not released")
     shows(page, "An untrained twin of this model has not been run")
 
 
 def test_counting_attention_heads_changes_the_table(page):
+    open_drawer(page, "Numbers")
     page.get_by_text("Attention heads: the model's own").first.click()
     shows(page, HEAD.rows[0][1])
 
@@ -131,6 +165,7 @@ def test_comparing_with_the_untrained_twin_shows_tables_and_t_maps(page):
 
 
 def test_comparing_with_the_card_counts_alike(page):
+    open_drawer(page, "Numbers")
     page.get_by_text("Attention heads: the model's own").first.click()
     page.get_by_role("button", name="Compare with another run").click()
     choose(page, "Other run", re.compile("published figures"))
@@ -152,7 +187,7 @@ def start_probe(page):
 
 def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(page, server, tmp_path):
     (tmp_path / "long.csv").write_text("a,b\n" + "zyx " * 120 + ",a\nb,c\nd,e\n")
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     shows(page, "25 pairs × 2 prompts = 50 passes through the model")
     start_probe(page)
     shows(page, "Done: 25 pairs", LOADED)
@@ -176,7 +211,7 @@ def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(p
 
 
 def test_what_a_run_will_cost_follows_the_settings_and_comparing_needs_a_run(page):
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     set_number(page, "Noise seeds", 4)
     set_number(page, "Denoising steps", 2)
     shows(page, "× 4 seeds × 2 steps = 400 passes")
@@ -186,7 +221,7 @@ def test_what_a_run_will_cost_follows_the_settings_and_comparing_needs_a_run(pag
 
 
 def test_several_steps_can_be_looked_at_one_by_one(page, few):
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     upload(page, few)
     set_number(page, "Denoising steps", 2)
     start_probe(page)
@@ -209,7 +244,7 @@ def test_several_steps_can_be_looked_at_one_by_one(page, few):
 def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp_path):
     rows = "".join(f"a {who} kneeling,a {who} leaping\n" for who in ("cat", "dog", "fox", "cow"))
     (tmp_path / "four.csv").write_text("a,b\n" + rows)
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     upload(page, tmp_path / "four.csv")
     start_probe(page)
     shows(page, "That is no more than sign flips give", LOADED)
@@ -218,7 +253,7 @@ def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp
 
 def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
     (tmp_path / "twenty.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(20)))
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     upload(page, tmp_path / "twenty.csv")
     set_number(page, "Noise seeds", 8)  # long enough that a quick machine is not done before a slow browser stops it
     start_probe(page)
@@ -234,7 +269,7 @@ def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
 
 
 def test_a_run_stopped_at_once_can_be_run_again(page):
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     set_number(page, "Noise seeds", 16)
     start_probe(page)
     page.get_by_role("button", name="Stop, and keep").click(timeout=LOADED)  # waits until it can be pressed
@@ -256,7 +291,7 @@ def test_a_run_stopped_at_once_can_be_run_again(page):
 )
 def test_a_file_that_will_not_do_is_named_beside_its_field(page, tmp_path, name, content, sentence):
     (tmp_path / name).write_text(content)
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     upload(page, tmp_path / name)
     start_probe(page)
     shows(page, sentence, LOADED)
@@ -323,13 +358,11 @@ def test_a_wrong_prompt_is_named_on_the_page(asked, a, b, sentence):
         ("1.5", "seed must be a whole number from 0 to 9,007,199,254,740,992; got 1.5"),
     ],
 )
-@pytest.mark.parametrize("tab", ["Run the probe", "Your pair"])
+@pytest.mark.parametrize("tab", ["Run", "Your pair"])
 def test_a_wrong_seed_is_named_beside_its_field(asked, tab, value, sentence):
     open_tab(asked, tab)
     asked.get_by_label("First noise seed").filter(visible=True).fill(value)
-    asked.get_by_role(
-        "button", name="Run the probe" if tab == "Run the probe" else "Probe this pair", exact=True
-    ).click()
+    asked.get_by_role("button", name="Run the probe" if tab == "Run" else "Probe this pair", exact=True).click()
     shows(asked, sentence)
     asked.get_by_label("First noise seed").filter(visible=True).fill("0")
 
@@ -345,7 +378,7 @@ def test_markup_in_a_prompt_stays_text(page, tmp_path):
     shows(page, "reads at most 96", LOADED)
     shows(page, "![x](http://evil.invalid")
     (tmp_path / "markup.csv").write_text(f"a,b\n{MARKUP}{'zyx ' * 120},a\nb,c\nd,e\n")
-    open_tab(page, "Run the probe")
+    open_tab(page, "Run")
     upload(page, tmp_path / "markup.csv")
     start_probe(page)
     shows(page, "Not run.", LOADED)
@@ -356,7 +389,7 @@ def test_markup_in_a_prompt_stays_text(page, tmp_path):
 
 
 def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(asked, shipped_comparison):
-    open_tab(asked, "Controls")
+    open_tab(asked, "Is it pose?")
     figure = asked.locator("svg[aria-label*='the lexical sets']").filter(visible=True).first
     figure.wait_for(timeout=LOADED)
     report = shipped_comparison
@@ -364,8 +397,24 @@ def test_the_controls_answer_is_it_pose_in_one_picture_and_in_tables(asked, ship
     shows(asked, f"{own[0]} respond to dense_pose, and {own[1]} and {own[2]} where the transformer has learned nothing")
     for heading in ("Does the pose axis carry over", "At other noise levels", "Canonical at all", "Is it length?"):
         shows(asked, heading)
-    asked.get_by_text("Pose among the lexical sets").filter(visible=True).first.click()
+    open_drawer(asked, "Is it length?")
+    shows(asked, "equal", LOADED)
+    open_drawer(asked, "Every set, as tables")
+    asked.get_by_text("Pose among the lexical sets").filter(visible=True).first.click(timeout=LOADED)
     shows(asked, "mean d²")
+
+
+def test_the_kept_picture_of_the_controls_is_what_the_runs_give(shipped_comparison):
+    """All but its drawing, which no two versions of matplotlib make alike."""
+    from plantain.report.study_tables import section
+    from plantain.ui.tabs import controls
+
+    kept = json.loads(controls.KEPT.read_text(encoding="utf-8"))
+    assert kept["of"] == controls._digest()
+    made = controls._picture(shipped_comparison, section(shipped_comparison))
+    without_drawing = [re.sub("<svg.*?</svg>", "", html, flags=re.DOTALL) for html in (kept["picture"], made)]
+    assert without_drawing[0] == without_drawing[1]
+    assert controls.picture() == kept["picture"]
 
 
 # -- Method, and the page as a whole ---------------------------------------------------------------
@@ -384,7 +433,7 @@ def test_nothing_scrolls_sideways_lies_over_a_field_or_leaves_a_gap_under_the_bu
             open_tab(page, tab)
             page.wait_for_timeout(500)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
-            if tab == "Run the probe":
+            if tab == "Run":
                 fields_have_their_room(page)
 
 

@@ -15,7 +15,7 @@ from plantain.paths import RUNS
 from plantain.questions.place import place_count
 from plantain.report.palette import RUN
 from plantain.report.register import QUESTIONS
-from plantain.ui import dense, overlay, where
+from plantain.ui import dense, ladder, overlay, where
 from plantain.wording import signed
 
 SHIPPED = RUNS / "dense"
@@ -86,7 +86,7 @@ def test_a_sentence_has_the_match_of_this_pair_and_the_place_beside_every_twin(f
     for weights, run in family.runs.items():
         t = signed(place_count(run, "head").t[head], 1).replace("−", "-")
         assert (f"t = {t}" if weights == "untrained 0" else f"{weights} {t}") in said
-    assert said.startswith(f"<strong>{overlay.head_names(twin.head_map)[head]}, untrained 0</strong>")
+    assert said.startswith(f"<strong>{twin.head_map.names('head')[head]}, untrained 0</strong>")
 
 
 def test_both_pictures_are_the_kept_files_under_one_map_and_say_what_is_seen(found):
@@ -112,13 +112,14 @@ def test_cells_are_coloured_by_place_and_dotted_beyond_its_threshold(found):
 
 def test_the_rungs_are_the_questions_own_counts(found):
     _, answer = QUESTIONS["ladder"].section(load_family([SHIPPED]))
-    rows = dense.rung_table(answer).cells[1:]
-    for row, rung in zip(rows, dense.RUNGS, strict=True):
+    rows = ladder.rung_table(answer).cells[1:]
+    for row, rung in zip(rows, ladder.RUNGS, strict=True):
         counts = {weights: found.count for weights, found in answer.of(rung, "attention heads").items()}
         others = [count for weights, count in counts.items() if weights.startswith(("untrained", "permuted"))]
         known = [count for count in others if count is not None]
         wanted = (counts["trained"], counts["grafted"], max(known) if known else None)
-        assert row[1:] == tuple("not run" if count is None else str(count) for count in wanted)
+        shown = ("not run" if count is None else str(count) for count in wanted)
+        assert row[1:] == (*shown, answer.verdict(rung))
 
 
 def test_what_cannot_be_said_stands_beside_it(found):
@@ -176,7 +177,7 @@ def seen(page, text):
 
 
 def test_a_pair_a_head_and_a_twin_are_chosen_by_clicks(page, found):
-    names, best = overlay.head_names(found.family.trained.head_map), found.best
+    names, best = found.family.trained.head_map.names("head"), found.best
     seen(page, f"{names[best]}, trained")
     page.locator(".plantain-pairs input").nth(12).click()
     text = found.family.trained.prompts.pairs[12].b[:40]
@@ -195,7 +196,7 @@ def test_a_pair_a_head_and_a_twin_are_chosen_by_clicks(page, found):
 
 
 def test_everything_is_reached_by_the_keyboard_and_keeps_its_focus(page, found):
-    names = overlay.head_names(found.family.trained.head_map)
+    names = found.family.trained.head_map.names("head")
     page.locator(".plantain-pairs input:checked").focus()
     page.keyboard.press("ArrowRight")
     page.locator(".plantain-map[aria-label*='pink shirt']").first.wait_for()

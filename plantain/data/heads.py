@@ -109,6 +109,17 @@ class HeadMap:
         view = View.of(grouping, part)
         return dict(_head_table(self, view.grouping, view.part, view.kind))
 
+    def names(self, view: View | str = "card") -> list[str]:
+        """What every head of a view is called: "single[6] head 2"; of card heads "single[6] attention 5", "… mlp 17".
+
+        >>> result.head_map.names("head")[0]
+        'joint[0] head 0'
+        """
+        view = View.of(view)
+        table = self.table(view)
+        words = ["head"] * len(table["part"]) if view.grouping == "head" else table["part"].tolist()
+        return [f"{block} {word} {i}" for block, word, i in zip(table["block"], words, table["index"], strict=True)]
+
     def runs_of_heads(self, view: View | str = "head") -> np.ndarray:
         """Which runs each head of a view is made of: bool, (n_heads, n_runs).
 

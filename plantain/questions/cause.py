@@ -39,6 +39,8 @@ from plantain.questions.chosen import (
 )
 from plantain.wording import Table, number, p_value, signed
 
+_CLAIMED = ("write", "t")  # of the two rankings whose pictures differ most
+
 
 @dataclass(frozen=True)
 class Cause(Answer):
@@ -133,6 +135,19 @@ class Cause(Answer):
                 f"writes is taken out (p {'—' if np.isnan(p) else p_value(p)}; scores and effects over the same pairs)."
             )
         return said
+
+    @property
+    def finding(self) -> str:
+        """Which heads turn what is drawn, in a sentence; of a study without pictures its first."""
+        k = max((k for k in SHOWN_K if all(drawn_share(self.trained, r, k) for r in _CLAIMED)), default=0)
+        if not k:
+            return self.sentences[0]
+        n_heads = self.trained.head_map.n_heads(self.trained.view)
+        most, by_t = (100 * drawn_share(self.trained, r, k)["turned"] for r in _CLAIMED)
+        return (
+            f"Given B's values, the {k} heads of {n_heads} that write most turn {most:.0f} % of the pictures to B's "
+            f"pose; the {k} that respond most, by |t|, turn {by_t:.0f} %."
+        )
 
     def _turned(self) -> str:
         told = []

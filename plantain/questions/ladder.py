@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import fisher_exact
 
 from plantain import stats
 from plantain.data.dense import DenseResult
@@ -65,6 +66,31 @@ class Ladder(Answer):
         """One rung's counts, by weights."""
         return {r.weights: r for r in self.rungs if (r.rung, r.scope) == (rung, scope)}
 
+    def verdict(self, rung: str, scope: str = "attention heads") -> str:
+        """What a rung's counts say, in a few words, of which the strictest twin decides.
+
+        >>> ladder(family).verdict("deformation")
+        'beyond every twin'
+
+        A count is beyond a twin's where Fisher's exact test, one-sided, gives p < 0.05. It takes heads for independent,
+        which they are not: a rule for the choice of words, and no test of a model.
+        """
+        found = {w: r for w, r in self.of(rung, scope).items() if r.count is not None}
+        trained, grafted = found.pop("trained", None), found.pop("grafted", None)
+        if trained is None:
+            return "not run"
+        if not found and grafted is None:
+            return "no twin has been run"
+        if any(not _beyond(trained, twin) for twin in found.values()):
+            return "not learned: a twin passes too"
+        if grafted is None:
+            return "beyond the twins; no graft has been run"
+        if not _beyond(trained, grafted):
+            return "the model's, not the head's: a graft passes too"
+        if 2 * (grafted.count or 0) >= (trained.count or 0):
+            return "mostly the model's: a graft has more than half"
+        return "beyond every twin"
+
     @property
     def sentences(self) -> list[str]:
         """Each rung over attention heads: trained beside its strictest twin."""
@@ -102,6 +128,11 @@ class Ladder(Answer):
         """Plain JSON values: model, prompts, and for every rung its rung, scope, weights, count, n_heads and p."""
         rungs = [rung.to_dict() for rung in self.rungs]
         return {"model": self.model, "prompts": self.prompts, "rungs": rungs}
+
+
+def _beyond(trained: Rung, twin: Rung) -> bool:
+    table = [[r.count or 0, r.n_heads - (r.count or 0)] for r in (trained, twin)]
+    return bool(fisher_exact(table, alternative="greater").pvalue < 0.05)
 
 
 def _cell(rung: Rung | None) -> str:

@@ -119,6 +119,16 @@ def load(folder: Path) -> ProbeResult:
     return load_result(folder)
 
 
+def is_untrained(key: str) -> bool:
+    """Whether a run in the list is of a transformer that has learned nothing.
+
+    >>> is_untrained("shipped/posebox-untrained")
+    True
+    """
+    folder = entry(key).folder
+    return folder is not None and load(folder).untrained
+
+
 @_kept(64)
 def counted_in(folder: Path, counting: str, step: int) -> Counted:
     return Counted(load(folder), counting, step)

@@ -147,4 +147,7 @@ def _curves(runs: CauseRuns) -> str:
         figure = page_figure(lambda width: draw(found, None, width), found.tables[0])
     except InputError as error:
         return alert("The curves are not shown.", error)
-    return f'<section class="plantain-page">{figure}<div class="plantain-prose"><ul>{said}</ul></div></section>'
+    return (
+        f'<section class="plantain-page"><p class="plantain-claim">{escape(found.finding)}</p>{figure}<details>'
+        f'<summary>Every figure in words</summary><div class="plantain-prose"><ul>{said}</ul></div></details></section>'
+    )

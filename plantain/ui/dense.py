@@ -1,4 +1,4 @@
-"""Dense runs beside a run of the page: which they are, the ladder that they make, what is said where there are none."""
+"""Dense runs beside a run of the page: which they are, and what is said where there are none."""
 
 from __future__ import annotations
 
@@ -18,18 +18,13 @@ from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import KLEIN
 from plantain.paths import RUNS
-from plantain.questions.ladder import RUNGS, Ladder
+from plantain.questions.decoded import score_count
+from plantain.questions.every_head import SCORES_SHOWN
 from plantain.questions.place import place_count
+from plantain.questions.response import summarise
 from plantain.report.command import is_shipped
-from plantain.report.picture import NARROW
-from plantain.report.register import QUESTIONS
-from plantain.ui import catalog, overlay
-from plantain.ui.html import html_table, page_figure
-from plantain.wording import Table
-
-SCOPE = "attention heads"
-# As the figure numbers them: the sided form belongs to the rung before it.
-_NUMBERED = {name: f"{n}." for n, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)}
+from plantain.ui import catalog
+from plantain.wording import signed
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
@@ -54,6 +49,16 @@ class Dense:
         """Place t of every attention head, by weights."""
         return {weights: place_count(run, "head", n_flips=1).t for weights, run in self.family.runs.items()}
 
+    def beside(self, weights: str) -> list[str]:
+        """What the rungs beside place say of every attention head, in words."""
+        run = self.run(weights)
+        columns = {"response": summarise(run.run, "head", n_flips=1).t}
+        for name, score in SCORES_SHOWN.items():
+            if score in run.decoded:
+                columns[name] = score_count(run, score, n_flips=1).t
+        rows = zip(*columns.values(), strict=True)
+        return [", ".join(f"{n} {signed(float(t), 1)}" for n, t in zip(columns, row, strict=True)) for row in rows]
+
     @property
     def best(self) -> int:
         """The trained model's head of largest place t."""
@@ -61,7 +66,7 @@ class Dense:
 
     @cached_property
     def names(self) -> list[str]:
-        return overlay.head_names(self.family.trained.head_map)
+        return self.family.trained.head_map.names("head")
 
     def run(self, weights: str) -> DenseResult:
         return self.family.runs.get(weights, self.family.trained)
@@ -135,34 +140,3 @@ def not_run(key: str) -> str:
         f'<div class="plantain-command"><pre><code>{command}</code></pre><button type="button" '
         f'class="plantain-button" data-copy="{command}">Copy the command</button></div></section>'
     )
-
-
-@lru_cache(maxsize=4)
-def ladder_html(dense: Dense) -> str:
-    """The ladder's figure, and its rungs as a table."""
-    section, found = QUESTIONS["ladder"].section(dense.family)
-    assert isinstance(found, Ladder)
-    draw = section.draw
-    assert draw is not None
-    return (
-        f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
-        f'<div class="plantain-half">{page_figure(lambda width: draw(NARROW), *section.tables)}'
-        f'<div class="plantain-left">{html_table(rung_table(found))}</div></div></section>'
-    )
-
-
-def rung_table(found: Ladder) -> Table:
-    """Every rung's question with the attention heads of the trained model, of its graft, and the most of another twin.
-
-    >>> html_table(rung_table(ladder(family)))
-    """
-    header, rows = ("rung", "trained", "grafted", "other twins, at most"), []
-    for rung, question in RUNGS.items():
-        by_weights = found.of(rung, SCOPE)
-        counts = {weights: r.count for weights, r in by_weights.items() if r.count is not None}
-        most = max((count for weights, count in counts.items() if weights not in ("trained", "grafted")), default=None)
-        shown = (counts.get("trained"), counts.get("grafted"), most)
-        cells = ("not run" if count is None else f"{count:,}" for count in shown)
-        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), *cells))
-    n_heads = found.of("respond", SCOPE)["trained"].n_heads
-    return Table(f"Attention heads that pass, of {n_heads:,}", "", (header, *rows))

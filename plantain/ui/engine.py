@@ -19,6 +19,8 @@ from plantain.errors import InputError
 if TYPE_CHECKING:
     from plantain.probe.probe import Progress
 
+    Steps = Generator[Progress, None, None]  # of a run, forward by forward; closed, they give a lent GPU back
+
 _LOG = logging.getLogger(__name__)
 # Denoising steps at which heads are patched, and where they begin and end as shares of all.
 STEPS = {"all": (0.0, 1.0), "first third": (0.0, 1 / 3), "last third": (2 / 3, 1.0)}
@@ -51,10 +53,7 @@ class Engine:
     """A model behind functions, so that ``app.py`` may run them on a borrowed GPU."""
 
     model: str  # its name, as ``load_pipeline`` takes it
-    # A partial run is gone on with; closed, it gives the GPU back.
-    probe: Callable[
-        [PromptSet, ProbeConfig, ProbeResult | None], Generator[Progress, None, None]
-    ]  # a partial run is gone on with
+    probe: Callable[[PromptSet, ProbeConfig, ProbeResult | None], Steps]  # a partial run is gone on with
     draw: Callable[[Sequence[str], int], list[Image]] | None  # of prompts and a seed; None where it takes minutes
     tokens: Callable[[Sequence[str]], np.ndarray]  # real ones of each prompt; InputError for a prompt too long
     gpu_seconds: Callable[[PromptSet, ProbeConfig], int] | None = None  # of a borrowed GPU; None on one's own machine

@@ -1,7 +1,6 @@
-"""What a visitor sees first of a run: one claim, bars beside their untrained twin and their null, the card's table."""
+"""What a visitor reads first of a run: its model, one claim; in drawers bars beside twin and null, the card's table."""
 
 from html import escape
-from urllib.parse import quote
 
 from plantain.data.prompts import PromptSet, described, load_prompts
 from plantain.data.result import ProbeResult
@@ -11,7 +10,6 @@ from plantain.questions.counted import Counted, RunWithTwin
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report import notes
 from plantain.ui import catalog
-from plantain.ui.catalog import PUBLISHED
 from plantain.ui.html import html_table
 from plantain.wording import Table, share
 
@@ -33,38 +31,44 @@ PUBLISHED_NOTE = (
 
 
 def headline(both: RunWithTwin) -> str:
-    """The claim and the bars of a run."""
-    return _section(_claim(both), _bars(both) + _about(both.run))
+    """The claim."""
+    return _section(_claim(both))
 
 
-def published_headline(counting: str = "card") -> str:
+def counts(both: RunWithTwin) -> str:
+    """The claim as bars, beside the untrained twin and the null, and what the run is of."""
+    return f'<section class="plantain-page">{bars(both)}{_beyond_flips(both)}{_about(both.run)}</section>'
+
+
+def published_headline() -> str:
     """The same of the published card, of which only the printed figures are known."""
     table = load_published()
-    other = "" if counting == "card" else " It gives card heads only, so the choice of counting does not apply to it."
     claim = (
         f"<strong>{table.counts[0]:,} of {table.n_heads:,} card heads ({_share(table)}) respond</strong> at |t| > 3, "
         f"as published. {NO_TWIN}"
     )
-    bars = _bar_table("Card heads", "FLUX.2 Klein, as published", table)
-    return _section(claim, f'{bars}<p class="plantain-note">{PUBLISHED_NOTE}{other}</p>')
+    return _section(claim)
 
 
-def compact(both: RunWithTwin, figure: str, key: str) -> str:
-    """The embedded view: title, bars, one figure, and where the rest is."""
-    result = both.result
-    title = f"Which heads of {escape(result.model)} respond when a body leaves the T-pose?"
-    if described(result.prompts).role != "pose":
-        title = f"{escape(result.prompts.title or result.prompts.name)}: {escape(result.model)}"
-    about = "Numbers of Posebox, a small stand-in, not of FLUX.2 Klein. " if result.model in EMBEDDED_MODELS else ""
-    missing = "" if both.twin is not None or result.untrained else f"{_missing_twin(result)} "
-    note = f"{about}{missing}To respond to the change is not yet to stand for pose."
-    return _compact(title, _bars(both), note, figure, key)
+def published_counts(counting: str = "card") -> str:
+    other = "" if counting == "card" else " It gives card heads only, so the choice of counting does not apply to it."
+    shown = bar_table("Card heads", "FLUX.2 Klein, as published", load_published())
+    return f'<section class="plantain-page">{shown}<p class="plantain-note">{PUBLISHED_NOTE}{other}</p></section>'
 
 
-def compact_published() -> str:
-    bars = _bar_table("Card heads", "as published", load_published())
-    title = "Which heads of FLUX.2 Klein respond when a body leaves the T-pose?"
-    return _compact(title, bars, f"{NO_TWIN} {PUBLISHED_NOTE}", "", PUBLISHED)
+def badge(model: str) -> str:
+    """A model as a stranger is told of it.
+
+    >>> badge("posebox")
+    """
+    known = {
+        "posebox": "Posebox, a toy model that we trained",
+        "posebox-untrained": "Posebox untrained: its transformer has learned nothing",
+        "posebox-permuted": "Posebox permuted: its transformer's weights are shuffled",
+        "posebox-random": "Posebox random: nothing of it has learned anything",
+        KLEIN: "FLUX.2 Klein base 4B",
+    }
+    return f'<p class="plantain-badge">{escape(known.get(model, model))}</p>'
 
 
 def card_table(table: CardTable, prompts: PromptSet | None = None, twin: CardTable | None = None) -> str:
@@ -114,17 +118,28 @@ def _claim(both: RunWithTwin) -> str:
         )
     said = f"<strong>{count} respond</strong> {what}. "
     if twin is None:
-        return said + _missing_twin(result)
-    ratio, attention = twin.card.ratios[0], both.run.head
-    beyond = "" if ratio is None else f", {ratio:.1f} times what 99 % of sign flips allow"
+        return said + missing_twin(result)
     return (
-        f"{said}With a transformer that has learned nothing, <strong>{twin.card.share}</strong> do{beyond}. The count "
-        f"alone does not tell what was learned. Of the model's own attention heads it is {attention.counts[0]:,} of "
-        f"{attention.n_heads:,}; untrained, {twin.head.counts[0]:,}."
+        f"{said}Of the same transformer untrained, <strong>{twin.card.share}</strong> do. "
+        f"To respond is not yet to know what {'a pose is' if of_pose else 'was meant'}."
     )
 
 
-def _missing_twin(result: ProbeResult) -> str:
+def _beyond_flips(both: RunWithTwin) -> str:
+    twin = both.twin
+    if twin is None or twin.card.ratios[0] is None:
+        return ""
+    return (
+        f'<p class="plantain-prose">The untrained twin\'s count is {twin.card.ratios[0]:.1f} times what 99 % of sign '
+        "flips allow: the null alone does not tell what was learned.</p>"
+    )
+
+
+def missing_twin(result: ProbeResult) -> str:
+    """What is said of a run without its untrained twin.
+
+    >>> missing_twin(result)
+    """
     return NO_SUCH_TWIN if catalog.cached_of(f"{result.model}-untrained") is not None else NO_TWIN
 
 
@@ -142,12 +157,16 @@ def _about(counted: Counted) -> str:
     return "".join(f'<p class="plantain-muted plantain-prose">{line}</p>' for line in lines)
 
 
-def _bars(both: RunWithTwin) -> str:
+def bars(both: RunWithTwin) -> str:
+    """Counts at |t| > 3 of card and attention heads, beside the twin and the null.
+
+    >>> bars(RunWithTwin.of(run, twin))
+    """
     model = both.result.model
     label = "FLUX.2 Klein base 4B" if model == KLEIN else model.rsplit("/", 1)[-1]
     groups = [
-        _bar_table("Card heads", label, both.run.card, both.beside(lambda twin: twin.card)),
-        _bar_table("Attention heads", label, both.run.head, both.beside(lambda twin: twin.head)),
+        bar_table("Card heads", label, both.run.card, both.beside(lambda twin: twin.card)),
+        bar_table("Attention heads", label, both.run.head, both.beside(lambda twin: twin.head)),
     ]
     if model in EMBEDDED_MODELS:
         published = load_published()
@@ -159,30 +178,25 @@ def _bars(both: RunWithTwin) -> str:
     return "".join(groups)
 
 
-def _bar_table(counted: str, label: str, table: CardTable, twin: CardTable | None = None) -> str:
-    bars = [(label, "run", table.counts[0])] + ([("untrained twin", "twin", twin.counts[0])] if twin else [])
+def bar_table(counted: str, label: str, table: CardTable, twin: CardTable | None = None) -> str:
+    """One table's count as a bar, beside its twin's and its null's.
+
+    >>> bar_table("Card heads", "FLUX.2 Klein, as published", load_published())
+    """
+    counts = [(label, "run", table.counts[0])] + ([("untrained twin", "twin", twin.counts[0])] if twin else [])
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         f'<td><span class="plantain-track" aria-hidden="true"><span class="plantain-bar is-{kind}" '
         f'style="width:{100 * count / table.n_heads:.1f}%"></span></span></td>'
         f'<td class="plantain-number">{share(count, table.n_heads)}</td></tr>'
-        for name, kind, count in (*bars, ("99 % of sign flips", "null", table.null_p99[0]))
+        for name, kind, count in (*counts, ("99 % of sign flips", "null", table.null_p99[0]))
     )
     caption = f"{counted} at |t| &gt; 3, of {table.n_heads:,}"
     return f'<table class="plantain-bars"><caption>{caption}</caption><tbody>{body}</tbody></table>'
 
 
-def _section(claim: str, rest: str) -> str:
-    return f'<section class="plantain-page"><p class="plantain-claim">{claim}</p>{rest}</section>'
-
-
-def _compact(title: str, bars: str, note: str, figure: str, key: str) -> str:
-    return (
-        f"<h2>{title}</h2>"
-        f'<div class="plantain-columns"><div>{bars}<p class="plantain-muted">{note} '
-        f'<a href="?run={quote(key)}" target="_blank" rel="noopener">Open the full page</a></p></div>'
-        f"<div>{figure}</div></div>"
-    )
+def _section(claim: str) -> str:
+    return f'<section class="plantain-page"><p class="plantain-claim">{claim}</p></section>'
 
 
 def _share(table: CardTable) -> str:

@@ -11,31 +11,39 @@ import gradio as gr
 from plantain.data.prompts import check_text
 from plantain.errors import InputError
 from plantain.questions.counted import check_counting
-from plantain.ui import catalog
+from plantain.ui import catalog, where
 from plantain.ui.engine import QUIET
 from plantain.ui.html import alert
 from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS
 
-_COPY = (Path(__file__).parent / "copy_link.js").read_text(encoding="utf-8")
 # Tab ids, as links name them, and the labels that the page shows.
-TABS = {"results": "Results", "run": "Run the probe", "pair": "Your pair", "controls": "Controls", "method": "Method"}
+TABS = {"results": "Results", "run": "Run", "pair": "Your pair", "controls": "Is it pose?", "method": "Method"}
 _LISTS = ("run", "other")  # dropdowns of runs
+_FIRST = "card"  # the counting that the page opens with
 
 
-def bar() -> tuple[gr.Button, gr.HTML]:
-    """Lay out the button, and the place where the link is shown."""
-    with gr.Row(elem_classes=["plantain-linkbar"]):
-        copy = gr.Button("Copy a link to this view", size="sm", scale=0, min_width=200, elem_classes=["plantain-full"])
-        shown = gr.HTML("")
-    return copy, shown
+def script() -> str:
+    """What the page's head needs, so that the address follows what is on screen."""
+    source = (Path(__file__).parent / "address.js").read_text(encoding="utf-8")
+    return source.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
+
+
+def button() -> gr.Button:
+    return gr.Button("Copy a link", size="sm", scale=0, min_width=110, elem_classes=["plantain-full"])
 
 
 def connect(
-    page: gr.Blocks, tabs: gr.Tabs, copy: gr.Button, shown: gr.HTML, fields: Mapping[str, dict[str, Any]]
+    page: gr.Blocks,
+    tabs: gr.Tabs,
+    copy: gr.Button,
+    shown: gr.HTML,
+    fields: Mapping[str, dict[str, Any]],
+    drawers: Mapping[str, gr.Accordion],
 ) -> None:
-    """Restore what the address names when the page opens, and make the button write an address.
+    """Restore what the address names when the page opens, keep it up to date, and make the button copy it.
 
-    ``fields``: by tab and by a link's parameter what the link can set, in the order in which copy_link.js takes it.
+    ``fields``: by tab and by a link's parameter what the link can set, in the order in which address.js takes it.
+    ``drawers``: by parameter, that which is opened where a link sets it to other than what the page has.
     """
     linked = [field for of_tab in fields.values() for field in of_tab.values()]
 
@@ -48,11 +56,15 @@ def connect(
         update |= {named[name]: gr.Dropdown(choices=known) for name in _LISTS}
         for name in found.keys() & named.keys():
             update[named[name]] = gr.Dropdown(choices=known, value=found[name]) if name in _LISTS else found[name]
+        update |= {
+            drawer: gr.Accordion(open=True) for name, drawer in drawers.items() if found.get(name, _FIRST) != _FIRST
+        }
         return update
 
-    page.load(opened, None, [shown, tabs, *linked], **QUIET)
-    js = _COPY.replace("__SPACE__", json.dumps(os.environ.get("SPACE_ID", "")))
-    copy.click(None, linked, shown, js=js, **QUIET)
+    page.load(opened, None, [shown, tabs, *drawers.values(), *linked], **QUIET)
+    copy.click(None, linked, shown, js="(...fields) => plantain.copy(...fields)", **QUIET)
+    followed = [tabs.change, *(fields["results"][name].change for name in fields["results"])]
+    gr.on(followed, None, linked, None, js="(...fields) => { plantain.follow(...fields); }", **QUIET)
 
 
 def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -69,12 +81,13 @@ def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         "counting": lambda key: _checked(key, check_counting, key),
         "a": lambda text: _checked(text, check_text, text.strip(), "Prompt A"),
         "b": lambda text: _checked(text, check_text, text.strip(), "Prompt B"),
+        "pair": lambda text: where.place_of(_run(asked), "pair", text),
+        "head": lambda text: where.place_of(_run(asked), "head", text),
+        "weights": lambda text: where.place_of(_run(asked), "weights", text),
         "seed": lambda text: SEED.read(text, "seed"),
         "seeds": lambda text: seeds.read(text, "Noise seeds"),
         "steps": lambda text: STEPS.read(text, "Denoising steps"),
     }
-    if asked.get("embed") == "1":  # the embedded view is of a run: it has no tabs to come back from another
-        del checks["tab"]
     found, problems = {}, []
     for name in [name for name in checks if name in asked]:
         try:
@@ -82,6 +95,12 @@ def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         except (InputError, OSError) as error:
             problems.append(alert(f"The link's {name!r} is not used:", error))
     return found, problems
+
+
+def _run(asked: Mapping[str, str]) -> str:
+    """The run that a link's other words are of; one that is not there is told by its own check."""
+    key = asked.get("run", "")
+    return key if key in catalog.entries() else catalog.default_key()
 
 
 def _tab(key: str) -> str:

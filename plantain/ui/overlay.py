@@ -168,12 +168,6 @@ def pair_choices(
     return f'<fieldset class="plantain-pairs"><legend>{escape(said)}</legend>{first}{"".join(shown)}</fieldset>'
 
 
-def head_names(head_map: HeadMap) -> list[str]:
-    """Names of attention heads, as everywhere: "single[6] head 2"."""
-    table = head_map.table("head")
-    return [f"{block} head {index}" for block, index in zip(table["block"], table["index"], strict=True)]
-
-
 @dataclass(frozen=True)
 class Colouring:
     """What the cells of a choice of heads are coloured by."""
@@ -186,12 +180,13 @@ class Colouring:
     dotted_above: float = math.inf
 
 
-def head_choices(head_map: HeadMap, t: np.ndarray, best: int) -> str:
+def head_choices(head_map: HeadMap, t: np.ndarray, best: int, notes: Sequence[str] = ()) -> str:
     """The attention heads to choose one of: a column a block, a row a head, coloured by place t; a slider under it.
 
     >>> head_choices(run.head_map, place_count(run, "head").t, best=0)
 
-    where.js keeps cells, slider and buttons at one head; ``best`` is the button's that says *strongest*.
+    where.js keeps cells, slider and buttons at one head; ``best`` is the button's that says *strongest*. ``notes``:
+    what else is told of each head that is pointed at.
     """
     passing = f"{int((t > THRESHOLD).sum())} of {len(t)}"
     by = Colouring(
@@ -202,18 +197,18 @@ def head_choices(head_map: HeadMap, t: np.ndarray, best: int) -> str:
         ends=("place t ≤ 0", f"≥ {T_SHOWN:g}"),
         dotted_above=THRESHOLD,
     )
-    return coloured_choices(head_map, t, best, by)
+    return coloured_choices(head_map, t, best, by, notes)
 
 
-def coloured_choices(head_map: HeadMap, values: np.ndarray, best: int, by: Colouring) -> str:
+def coloured_choices(head_map: HeadMap, values: np.ndarray, best: int, by: Colouring, notes: Sequence[str] = ()) -> str:
     """The same, coloured by a value of every head.
 
     >>> coloured_choices(run.head_map, size, best=int(size.argmax()), by=colouring)
     """
     rows, names = head_map.n_attention_heads, head_map.block_names
     cells = []
-    for i, (name, value) in enumerate(zip(head_names(head_map), map(float, values), strict=True)):
-        said = f"{name}, {by.said(value)}"
+    for i, (name, value) in enumerate(zip(head_map.names("head"), map(float, values), strict=True)):
+        said = f"{name}, {by.said(value)}" + (f", {notes[i]}" if notes else "")
         depth = 100 * min(max(value, 0) / (by.full or 1), 1)
         passes = ' class="passes"' if value > by.dotted_above else ""
         cells.append(

@@ -12,3 +12,11 @@ document.addEventListener("click", async (event) => {
   }
   setTimeout(() => { button.textContent = before; }, 2000);
 });
+// A body at the top of *Results* opens its pair in *Where*.
+document.addEventListener("click", (event) => {
+  const body = event.target.closest(".plantain-bodies [data-pair]");
+  if (!body) return;
+  document.querySelectorAll("input[name=plantain-pair]")[Number(body.dataset.pair)]?.click();
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  document.querySelector(".plantain-where")?.scrollIntoView({block: "center", behavior: calm ? "auto" : "smooth"});
+});

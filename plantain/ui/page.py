@@ -14,9 +14,7 @@ from plantain.ui.tabs import controls, pair, results, run
 
 TITLE = "dense-plantain"
 INTRO = """# dense-plantain
-Which heads of FLUX.2 Klein respond when a body leaves the T-pose, how sure can one be, and what else could explain it?
-25 prompt pairs, the same body in a T-pose and in an expressive pose; a paired t for every head, beside its sign-flip
-null and an untrained twin. A head that *responds to* the contrast need not stand for pose.
+Does an image model know what a body pose is? The same body in a T-pose and out of it, head by head.
 """
 METHOD = ROOT / "docs" / "method.md"
 _CSS, _SCRIPT = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
@@ -24,17 +22,19 @@ for _selector, _colours in ((".dark", DARK), (":root", VARIABLES)):
     _CSS = f"{_selector} {{ {' '.join(f'{name}: {value};' for name, value in _colours.items())} }}\n{_CSS}"
 # Not as gradio's ``css``: that is scoped to a container inside the page, where no rule can ask whether the page is
 # embedded.
-HEAD = f"<style>\n{_CSS}</style>\n<script>\n{_SCRIPT}</script>\n"
+HEAD = f"<style>\n{_CSS}</style>\n<script>\n{_SCRIPT}{links.script()}</script>\n"
 
 
 def build_page(engine: Engine) -> gr.Blocks:
     """Assemble the page around a model; nothing is loaded until somebody runs something."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
-        gr.Markdown(INTRO, elem_classes=["plantain-title", "plantain-full"])
-        copy, link = links.bar()
+        with gr.Row(elem_classes=["plantain-top", "plantain-full"]):
+            gr.Markdown(INTRO, elem_classes=["plantain-title"])
+            copy = links.button()
+        link = gr.HTML("", elem_classes=["plantain-linkbar"])
         with gr.Tabs() as tabs:
             with _tab("results"):
-                shown = results.build()
+                shown, drawers = results.build()
             with _tab("run"):
                 live = run.build(engine)
             with _tab("pair"):
@@ -43,7 +43,7 @@ def build_page(engine: Engine) -> gr.Blocks:
                 controls.build(engine, tab)
             with _tab("method"):
                 gr.Markdown(METHOD.read_text(encoding="utf-8"), elem_classes=["plantain-method"])
-        links.connect(page, tabs, copy, link, {"results": shown, "run": live, "pair": typed})
+        links.connect(page, tabs, copy, link, {"results": shown, "run": live, "pair": typed}, drawers)
         api.build(engine)
     return page
 

@@ -50,7 +50,7 @@ class PairMaps:
 
     @cached_property
     def names(self) -> list[str]:
-        return overlay.head_names(self.result.head_map)
+        return self.result.head_map.names("head")
 
     @cached_property
     def sizes(self) -> np.ndarray:

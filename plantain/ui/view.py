@@ -1,5 +1,7 @@
 """The view of one run that several tabs share: claim, figures, tables, how to make it again, files."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 import zipfile
@@ -22,7 +24,7 @@ from plantain.report import notes
 from plantain.report.command import is_shipped, prompts_json, shell_command
 from plantain.report.figures import response as figures
 from plantain.report.picture import NARROW
-from plantain.ui import catalog, headline
+from plantain.ui import catalog, embed, headline
 from plantain.ui.engine import QUIET
 from plantain.ui.html import html_table, page_figure
 
@@ -54,8 +56,10 @@ def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
     return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
 
+DOWNLOADS = "Download: tables, figures, a section for a model card, the run itself"
+_CLASSES = {"compact": "plantain-compact"}
 Values = dict[str, Any]  # what a view shows, by the names in PARTS
-PARTS = ("headline", "overview", "half", "table", "reproduce", "files", "compact")
+PARTS = ("headline", "counts", "table", "overview", "half", "sure", "reproduce", "files", "compact")
 
 
 class RunView:
@@ -64,25 +68,28 @@ class RunView:
     First values travel with the page, so that a cached run is there at first paint. With none the view takes no room.
     """
 
-    def __init__(
-        self, first: Values | None = None, compact: bool = False, under: Callable[[], None] | None = None
-    ) -> None:
-        """``under`` lays out what stands directly under the claim."""
-        first = first or blank()
-        full = ["plantain-full"]
+    def __init__(self, first: Values | None = None, lay_out: Callable[[RunView], None] | None = None) -> None:
+        """``lay_out`` places every one of ``PARTS`` (``place``); by default they stand one under the other."""
+        self._first = first or blank()
         self.parts: dict[str, Any] = {}
-        with gr.Column(visible=bool(first["headline"]), min_width=0) as self.frame:
-            for name in ("headline", "overview", "half", "table"):
-                self.parts[name] = gr.HTML(first[name], elem_classes=full)
-                if under and name == "headline":
-                    under()
-            with gr.Accordion("Reproduce this", open=False, elem_classes=full):
-                self.parts["reproduce"] = gr.HTML(first["reproduce"])
-            title = "Download: tables, figures, a section for a model card, the run itself"
-            with gr.Accordion(title, open=False, elem_classes=full):
-                several: dict[str, Any] = {"file_count": "multiple", "interactive": False}
-                self.parts["files"] = gr.File(first["files"], show_label=False, **several)
-            self.parts["compact"] = gr.HTML(first["compact"], elem_classes=["plantain-compact"], visible=compact)
+        with gr.Column(visible=bool(self._first["headline"]), min_width=0) as self.frame:
+            (lay_out or _one_under_the_other)(self)
+
+    def place(self, *names: str) -> None:
+        """Lay parts out here."""
+        for name in names:
+            first = self._first[name]
+            if name == "files":
+                made: Any = gr.File(first, show_label=False, file_count="multiple", interactive=False)
+            else:
+                made = gr.HTML(first, elem_classes=[_CLASSES.get(name, "plantain-full")])
+            self.parts[name] = made
+
+    def place_tools(self) -> None:
+        """How to make the run again, and its files, each in a drawer."""
+        for name, title in (("reproduce", "Reproduce this"), ("files", DOWNLOADS)):
+            with gr.Accordion(title, open=False, elem_classes=["plantain-full"]):
+                self.place(name)
 
     @property
     def outputs(self) -> list[Any]:
@@ -90,8 +97,13 @@ class RunView:
 
     def given(self, values: Values) -> dict[Any, Any]:
         """What an event with these ``outputs`` returns to show the values; parts not among them stay as they are."""
-        shown = {self.parts[name]: value for name, value in values.items()}
+        shown = {self.parts[name]: value for name, value in values.items() if name in self.parts}
         return shown | {self.frame: gr.Column(visible=bool(values["headline"]))}
+
+
+def _one_under_the_other(view: RunView) -> None:
+    view.place("headline", "counts", "overview", "half", "table", "sure")
+    view.place_tools()
 
 
 def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> Values:
@@ -119,7 +131,7 @@ def show_live(result: ProbeResult, counting: str, with_figure: bool) -> Values:
     provisional = '<p class="plantain-muted">Provisional: the run goes on, and its null is of 200 flips.</p>'
     table = provisional + headline.card_table(both.run.chosen, result.prompts)
     figure = {"overview": _overview(both)} if with_figure else {}
-    return {"headline": headline.headline(both), "table": table} | figure
+    return {"headline": headline.headline(both), "counts": headline.counts(both), "table": table} | figure
 
 
 def blank(said: str = "") -> Values:
@@ -139,12 +151,14 @@ def _values(both: RunWithTwin, key: str, files: list[str]) -> Values:
     small = figures.null_counts(run.curve, twin_curve, NARROW).to_svg("compact")
     return {
         "headline": headline.headline(both),
+        "counts": headline.counts(both),
         "overview": _overview(both),
         "half": f'<div class="plantain-half">{null}{halves}</div>',
-        "table": headline.card_table(run.chosen, both.result.prompts, twin) + _inference(both),
+        "table": headline.card_table(run.chosen, both.result.prompts, twin),
+        "sure": _inference(both),
         "reproduce": _reproduce(both.result),
         "files": files,
-        "compact": headline.compact(both, small, key),
+        "compact": embed.compact(both, small, key),
     }
 
 
@@ -165,20 +179,25 @@ def _overview(both: RunWithTwin) -> str:
     return page_figure(lambda width: figures.overview(summary, heads, "", twin, width), table)
 
 
+_NO_HEADS = '<p class="plantain-muted">Not known: the card\'s data of single heads and pairs were not released.</p>'
+
+
 @lru_cache(maxsize=4)
 def _published(counting: str) -> Values:
     table = load_published()
     target = Path(tempfile.mkdtemp(dir=_downloads()))  # the only one that always stays
     title = "Published: the five blocks the card names"
     return {
-        "headline": headline.published_headline(counting),
+        "headline": headline.published_headline(),
+        "counts": headline.published_counts(counting),
         "overview": page_figure(lambda width: figures.block_maxima(table, title, width), headline.block_table(table)),
-        "half": "",
+        "half": _NO_HEADS,
+        "sure": _NO_HEADS,
         "table": headline.card_table(table),
         "reproduce": "<p>The card's 25 prompts, its resolution, dtype and seed were not published. "
         "<code>docs/your-space.md</code> says how to run our prompts through Klein.</p>",
         "files": [_copied(ASSETS / "published.json", target)],
-        "compact": headline.compact_published(),
+        "compact": embed.compact_published(),
     }
 
 

@@ -16,9 +16,10 @@ from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.ui import catalog, overlay
-from plantain.ui.dense import Dense, dense_beside, ladder_html, not_run
+from plantain.ui.dense import Dense, dense_beside, not_run
 from plantain.ui.engine import LATEST, QUIET
 from plantain.ui.html import alert, html_table
+from plantain.ui.ladder import ladder_html
 from plantain.wording import signed
 
 TITLE = "Where: does a head's shift lie where the body moved?"
@@ -132,8 +133,8 @@ def _said(run: DenseResult, pair: int) -> str:
 # -- the components --------------------------------------------------------------------------------
 
 
-def build(run: gr.Dropdown) -> None:
-    """Lay ladder and *Where* out for the run chosen in ``run``; they follow it."""
+def build(run: gr.Dropdown) -> dict[str, Any]:
+    """Lay ladder and *Where* out for the run chosen in ``run``; they follow it. The fields that a link sets."""
     first = opened(str(run.value))
     ladder = gr.HTML(first["ladder"], elem_classes=["plantain-full"])
     with gr.Column(visible=first["visible"], min_width=0, elem_classes=["plantain-full"]) as frame:
@@ -150,12 +151,12 @@ def build(run: gr.Dropdown) -> None:
         with gr.Accordion("The numbers of this map", open=False):
             numbers = gr.HTML(first["numbers"])
 
-    def follow(key: str) -> dict[Any, Any]:
-        found = opened(key)
+    def follow(key: str, pair: Any, head: Any) -> dict[Any, Any]:
+        found = opened(key, pair, head)
         return {
             ladder: found["ladder"],
             frame: gr.Column(visible=found["visible"]),
-            pairs: gr.HTML(value=0, choices=found["pairs"]),
+            pairs: gr.HTML(value=found["pair"], choices=found["pairs"]),
             weights: gr.Radio(choices=found["weights"], value=found["chosen"]),
             truth: False,
             view: found["view"],
@@ -165,9 +166,10 @@ def build(run: gr.Dropdown) -> None:
         }
 
     chosen: list[Any] = [run, pairs, heads, weights, truth]
-    run.change(follow, run, [ladder, frame, pairs, weights, truth, view, heads, said, numbers], **QUIET)
+    run.change(follow, [run, pairs, heads], [ladder, frame, pairs, weights, truth, view, heads, said, numbers], **QUIET)
     gr.on([part.change for part in chosen[1:]], _show, chosen, [view, numbers], **LATEST)
     weights.change(_recolour, [run, weights], heads, **LATEST)
+    return {"pair": pairs, "head": heads, "weights": weights}
 
 
 def chooser(value: int, choices: str) -> gr.HTML:
@@ -175,9 +177,12 @@ def chooser(value: int, choices: str) -> gr.HTML:
     return gr.HTML(value, html_template="${choices}", js_on_load=_SCRIPT, choices=choices)
 
 
-def opened(key: str) -> dict[str, Any]:
-    """First values of all components for a run: its strongest head in its first pair; hidden where nothing was run."""
-    closed = {"visible": False, "weights": ["trained"], "chosen": "trained", "head": 0}
+def opened(key: str, pair: Any = 0, head: Any = 0) -> dict[str, Any]:
+    """First values of all components for a run: a pair and a head of it; hidden where nothing was run.
+
+    Where both are the first, nobody has chosen any yet: then it is the strongest head.
+    """
+    closed = {"visible": False, "weights": ["trained"], "chosen": "trained", "pair": 0, "head": 0}
     blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "said", "numbers"), "")
     try:
         dense = dense_beside(key)
@@ -186,24 +191,47 @@ def opened(key: str) -> dict[str, Any]:
     except (InputError, OSError):
         return blank  # the run itself cannot be read: its own view says so, once
     try:
-        return blank | _first(dense, key)
+        return blank | _first(dense, key, pair, head)
     except (InputError, OSError) as error:
         return blank | {"ladder": alert("Ladder and Where are not shown.", error)}
 
 
-def _first(dense: Dense, key: str) -> dict[str, Any]:
-    every, folder = list(dense.family.runs), catalog.entry(key).folder
-    untrained = folder is not None and catalog.load(folder).untrained
+def place_of(key: str, name: str, asked: str) -> Any:
+    """What a link sets: "pair" (its number, from 1), "head" (its name) or "weights", as the component has it.
+
+    >>> place_of("shipped/posebox", "head", "single[6] head 2")
+    35
+
+    Raises InputError: nothing of that name in the run's dense runs.
+    """
+    dense = dense_beside(key)
+    if dense is None:
+        raise InputError("this run has not been read token by token.")
+    offered = {
+        "pair": [str(i + 1) for i in range(len(dense.family.trained.prompts))],
+        "head": dense.names,
+        "weights": list(dense.family.runs),
+    }[name]
+    if asked not in offered:
+        raise InputError(f"there is no {name} {asked[:40]!r} in this run; there is {offered[0]} to {offered[-1]}.")
+    return asked if name == "weights" else offered.index(asked)
+
+
+def _first(dense: Dense, key: str, pair: Any, head: Any) -> dict[str, Any]:
+    every, untrained = list(dense.family.runs), catalog.is_untrained(key)
     # Under the claim of a run of the untrained transformer its own maps come first.
     chosen = next((weights for weights in every if untrained and weights.startswith("untrained")), "trained")
-    view, numbers = shown(dense, 0, dense.best, chosen, False)
+    pair, head = index_of(pair, dense.family.trained.n_pairs), index_of(head, len(dense.names))
+    head = head if pair or head else dense.best
+    view, numbers = shown(dense, pair, head, chosen, False)
     return {
         "visible": True,
         "ladder": ladder_html(dense),
         "pairs": _pairs(dense),
         "weights": every,
         "chosen": chosen,
-        "head": dense.best,
+        "pair": pair,
+        "head": head,
         "heads": _heads(dense, chosen),
         "view": view,
         "said": f'<p class="plantain-prose plantain-muted">{escape(caveat(dense))}</p>',
@@ -247,4 +275,6 @@ def _pairs(dense: Dense) -> str:
 @lru_cache(maxsize=32)
 def _heads(dense: Dense, weights: str) -> str:
     run = dense.run(weights)
-    return overlay.head_choices(run.head_map, dense.t.get(weights, dense.t["trained"]), dense.best)
+    return overlay.head_choices(
+        run.head_map, dense.t.get(weights, dense.t["trained"]), dense.best, dense.beside(weights)
+    )

@@ -1,65 +1,124 @@
-"""The Controls tab: is it pose? One picture, then what else it could be, at other noise levels, doses and lengths."""
+"""The tab *Is it pose?*: controls and cause, a picture and a sentence each; everything else in drawers."""
 
-import os
+import hashlib
+import json
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from plantain.data.study import ControlStudy, load_controls
+from plantain.data.study import load_controls
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.selectivity import ControlReport, compare
-from plantain.report.register import QUESTIONS
+from plantain.report.register import QUESTIONS, Question
 from plantain.report.section import Section
 from plantain.report.study_tables import section
 from plantain.ui.cause import CauseView
-from plantain.ui.engine import Engine
+from plantain.ui.engine import QUIET, Engine
 from plantain.ui.html import alert, html_table, page_figure, section_html
 
 STUDY = RUNS / "controls"
-INTRO = """**What else than pose could it be?** Pose, every control, and two transformers with weights drawn anew, on
-the same text features, noise and settings. Posebox's numbers, not FLUX.2 Klein's. The same for any model:
-`python -m plantain controls --model MODEL --out FOLDER`, then `python -m plantain compare FOLDER`.
+KEPT = STUDY / "page.json"
+"""The picture as the page shows it, kept: comparing the shipped runs anew takes ten seconds (``keep``)."""
+INTRO = """**What else than pose could it be?** Pose beside every control, and beside two transformers that have learned
+nothing. Posebox's numbers, not FLUX.2 Klein's.
 """
-WAIT = '<p class="plantain-muted" role="status">Comparing the cached runs head by head; about ten seconds, once …</p>'
-# The comparison is the same for everybody: whoever comes first waits for it, the others get what is there.
+COMMANDS = """For any model: `python -m plantain controls --model MODEL --out FOLDER`, then
+`python -m plantain compare FOLDER`.
+"""
+TABLES = "Every set, as tables"
+# Told elsewhere on the page: the ladder under *Results*, cause in its own view.
+_ELSEWHERE = ("ladder", "cause")
+# A comparison is the same for everybody: whoever comes first waits for it, the others get what is there.
 _once = threading.Lock()
+_FILLING: dict[str, Any] = QUIET | {"show_progress": "full"}
 
 
 def build(engine: Engine, tab: gr.Tab) -> None:
-    """Lay the tab out; what takes its time to compare is filled in when it is opened."""
+    """Lay the tab out; a drawer is filled when it is first opened."""
     gr.Markdown(INTRO)
-    picture = gr.HTML(WAIT)
+    shown = gr.HTML("")
     cause = CauseView(engine)
-    once_opened: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.select(fill, None, [picture, gr.HTML(""), gr.HTML("")], **once_opened)
-    tab.select(cause.fill, None, cause.curves, **once_opened)
+    gr.HTML('<section class="plantain-page"><h2>What else was asked</h2></section>')
+    _drawer(TABLES, tables)
+    for question in QUESTIONS.values():
+        if question.name not in _ELSEWHERE:
+            _drawer(question.title, partial(asked, question.name))
+    gr.Markdown(COMMANDS, elem_classes=["plantain-muted"])
+    tab.select(picture, None, shown, **QUIET)
+    tab.select(cause.fill, None, cause.curves, **QUIET)
 
 
-def fill() -> list[str]:
-    """HTML of the picture, of the tables, and of noise, dose and length; made once, and kept."""
-    with _once:
-        return list(_rendered())
+def _drawer(title: str, fill: Any) -> None:
+    with gr.Accordion(title, open=False) as drawer:
+        drawer.expand(fill, None, gr.HTML(""), **_FILLING)
 
 
-def warm_up() -> None:
-    """On a Space the comparison is made at start, in the background, so that no visitor waits for it."""
-    if os.environ.get("SPACE_ID"):
-        threading.Thread(target=fill, name="compare-controls", daemon=True).start()
+def picture() -> str:
+    """The chart of pose beside its controls under its claim, HTML: as kept, where it is of these runs.
+
+    >>> picture()
+    """
+    try:
+        kept = json.loads(KEPT.read_text(encoding="utf-8"))
+        if kept["of"] == _digest():
+            return str(kept["picture"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none is kept: it is made
+    return _made("picture", lambda: _picture(*_compared()))
+
+
+def keep() -> Path:
+    """Write ``KEPT`` for the shipped runs.
+
+    >>> keep()
+    """
+    made = {"of": _digest(), "picture": _picture(*_compared())}
+    KEPT.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return KEPT
+
+
+def _digest() -> str:
+    """Of which runs: the names of their files carry the digests of what is in them."""
+    names = sorted(str(path.relative_to(STUDY).as_posix()) for path in STUDY.rglob("*.safetensors"))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
-def _rendered() -> tuple[str, str, str]:
-    try:
-        study = load_controls(STUDY)
-        report = compare(study)
-        shown = section(report)
-        return _picture(report, shown), _tables(shown), _checks(study)
-    except (InputError, OSError, LookupError) as error:
-        return alert("Not shown.", error), "", ""
+def _compared() -> tuple[ControlReport, Section]:
+    report = compare(load_controls(STUDY))
+    return report, section(report)
+
+
+def tables() -> str:
+    """Every control beside pose, by family of heads and weights, HTML."""
+    return _made("tables", lambda: _tables(_compared()[1]))
+
+
+def asked(name: str) -> str:
+    """A question of the register, asked of its shipped runs beside the untrained twin, HTML.
+
+    >>> asked("dose")
+    """
+    return _made(name, lambda: _answer(QUESTIONS[name]))
+
+
+_kept: dict[str, str] = {}
+
+
+def _made(name: str, make: Any) -> str:
+    """Made once and kept; what cannot be read is a sentence in its place, and is tried again next time."""
+    with _once:
+        if name not in _kept:
+            try:
+                _kept[name] = make()
+            except (InputError, OSError, LookupError) as error:
+                return alert("Not shown.", error)
+        return _kept[name]
 
 
 def _picture(report: ControlReport, shown: Section) -> str:
@@ -67,7 +126,8 @@ def _picture(report: ControlReport, shown: Section) -> str:
     read = "".join(f"<li>{escape(line)}</li>" for line in shown.sentences)
     return (
         f'<section class="plantain-page"><p class="plantain-claim">{_claim(report)}</p>'
-        f'{page_figure(shown.draw, shown.tables[0])}<div class="plantain-prose"><ul>{read}</ul></div></section>'
+        f"{page_figure(shown.draw, shown.tables[0])}<details><summary>What it says, set by set</summary>"
+        f'<div class="plantain-prose"><ul>{read}</ul></div></details></section>'
     )
 
 
@@ -94,13 +154,9 @@ def _tables(shown: Section) -> str:
     return f'<section class="plantain-page plantain-left">{tables}</section>'
 
 
-def _checks(study: ControlStudy) -> str:
-    """Every question of the register, asked of its shipped run beside the untrained twin; *Cause* has its own view."""
-    parts = []
-    for question in (question for question in QUESTIONS.values() if question.name != "cause"):
-        if question.of == "study" and question.shown == STUDY:
-            found, _ = question.section(study)
-        else:
-            found, _ = question.section(*question.loaded(), brief=True)
-        parts.append(section_html(found))
-    return f'<section class="plantain-page plantain-left">{"".join(parts)}</section>'
+def _answer(question: Question) -> str:
+    if question.of == "study" and question.shown == STUDY:
+        found, _ = question.section(load_controls(STUDY))
+    else:
+        found, _ = question.section(*question.loaded(), brief=True)
+    return f'<section class="plantain-page plantain-left">{section_html(found)}</section>'

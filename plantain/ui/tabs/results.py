@@ -1,40 +1,82 @@
-"""The Results tab: cached runs, without a model and without a GPU."""
+"""The Results tab: cached runs, without a model and a GPU: bodies, a claim, the ladder, *Where*; then drawers."""
 
 from typing import Any
 
 import gradio as gr
 
 from plantain.errors import InputError
+from plantain.model.names import KLEIN
 from plantain.ui import catalog, where
+from plantain.ui.bodies import bodies_html
 from plantain.ui.compare import compare
+from plantain.ui.dense import dense_beside
 from plantain.ui.engine import LOUD, QUIET
+from plantain.ui.headline import badge
+from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
 from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show_cached, step_choices
 
 
-def build() -> dict[str, Any]:
-    """Lay the tab out, with the first run there at first paint; the fields that a link sets."""
+def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
+    """Lay the tab out, with the first run there at first paint; the fields that a link sets, and their drawers."""
     known, first = catalog.choices(), catalog.default_key()
-    with gr.Row(elem_classes=["plantain-full"]):
-        run = gr.Dropdown(known, value=first, label="Run", scale=2, min_width=300)
-        counting = counting_choice(scale=3, min_width=300)
+    with gr.Row(elem_classes=["plantain-full", "plantain-chosen-run"]):
+        run = gr.Dropdown(known, value=first, label="Run", min_width=300)
     steps = _steps(first)
-    step = gr.Radio(steps, value=0, label="Denoising step", visible=len(steps) > 1, elem_classes=["plantain-full"])
-    view = RunView(_shown(first, "card"), compact=True, under=lambda: where.build(run))
-    with gr.Accordion("Compare with another run", open=False, elem_classes=["plantain-full"]):
-        other = gr.Dropdown(known, value=None, label="Other run")
-        comparison = gr.HTML()
+    made: dict[str, Any] = {}
+
+    def lay_out(view: RunView) -> None:
+        made["bodies"] = gr.HTML(_bodies(first), elem_classes=["plantain-full"])
+        view.place("headline")
+        made["where"] = where.build(run)
+        with _drawer("Numbers: the card's table, and what counts as a head") as made["counting drawer"]:
+            made["counting"] = counting_choice()
+            made["step"] = gr.Radio(steps, value=0, label="Denoising step", visible=len(steps) > 1)
+            view.place("counts", "table")
+        with _drawer("Every block: the spread of |t|, and t of every head"):
+            view.place("overview")
+        with _drawer("Every head: a table to sort and to search") as drawer:
+            made["every"] = EveryHead(drawer, run, made["counting"])
+        with _drawer("Nulls and thresholds"):
+            view.place("half")
+        with _drawer("How sure one can be, and by family of heads"):
+            view.place("sure")
+        with _drawer("Compare with another run") as made["other drawer"]:
+            made["other"] = gr.Dropdown(known, value=None, label="Other run")
+            made["comparison"] = gr.HTML()
+        view.place_tools()
+        view.place("compact")
+
+    view = RunView(_shown(first, "card"), lay_out)
+    counting, step, other, comparison = (made[name] for name in ("counting", "step", "other", "comparison"))
 
     def show(key: str, counting: str, step: int) -> dict[Any, Any]:
         return view.given(_shown(key, counting, step))
 
     run.change(_step_choice, run, step, **QUIET)
+    run.change(_bodies, run, made["bodies"], **QUIET)
     gr.on([run.change, counting.change, step.input], show, [run, counting, step], view.outputs, **LOUD)
     changes = [run.change, counting.change, other.change, step.input]
     gr.on(changes, compare, [run, other, counting, step], comparison, **LOUD)
     refresh_on_focus(run)
     refresh_on_focus(other)
-    return {"run": run, "counting": counting, "other": other}
+    drawers = {name: made[f"{name} drawer"] for name in ("counting", "other")}
+    return {"run": run, "counting": counting, "other": other, **made["where"]}, drawers
+
+
+def _drawer(title: str) -> gr.Accordion:
+    return gr.Accordion(title, open=False, elem_classes=["plantain-full"])
+
+
+def _bodies(key: str) -> str:
+    """Whose run it is, and pictures that its model drew; nothing where the run cannot be read."""
+    try:
+        folder, dense = catalog.entry(key).folder, dense_beside(key)
+        model = KLEIN if folder is None else catalog.load(folder).model
+        drawn = "" if dense is None or catalog.is_untrained(key) else bodies_html(dense)
+    except (InputError, OSError):
+        return ""
+    return badge(model) + drawn
 
 
 def _shown(key: str, counting: str, step: int = 0) -> Values:

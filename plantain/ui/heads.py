@@ -1,0 +1,58 @@
+"""Every head of a run as a table that sorts and searches, filled when its drawer is opened."""
+
+from typing import Any
+
+import gradio as gr
+
+from plantain.errors import InputError
+from plantain.questions.every_head import every_head
+from plantain.ui import catalog
+from plantain.ui.dense import dense_beside
+from plantain.ui.engine import LOUD
+from plantain.ui.html import alert
+
+_READ = (
+    "t over pairs throughout; *untrained*: the same head of the twin. *place*: own − others. *code*, *deformation*: "
+    "beyond outline and position. *cause*: the head's values put into the other run. The last three are asked of "
+    "attention heads (choose them as what counts as a head, under *Numbers*). A click on a column sorts."
+)
+
+
+class EveryHead:
+    """The table, in a drawer that is open to it.
+
+    >>> with gr.Accordion("Every head", open=False) as drawer:
+    ...     EveryHead(drawer, run, counting)
+    """
+
+    def __init__(self, drawer: gr.Accordion, run: gr.Dropdown, counting: gr.Radio) -> None:
+        gr.Markdown(_READ, elem_classes=["plantain-prose", "plantain-muted"])
+        self._said = gr.HTML("")
+        self._table = gr.Dataframe(
+            interactive=False, show_search="search", max_height=480, pinned_columns=1, visible=False, show_label=False
+        )
+        self._open = gr.State(False)
+        asked, shown = [run, counting], [self._said, self._table]
+        drawer.expand(self._fill, asked, shown, **LOUD)
+        drawer.expand(lambda: True, None, self._open, **LOUD)
+        drawer.collapse(lambda: False, None, self._open, **LOUD)
+        gr.on([run.change, counting.change], self._follow, [self._open, *asked], shown, **LOUD)
+
+    def _follow(self, is_open: bool, key: str, counting: str) -> Any:
+        return self._fill(key, counting) if is_open else (gr.skip(), gr.skip())
+
+    def _fill(self, key: str, counting: str) -> tuple[str, Any]:
+        try:
+            folder = catalog.entry(key).folder
+            if folder is None:
+                raise InputError("The card's data of single heads were not released; choose another run.")
+            dense = dense_beside(key)
+            weights = "untrained 0" if catalog.is_untrained(key) else "trained"
+            both = catalog.both_in(folder, counting, 0)
+            found = every_head(both, None if dense is None else dense.family, weights)
+        except (InputError, OSError) as error:
+            return alert("Not shown.", error), gr.Dataframe(visible=False)
+        header = ["head", *found.columns]
+        value = {"headers": header, "data": found.rows}
+        kinds: Any = ["str", *["number"] * len(found.columns)]
+        return "", gr.Dataframe(value, datatype=kinds, visible=True)

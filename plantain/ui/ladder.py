@@ -1,0 +1,134 @@
+"""The ladder as the page shows it: a rung a line, trained beside its twins, and what that says; each line opens."""
+
+import shlex
+from functools import lru_cache
+from html import escape
+
+from plantain.model.names import EMBEDDED_MODELS, KLEIN
+from plantain.questions.ladder import RUNGS, Ladder, Rung
+from plantain.questions.response import load_published
+from plantain.report.register import QUESTIONS
+from plantain.report.section import Section
+from plantain.ui.dense import Dense
+from plantain.ui.html import page_figure
+from plantain.wording import Table, p_value, share
+
+SCOPE = "attention heads"
+# As the figure numbers them: the sided form belongs to the rung before it.
+_NUMBERED = {name: str(n) for n, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)}
+_ASKED = {
+    "respond": "The card's statistic: the root mean square of a head's output over all tokens, B − A, as a paired t "
+    "over the pairs. It passes at |t| > 3.",
+    "place": "Where on the picture a head's output shifts, correlated with where this pair's body moved, less the same "
+    "with the other pairs' maps. It passes at t > 3 over the pairs.",
+    "place_sided": "The same, less the match with this pair's map mirrored: is left told from right? t > 3.",
+    "code": "Which part of the body lies where (head, arms, legs …), read off the head on canonical figures and then "
+    "on expressive ones, beyond what outline and position tell. t > 3.",
+    "deformation": "The same for poses that the decoder has never seen, beyond outline and position. t > 3.",
+    "cause": "B's values put into A's run, one head at a time: does the prediction move towards this pair's other "
+    "picture, more than towards other pairs'? t > 3.",
+}
+
+
+@lru_cache(maxsize=4)
+def _asked_of(dense: Dense) -> tuple[Section, Ladder]:
+    section, found = QUESTIONS["ladder"].section(dense.family)
+    assert isinstance(found, Ladder)
+    return section, found
+
+
+def rungs_html(dense: Dense) -> str:
+    """The rungs alone, under what their columns are.
+
+    >>> rungs_html(dense_beside("shipped/posebox"))
+    """
+    _, found = _asked_of(dense)
+    rungs, n_heads = "".join(_rung(found, name) for name in RUNGS), found.of("respond", SCOPE)["trained"].n_heads
+    return (
+        '<div class="plantain-rungs"><div class="plantain-rung-head" aria-hidden="true">'
+        f"<span>of {n_heads:,} attention heads</span><span></span><span>trained</span><span>twins</span>"
+        f"<span>grafted</span><span>so</span></div>{rungs}</div>"
+    )
+
+
+@lru_cache(maxsize=4)
+def ladder_html(dense: Dense) -> str:
+    """Every rung, its counts and its verdict; the figure and all numbers folded under it."""
+    section, found = _asked_of(dense)
+    assert section.draw is not None
+    n_heads = found.of("respond", SCOPE)["trained"].n_heads
+    folded = page_figure(section.draw, rung_table(found), *section.tables)
+    return (
+        f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
+        f'<p class="plantain-muted">Of {n_heads:,} attention heads, those that pass. Untrained and permuted: the '
+        "transformer drawn anew, or its values shuffled; the most of these twins. Grafted: one block at a time drawn "
+        "anew inside the trained model. A line opens.</p>"
+        f"{rungs_html(dense)}{_klein(dense)}"
+        f"<details><summary>The ladder as a figure, and every count</summary>{folded}</details></section>"
+    )
+
+
+def _klein(dense: Dense) -> str:
+    """Under the ladder of a toy, what is known of the model that the card is about."""
+    if dense.family.model not in EMBEDDED_MODELS:
+        return ""
+    published = load_published()
+    command = escape(shlex.join(["python", "-m", "plantain", "dense", "--model", KLEIN]))
+    return (
+        f"<details><summary>FLUX.2 Klein, the card's model: {share(published.counts[0], published.n_heads)} of its "
+        "card heads respond, as published; nothing else has been run. To run it on a GPU</summary>"
+        f'<div class="plantain-command"><pre><code>{command}</code></pre><button type="button" '
+        f'class="plantain-button" data-copy="{command}">Copy the command</button></div></details>'
+    )
+
+
+def _rung(found: Ladder, name: str) -> str:
+    by_weights = found.of(name, SCOPE)
+    trained, grafted, twins = shown_counts(by_weights)
+    n_heads, bar = next(iter(by_weights.values())).n_heads, ""
+    if trained is not None:
+        marks = "".join(f'<i style="left:{100 * n / n_heads:.1f}%"></i>' for n in (twins, grafted) if n is not None)
+        bar = f'<span class="plantain-bar is-run" style="width:{100 * trained / n_heads:.1f}%"></span>{marks}'
+    cells = (("trained", trained), ("twins", twins), ("grafted", grafted))
+    numbers = "".join(
+        f'<span class="plantain-count"><span class="plantain-said">{said} </span>{"not run" if n is None else n}</span>'
+        for said, n in cells
+    )
+    each = "; ".join(f"{escape(weights)} {_count(rung)}" for weights, rung in by_weights.items())
+    number = _NUMBERED.get(name, "")
+    return (
+        f'<details class="plantain-rung" data-rung="{name}"><summary><span class="plantain-question"><b>{number}</b> '
+        f'{escape(RUNGS[name])}</span><span class="plantain-track" aria-hidden="true">{bar}</span>{numbers}'
+        f'<span class="plantain-so">{escape(found.verdict(name, SCOPE))}</span></summary>'
+        f'<p>{escape(_ASKED[name])}</p><p class="plantain-muted">{each}.</p></details>'
+    )
+
+
+def _count(rung: Rung) -> str:
+    if rung.count is None:
+        return "not run"
+    p = "" if rung.p is None else f", p = {p_value(rung.p)} by sign flips"
+    return f"{share(rung.count, rung.n_heads)}{p}"
+
+
+def shown_counts(by_weights: dict[str, Rung]) -> tuple[int | None, int | None, int | None]:
+    """Of one rung the trained model's count, its graft's, and the most of another twin; None where not run.
+
+    >>> shown_counts(ladder(family).of("place", SCOPE))
+    """
+    counts = {weights: r.count for weights, r in by_weights.items() if r.count is not None}
+    most = max((count for weights, count in counts.items() if weights not in ("trained", "grafted")), default=None)
+    return counts.get("trained"), counts.get("grafted"), most
+
+
+def rung_table(found: Ladder) -> Table:
+    """Every rung's question with the attention heads of the trained model, of its graft, and the most of another twin.
+
+    >>> html_table(rung_table(ladder(family)))
+    """
+    header, rows = ("rung", "trained", "grafted", "other twins, at most", "so"), []
+    for rung, question in RUNGS.items():
+        cells = ("not run" if count is None else f"{count:,}" for count in shown_counts(found.of(rung, SCOPE)))
+        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), *cells, found.verdict(rung, SCOPE)))
+    n_heads = found.of("respond", SCOPE)["trained"].n_heads
+    return Table(f"Attention heads that pass, of {n_heads:,}", "", (header, *rows))
