@@ -46,7 +46,7 @@ def test_no_tab_keeps_anybody_out(server, browser, tmp_path):
         page.get_by_role("button", name="Reproduce this").filter(visible=True).click()
         for drawer in ("Numbers", "Every block", "Every head", "Nulls", "How sure", "Compare with"):
             open_drawer(page, drawer)
-        page.get_by_role("grid").filter(visible=True).first.wait_for()
+        page.get_by_label("Enter text to search the table").filter(visible=True).first.wait_for()
         keeps_nobody_out(page, ALL)
         open_tab(page, "Run")
         upload(page, tmp_path / "few.csv")

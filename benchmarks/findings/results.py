@@ -232,17 +232,10 @@ def short_ladder() -> str:
             continue
         twins = [r.count for w, r in rung.items() if w not in ("trained", "grafted") and r.count is not None]
         graft = rung["grafted"].count if "grafted" in rung else None
-        so = "learned, by heads"
-        if graft is None:
-            so = "learned"
-        elif 2 * graft > trained.count:
-            so = "learned; a random head in the model shows much of it"
-        if max(twins) >= trained.count:
-            so = "not learned"
         low, high = min(twins), max(twins)
         span_of = f"{low} to {high}" if low < high else f"{low}"
         cells = [f"{trained.count} of {trained.n_heads}", "not run" if graft is None else f"{graft}", span_of]
-        rows.append([asked, *cells, so])
+        rows.append([asked, *cells, found.verdict(name)])
     return grid(rows)
 
 

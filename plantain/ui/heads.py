@@ -8,7 +8,7 @@ from plantain.errors import InputError
 from plantain.questions.every_head import every_head
 from plantain.ui import catalog
 from plantain.ui.dense import dense_beside
-from plantain.ui.engine import LOUD
+from plantain.ui.engine import LOUD, QUIET
 from plantain.ui.html import alert
 
 _READ = (
@@ -16,6 +16,11 @@ _READ = (
     "beyond outline and position. *cause*: the head's values put into the other run. The last three are asked of "
     "attention heads (choose them as what counts as a head, under *Numbers*). A click on a column sorts."
 )
+
+
+# gradio's search field has a title and no name.
+_NAME_SEARCH = """() => { setTimeout(() => document.querySelectorAll(".search-input").forEach(
+  (field) => field.setAttribute("aria-label", field.title)), 300); }"""
 
 
 class EveryHead:
@@ -31,6 +36,7 @@ class EveryHead:
         self._table = gr.Dataframe(
             interactive=False, show_search="search", max_height=480, pinned_columns=1, visible=False, show_label=False
         )
+        self._table.change(None, None, None, js=_NAME_SEARCH, **QUIET)
         self._open = gr.State(False)
         asked, shown = [run, counting], [self._said, self._table]
         drawer.expand(self._fill, asked, shown, **LOUD)
