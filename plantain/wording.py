@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
+def time_left(seconds: float) -> str:
+    """What is left of a run: "about 8 s left", "about 3 min left", and at its end "nearly done"."""
+    return "nearly done" if seconds < 0.95 else f"about {duration(seconds)} left"
+
+
 def cost(seconds: float, price_per_hour: float) -> str:
     """What that time costs, in the currency of the price: "0.04", or "less than 0.01"."""
     amount = seconds / 3600 * price_per_hour

@@ -76,7 +76,7 @@ class Cause(Answer):
 
     @property
     def sentences(self) -> list[str]:
-        said = [*self._ceiling(), *self._best(), *self._beyond()]
+        said = [*self._turning(), *self._ceiling(), *self._best(), *self._beyond()]
         if len(self.trained.drawn_rows):
             said.append(self._turned())
         said.append(
@@ -136,18 +136,17 @@ class Cause(Answer):
             )
         return said
 
-    @property
-    def finding(self) -> str:
-        """Which heads turn what is drawn, in a sentence; of a study without pictures its first."""
+    def _turning(self) -> list[str]:
+        """Which heads turn what is drawn, in a sentence; none of a study without pictures."""
         k = max((k for k in SHOWN_K if all(drawn_share(self.trained, r, k) for r in _CLAIMED)), default=0)
         if not k:
-            return self.sentences[0]
+            return []
         n_heads = self.trained.head_map.n_heads(self.trained.view)
         most, by_t = (100 * drawn_share(self.trained, r, k)["turned"] for r in _CLAIMED)
-        return (
+        return [
             f"Given B's values, the {k} heads of {n_heads} that write most turn {most:.0f} % of the pictures to B's "
             f"pose; the {k} that respond most, by |t|, turn {by_t:.0f} %."
-        )
+        ]
 
     def _turned(self) -> str:
         told = []

@@ -100,7 +100,8 @@ def estimate(engine: Engine, prompts: PromptSet, config: ProbeConfig) -> str:
     seconds_a_token = float(cached.provenance.get("seconds", 0.0)) / tokens_run
     seconds = seconds_a_token * n_passes * _tokens(cached, config)
     device = cached.provenance.get("device", "its device")
-    return f"{said}: about {duration(seconds)}, at the speed of the cached run on {device}."
+    about = duration(seconds) if seconds < 0.95 else f"about {duration(seconds)}"
+    return f"{said}: {about}, at the speed of the cached run on {device}."
 
 
 def _tokens(cached: ProbeResult, config: ProbeConfig) -> float:

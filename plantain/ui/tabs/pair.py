@@ -1,5 +1,6 @@
 """The *Your pair* tab: two prompts of your own, over noise seeds or over subjects."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
@@ -12,17 +13,21 @@ from plantain.data.result import ProbeResult
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
 from plantain.questions.typed_pair import PLACEHOLDER, PairReading, check_prompt, job, prompts_for_reading, read_pair
+from plantain.questions.typed_shift import typed_shift
 from plantain.report.figures import response as figures
+from plantain.report.figures import typed
 from plantain.report.picture import Picture
 from plantain.ui import catalog
-from plantain.ui.engine import LATEST, ON_THE_MODEL, Engine, what_went_wrong
+from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, Engine, what_went_wrong
 from plantain.ui.html import alert, page_figure, status
 from plantain.ui.limits import PAIR_SEEDS, SEED, verdicts
 from plantain.ui.pair_where import NOT_OFFERED, PairWhere, maps_of
+from plantain.ui.stopping import stop, stoppable
+from plantain.wording import time_left
 
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
 _MOST_WORDS = 12  # named one by one
-_THREE_FIFTHS = 6.0  # inches: the figure shares its row with what it means
+_HALF = 5.4  # inches: two figures share a row
 # Each with what it asks, so that a visitor chooses a question and not a text.
 EXAMPLES = {
     "T-pose or a leap, one robot": [
@@ -66,9 +71,11 @@ def build(engine: Engine) -> dict[str, Any]:
     with gr.Row():
         n_seeds = PAIR_SEEDS.slider(8, "Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
-    start = gr.Button("Probe this pair", variant="primary")
-    answer = _Answer(engine)
-    fields = {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
+    with gr.Row():
+        start = gr.Button("Probe this pair", variant="primary")
+        halt = gr.Button("Stop", interactive=False)
+    answer = _Answer(engine, halt)
+    fields: dict[str, Any] = {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
 
     def validate(values: Update) -> Update:
         checks: dict[Any, Callable[[], object]] = {
@@ -79,47 +86,70 @@ def build(engine: Engine) -> dict[str, Any]:
         }
         return verdicts(checks)
 
-    def run(values: Update) -> Iterator[Update]:
-        yield from _run(engine, answer, **{name: values[field] for name, field in fields.items()})
+    def run(values: Update, request: gr.Request) -> Iterator[Update]:
+        with stoppable(request, "pair") as stopping:
+            yield from _run(engine, answer, stopping, **{name: values[field] for name, field in fields.items()})
+        yield answer.running(False)
 
     if small:
         gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **LATEST)
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
     ends = start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
     answer.where.empty_on(ends, [a, b, n_seeds, seed])
+    halt.click(_stop, None, [halt, answer.status], **QUIET)
+    # What is shown is of other prompts from the first letter on, and looks it.
+    gr.on([field.input for field in fields.values()], None, None, None, js=_STALE, **QUIET)
+    start.click(None, None, None, js=_FRESH, **QUIET)
     return fields
+
+
+_MARK = "() => {{ document.querySelector('.plantain-answer')?.classList.toggle('plantain-stale', {}); }}"
+_STALE, _FRESH = _MARK.format("true"), _MARK.format("false")
+
+
+def _stop(request: gr.Request) -> tuple[Any, Any]:
+    stopped = stop(request, "pair")
+    return gr.Button(interactive=False), status("Stopping after the forward that runs …") if stopped else gr.skip()
 
 
 class _Answer:
     """What a probed pair is answered with: a figure beside what it means and the two pictures."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
+    def __init__(self, engine: Engine, halt: gr.Button) -> None:
+        self.halt, self.status = halt, gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
         hidden: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download"]}
         hidden |= {"height": 220, "min_width": 120}
-        with gr.Row():
-            with gr.Column(scale=3, min_width=320):
-                self.plot = gr.HTML()
-            with gr.Column(scale=2, min_width=280):
-                self.reading = gr.HTML()
-                with gr.Row():
-                    self.pictures = [gr.Image(label=f"Prompt {side}", format="png", **hidden) for side in "AB"]
-        if engine.shift is None:
-            gr.HTML(f'<p class="plantain-muted">{escape(NOT_OFFERED)}</p>')
-        self.where = PairWhere()
+        with gr.Column(min_width=0, elem_classes=["plantain-answer"]):
+            with gr.Row():
+                self.pictures = [gr.Image(label=f"Prompt {side}", format="png", **hidden) for side in "AB"]
+            self.claim = gr.HTML()
+            with gr.Row():
+                self.shift, self.plot = gr.HTML(min_width=320), gr.HTML(min_width=320)
+            self.reading = gr.HTML()
+            if engine.shift is None:
+                gr.HTML(f'<p class="plantain-muted">{escape(NOT_OFFERED)}</p>')
+            self.where = PairWhere()
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.status, self.plot, self.reading, *self.pictures, *self.where.outputs]
+        told = [self.halt, self.status, self.claim, self.shift, self.plot, self.reading]
+        return [*told, *self.pictures, *self.where.outputs]
 
     def empty(self) -> Update:
         hidden = gr.update(value=None, visible=False)
-        return {self.plot: "", self.reading: "", **dict.fromkeys(self.pictures, hidden)}
+        told = dict.fromkeys((self.claim, self.shift, self.plot, self.reading), "")
+        return told | dict.fromkeys(self.pictures, hidden)
+
+    def running(self, on: bool) -> Update:
+        return {self.halt: gr.Button(interactive=on)}
 
 
-def _run(engine: Engine, answer: _Answer, a: str, b: str, seeds: float, seed: float) -> Iterator[Update]:
+def _run(
+    engine: Engine, answer: _Answer, stopping: threading.Event, a: str, b: str, seeds: float, seed: float
+) -> Iterator[Update]:
     # The overlay would be taken for this run's; the rest of the last view stays until this run is sure.
-    yield {answer.status: status("Loading the model, if this is its first run …")} | answer.where.empty()
+    begun = answer.where.empty() | answer.running(True)
+    yield {answer.status: status("Loading the model, if this is its first run …")} | begun
     result, lent = None, False
     try:
         prompts, config = job(a, b, PAIR_SEEDS.check(seeds, "Noise seeds"), SEED.check(seed, "seed"))
@@ -127,12 +157,17 @@ def _run(engine: Engine, answer: _Answer, a: str, b: str, seeds: float, seed: fl
         over_subjects = len(prompts) > 1
         what = f"{len(prompts)} subjects" if over_subjects else f"{config.n_seeds} noise seeds"
         yield {answer.status: status(f"Running {what} …")}
-        for progress in engine.probe(prompts, config, None):
+        steps = engine.probe(prompts, config, None)
+        for progress in steps:
+            if stopping.is_set():
+                steps.close()
+                yield {answer.status: status("Stopped; nothing is kept. Probe it again at any time.")}
+                return
             if not lent:  # the run is sure now: the last one's view may go
                 yield answer.empty()
             lent, result = True, progress.result
             where = f"Pair {progress.done} of {progress.total}" if over_subjects else what
-            yield {answer.status: status(f"{where}; about {progress.seconds_left:.0f} s left.")}
+            yield {answer.status: status(f"{where}; {time_left(progress.seconds_left)}.")}
         assert result is not None
         yield from _answered(engine, answer, result, tokens, (a, b, seeds, seed))
     except Exception as error:
@@ -140,13 +175,17 @@ def _run(engine: Engine, answer: _Answer, a: str, b: str, seeds: float, seed: fl
 
 
 def _answered(
-    engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.ndarray, typed: tuple[Any, ...]
+    engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.ndarray, fields: tuple[Any, ...]
 ) -> Iterator[Update]:
     reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
     done = f"Done in {result.provenance['seconds']:.1f} s."
     drawing = " Drawing both prompts …" if engine.draw is not None else ""
     said = _sentences(reading, result)
-    yield {answer.status: status(done + drawing), answer.plot: _figure(reading), answer.reading: said}
+    shift = typed_shift(result, catalog.reference_for(result), catalog.control_for(result, "paraphrase"))
+    claim = "" if shift is None else f'<p class="plantain-claim">{escape(shift.sentence)}</p>'
+    figure = "" if shift is None else page_figure(lambda width: typed.draw(shift, min(width, _HALF)), shift.table)
+    told = {answer.claim: claim, answer.shift: figure, answer.plot: _figure(reading), answer.reading: said}
+    yield {answer.status: status(done + drawing)} | told
     if engine.draw is None:
         return
     pair = result.prompts.pairs[0]
@@ -157,8 +196,8 @@ def _answered(
         shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
     if engine.shift is not None:
         try:
-            shift = engine.shift(pair, replace(result.config, n_seeds=1))
-            shown |= answer.where.given(maps_of(typed, result, pair, shift, images))
+            maps = engine.shift(pair, replace(result.config, n_seeds=1))
+            shown |= answer.where.given(maps_of(fields, result, pair, maps, images))
         except Exception as error:  # the probe and its pictures stand
             shown |= answer.where.failed(what_went_wrong(error))
     yield shown
@@ -170,7 +209,7 @@ def _figure(reading: PairReading) -> str:
     labels = f"your prompts, t over {reading.over}", "dense_pose, t over 25 pairs"
 
     def draw(width: float) -> Picture:
-        return figures.pair_over_reference(own, reference, reading.names, *labels, min(width, _THREE_FIFTHS))
+        return figures.pair_over_reference(own, reference, reading.names, *labels, min(width, _HALF))
 
     return page_figure(draw, reading.table)
 

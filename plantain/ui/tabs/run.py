@@ -1,10 +1,9 @@
-"""The *Run the probe* tab: prompt pairs live, pair by pair, kept when stopped."""
+"""The *Run* tab: prompt pairs live, pair by pair, kept when stopped."""
 
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -21,15 +20,16 @@ from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog, limits
 from plantain.ui.compare import compare
 from plantain.ui.engine import LATEST, LOUD, ON_THE_MODEL, QUIET, Engine, what_went_wrong
-from plantain.ui.html import alert, status
+from plantain.ui.html import alert, html_table, status
+from plantain.ui.stopping import stop, stoppable
 from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show, show_live, step_choices
+from plantain.wording import Table, shorten, time_left
 
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
 # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
+_PREVIEWED = 3
 _MAY_SAVE = not os.environ.get("SPACE_ID")
-# One entry for each visitor whose probe is running, by gradio's session.
-_stop_of: dict[str, threading.Event] = {}
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
 
 
@@ -80,14 +80,14 @@ class Settings:
 
 
 class _Board:
-    def __init__(self, counting: gr.Radio) -> None:
-        self.counting = counting
+    def __init__(self) -> None:
         with gr.Row():
             self.start = gr.Button("Run the probe", variant="primary")
             self.stop = gr.Button("Stop, and keep the pairs done", interactive=False)
             self.go_on = gr.Button("Go on with the rest", interactive=False)
             self.save = gr.Button("Save this run", interactive=False, visible=_MAY_SAVE)
         self.status = gr.HTML(elem_id="plantain-run-status", elem_classes=["plantain-line"])
+        self.counting = counting_choice()
         self.step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
         self.view = RunView()
         self.state = gr.State(None)  # ProbeResult | None: what is done so far
@@ -125,11 +125,11 @@ def build(engine: Engine) -> dict[str, Any]:
         f"Runs prompt pairs through **{engine.model}** at guidance 1, with the same noise for all prompts; several "
         "noise seeds are averaged. The model card took one step, at pure noise."
     )
-    fields = _fields()
-    counting = counting_choice()
+    fields, preview = _fields(), gr.HTML("")
     first = Settings(**{name: field.value for name, field in fields.items()})
     estimate = gr.HTML(_estimate(engine, first), elem_classes=["plantain-muted", "plantain-line"])
-    board = _Board(counting)
+    board = _Board()
+    counting = board.counting
     with gr.Accordion("Compare with a cached run", open=False):
         other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
         comparison = gr.HTML()
@@ -139,7 +139,11 @@ def build(engine: Engine) -> dict[str, Any]:
     gr.on([other.change, counting.input, board.step.input], compare, sources, comparison, **QUIET)
     refresh_on_focus(other)
     asked = [*fields.values()]
-    gr.on([field.change for field in asked], lambda *v: _estimate(engine, Settings(*v)), asked, estimate, **LATEST)
+    told = [*asked, board.state]
+    gr.on(
+        [field.change for field in told], lambda *v: _told(engine, Settings(*v[:-1]), v[-1]), told, estimate, **LATEST
+    )
+    fields["upload"].change(_previewed, fields["upload"], preview, **LATEST)
     return {"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}
 
 
@@ -169,7 +173,7 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
         return limits.verdicts(checks | {board.counting: lambda: check_counting(values[board.counting])})
 
     def run(values: Update, request: gr.Request) -> Iterator[Update]:
-        with _stoppable(request) as stopping:
+        with stoppable(request, "run") as stopping:
             job, counting = settings(values).job, values[board.counting]
             yield from _run(engine, board, stopping, job, counting, values[board.state], None)
 
@@ -180,7 +184,7 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
                 raise InputError("There is no stopped run to go on with; press Run the probe.")
             return result.prompts, result.config
 
-        with _stoppable(request) as stopping:
+        with stoppable(request, "run") as stopping:
             yield from _run(engine, board, stopping, job, counting, result, result)
 
     def recount(result: ProbeResult | None, counting: str, step: int) -> Update:
@@ -197,11 +201,41 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
     asked = {*fields.values(), counting, state}
     started = board.start.click(run, asked, board.outputs, validator=validate, **heavy)
     went_on = board.go_on.click(resume, [state, counting], board.outputs, **heavy)
-    board.stop.click(_stop, None, board.stop, **QUIET)
+    board.stop.click(_stop, None, [board.stop, board.status], **QUIET)
     gr.on([counting.input, board.step.input], recount, [state, counting, board.step], board.view.outputs, **LOUD)
     if _MAY_SAVE:
         board.save.click(save, state, [board.status, board.save], **LOUD)
     return [started, went_on]
+
+
+def _previewed(upload: str | None) -> str:
+    """What an uploaded file holds, or why it cannot be used, as soon as it is there."""
+    if not upload:
+        return ""
+    try:
+        prompts = load_prompts(upload)
+        limits.check_pairs(len(prompts))
+    except (InputError, OSError) as error:
+        return alert("This file will not do:", error)
+    first = prompts.pairs[:_PREVIEWED]
+    cells = (("A", "B"), *((shorten(pair.a), shorten(pair.b)) for pair in first))
+    said = f"{len(prompts)} pairs are read; the first {len(first)}"
+    return f'<div class="plantain-left">{html_table(Table(said, "", cells))}</div>'
+
+
+def _told(engine: Engine, asked: Settings, stopped: ProbeResult | None) -> str:
+    """The cost of a run of these settings; after a stop, which settings each button takes."""
+    said = _estimate(engine, asked)
+    if stopped is None or stopped.complete:
+        return said
+    try:
+        pairs, config = asked.job()
+        same = pairs == stopped.prompts and config == stopped.config
+    except InputError:
+        same = False
+    if same:
+        return said
+    return said + status("Go on with the rest keeps the settings of the stopped run; Run the probe takes these.")
 
 
 def _estimate(engine: Engine, asked: Settings) -> str:
@@ -212,24 +246,10 @@ def _estimate(engine: Engine, asked: Settings) -> str:
         return ""
 
 
-@contextmanager
-def _stoppable(request: gr.Request) -> Iterator[threading.Event]:
-    """The event that this visitor's stop button sets; the run looks at it after every forward and ends itself."""
-    # Cancelled from outside, its last report could come after the stop's, and leave old text and locked buttons.
-    key = str(request.session_hash)
-    stopping = _stop_of[key] = threading.Event()
-    try:
-        yield stopping
-    finally:
-        if _stop_of.get(key) is stopping:
-            del _stop_of[key]
-
-
-def _stop(request: gr.Request) -> Any:
-    stopping = _stop_of.get(str(request.session_hash))
-    if stopping is not None:
-        stopping.set()
-    return gr.Button(interactive=False)
+def _stop(request: gr.Request) -> tuple[Any, Any]:
+    """Said at once: the forward that runs takes its time to end."""
+    stopped = stop(request, "run")
+    return gr.Button(interactive=False), status("Stopping after the forward that runs …") if stopped else gr.skip()
 
 
 def _run(
@@ -260,7 +280,7 @@ def _run(
                 said = _stopped(0 if result is None else result.n_pairs, len(prompts))
                 yield board.end(status(said), result, counting)
                 return
-            left = f"Pair {progress.done} of {progress.total}; about {progress.seconds_left:.0f} s left."
+            left = f"Pair {progress.done} of {progress.total}; {time_left(progress.seconds_left)}."
             update: Update = {board.status: status(left)}
             if news and result is not None:
                 update[board.state] = result

@@ -1,0 +1,88 @@
+"""The ladder's verdicts: the strictest twin decides, and a count must be beyond it by more than chance."""
+
+import numpy as np
+import pytest
+
+from plantain.data.family import load_family
+from plantain.data.heads import HeadMap
+from plantain.data.result import load_result
+from plantain.paths import RUNS
+from plantain.questions.counted import RunWithTwin
+from plantain.questions.decoded import score_count
+from plantain.questions.every_head import every_head
+from plantain.questions.ladder import Ladder, Rung
+from plantain.questions.place import place_count
+from plantain.questions.response import summarise
+
+
+def verdict(**counts):
+    rungs = [Rung("place", "attention heads", w.replace("_", " "), count, 75, None) for w, count in counts.items()]
+    return Ladder("m", "p", tuple(rungs)).verdict("place")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"trained": None, "untrained_0": 3}, "not run"),
+        ({"trained": 40}, "no twin has been run"),
+        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "not learned: a twin passes too"),
+        # Two heads of 75 against none: chance gives that.
+        ({"trained": 2, "untrained_0": 0, "grafted": 0}, "not learned: a twin passes too"),
+        ({"trained": 40, "untrained_0": 0, "permuted_0": 38, "grafted": 0}, "not learned: a twin passes too"),
+        ({"trained": 40, "untrained_0": 0}, "beyond the twins; no graft has been run"),
+        ({"trained": 40, "untrained_0": 0, "grafted": 38}, "the model's, not the head's: a graft passes too"),
+        ({"trained": 57, "untrained_0": 1, "grafted": 39}, "mostly the model's: a graft has more than half"),
+        ({"trained": 57, "untrained_0": None, "grafted": 4}, "beyond every twin"),
+    ],
+)
+def test_the_strictest_twin_decides(counts, said):
+    assert verdict(**counts) == said
+
+
+# -- every head ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def family():
+    return load_family([RUNS / "dense"])
+
+
+def both(counting):
+    return RunWithTwin.of(load_result(RUNS / "posebox"), load_result(RUNS / "posebox-untrained"), counting)
+
+
+def test_every_column_is_its_questions_own_t(family):
+    found = every_head(both("head"), family)
+    run = family.trained
+    wanted = {
+        "t": summarise(load_result(RUNS / "posebox"), "head").t,
+        "t untrained": summarise(load_result(RUNS / "posebox-untrained"), "head").t,
+        "place": place_count(run, "head").t,
+        "place untrained": place_count(family.runs["untrained 0"], "head").t,
+        "code": score_count(run, "code_beyond").t,
+        "deformation": score_count(run, "deformation_beyond").t,
+    }
+    assert [*found.columns] == [*wanted, "cause"]
+    for name, t in wanted.items():
+        np.testing.assert_allclose(found.columns[name], t)
+    assert found.rows[7][:2] == ["joint[2] head 1", round(float(wanted["t"][7]), 2)]
+
+
+@pytest.mark.parametrize(("counting", "n"), [("card", 510), ("card-attention", 150)])
+def test_card_heads_have_response_and_place(family, counting, n):
+    found = every_head(both(counting), family)
+    assert [*found.columns] == ["t", "t untrained", "place", "place untrained"]
+    assert {len(values) for values in found.columns.values()} == {len(found.names)} == {n}
+    assert len(set(found.names)) == n
+
+
+def test_without_twin_and_dense_run_there_is_t_alone():
+    found = every_head(RunWithTwin.of(load_result(RUNS / "posebox")))
+    assert [*found.columns] == ["t"]
+
+
+def test_heads_are_named_by_block_and_kind():
+    heads = HeadMap(n_joint=1, n_single=1, n_attention_heads=1, head_width=32, mlp_width=32, channels_per_head=16)
+    assert heads.names("head") == ["joint[0] head 0", "single[0] head 0"]
+    assert heads.names("card")[-2:] == ["single[0] mlp 0", "single[0] mlp 1"]
+    assert heads.names("card")[1] == "joint[0] attention 1"
