@@ -263,6 +263,8 @@ def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
     page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
     assert page.get_by_role("button", name="Run the probe", exact=True).is_enabled()
     assert page.get_by_role("button", name="Save this run").is_enabled()
+    set_number(page, "Noise seeds", 4)
+    shows(page, "Go on with the rest keeps the settings of the stopped run")
     page.get_by_role("button", name="Go on with the rest").click()
     shows(page, "Done: 20 pairs", LOADED)
     assert page.get_by_role("button", name="Go on with the rest").is_disabled()
@@ -293,8 +295,17 @@ def test_a_file_that_will_not_do_is_named_beside_its_field(page, tmp_path, name,
     (tmp_path / name).write_text(content)
     open_tab(page, "Run")
     upload(page, tmp_path / name)
+    page.locator(".plantain-error").filter(has_text="This file will not do").filter(has_text=sentence).wait_for()
     start_probe(page)
-    shows(page, sentence, LOADED)
+    page.get_by_text(sentence).filter(visible=True).nth(1).wait_for(timeout=LOADED)  # beside the field, too
+
+
+def test_the_first_pairs_of_a_file_are_shown_as_soon_as_it_is_there(page, few):
+    open_tab(page, "Run")
+    upload(page, few)
+    shows(page, "5 pairs are read; the first 3")
+    shows(page, "a dog leaping")
+    assert page.get_by_text("a hen leaping").count() == 0
 
 
 # -- Your pair -------------------------------------------------------------------------------------

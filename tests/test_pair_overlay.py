@@ -1,8 +1,11 @@
 """*Where* of a typed pair: the shifts are the model's, the numbers are theirs, and another pair takes them away."""
 
 import re
+import threading
 from html import escape
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -137,8 +140,6 @@ def test_the_numbers_are_the_maps_and_prompts_are_escaped(maps):
 
 
 def test_where_nothing_is_drawn_one_line_says_so():
-    import gradio as gr
-
     engine = Engine("acme/klein", lambda *_: iter(()), None, lambda texts: np.ones(len(texts)))
     with gr.Blocks() as page:
         tab.build(engine)
@@ -225,3 +226,36 @@ def test_nothing_scrolls_sideways(server, browser, width):
         probed(page)
         said(page, "One pair gives no null")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_stopped_pair_gives_the_gpu_back_and_shows_nothing_of_itself():
+    closed = []
+
+    def probe(*_):
+        try:
+            yield SimpleNamespace(done=0, total=8, seconds_left=5.0, result=None)
+            yield SimpleNamespace(done=1, total=8, seconds_left=5.0, result=None)
+        finally:
+            closed.append(True)
+
+    engine = Engine("acme/klein", probe, None, lambda texts: np.ones(len(texts)))
+    stopping = threading.Event()
+    with gr.Blocks():
+        answer = tab._Answer(engine, gr.Button())
+    said = []
+    for update in tab._run(engine, answer, stopping, "a cat", "a dog", 8, 0):
+        said.append(update.get(answer.status, ""))
+        if "about 5 s left" in said[-1]:
+            stopping.set()
+    assert "Stopped; nothing is kept" in said[-1]
+    assert closed == [True]
+    assert sum("left" in each for each in said) == 1
+
+
+def test_an_edited_prompt_greys_what_was_found_and_a_new_run_brings_it_back(server, browser):
+    with open_page(browser, server[0], "?tab=pair") as page:
+        page.get_by_label("Prompt A").fill("A nurse kneeling, in a plain studio.")
+        page.locator(".plantain-answer.plantain-stale").wait_for(state="attached")
+        page.get_by_role("button", name="Probe this pair").click()
+        page.locator(".plantain-answer:not(.plantain-stale)").wait_for(state="attached")
+        shows(page, re.compile("Its shift is [0-9.]+ times the median pose pair's"), LOADED)

@@ -98,7 +98,7 @@ def build(engine: Engine) -> dict[str, Any]:
     answer.where.empty_on(ends, [a, b, n_seeds, seed])
     halt.click(_stop, None, [halt, answer.status], **QUIET)
     # What is shown is of other prompts from the first letter on, and looks it.
-    gr.on([field.input for field in fields.values()], None, None, None, js=_STALE, **QUIET)
+    gr.on([field.change for field in fields.values()], None, None, None, js=_STALE, **QUIET)
     start.click(None, None, None, js=_FRESH, **QUIET)
     return fields
 

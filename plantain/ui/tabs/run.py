@@ -133,16 +133,17 @@ def build(engine: Engine) -> dict[str, Any]:
     with gr.Accordion("Compare with a cached run", open=False):
         other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
         comparison = gr.HTML()
-    sources = [board.state, other, counting, board.step]
+    sources, told = [board.state, other, counting, board.step], [*fields.values(), board.state]
+
+    def tell(*values: Any) -> str:
+        return _told(engine, Settings(*values[:-1]), values[-1])
+
     for ended in _connect(engine, fields, board):
         ended.then(compare, sources, comparison, **QUIET)
+        ended.then(tell, told, estimate, **QUIET)
     gr.on([other.change, counting.input, board.step.input], compare, sources, comparison, **QUIET)
     refresh_on_focus(other)
-    asked = [*fields.values()]
-    told = [*asked, board.state]
-    gr.on(
-        [field.change for field in told], lambda *v: _told(engine, Settings(*v[:-1]), v[-1]), told, estimate, **LATEST
-    )
+    gr.on([field.change for field in fields.values()], tell, told, estimate, **LATEST)
     fields["upload"].change(_previewed, fields["upload"], preview, **LATEST)
     return {"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}
 
@@ -215,6 +216,7 @@ def _previewed(upload: str | None) -> str:
     try:
         prompts = load_prompts(upload)
         limits.check_pairs(len(prompts))
+        limits.check_work(len(prompts), ProbeConfig())
     except (InputError, OSError) as error:
         return alert("This file will not do:", error)
     first = prompts.pairs[:_PREVIEWED]
