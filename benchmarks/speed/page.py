@@ -27,7 +27,7 @@ def main() -> None:
         if browser.CHROMIUM is not None:
             paints = _paints(browser, url)
             print(
-                "navigation to claim, head map and table, nobody else there: "
+                "navigation to bodies, claim and ladder, nobody else there: "
                 f"median {statistics.median(paints):.2f} s, "
                 f"largest of {N_PAINTS} {max(paints):.2f} s ({max(paints) / LIMIT_SECONDS:.2f} of the limit)"
             )
@@ -55,7 +55,7 @@ def _paints(browser: object, url: str) -> list[float]:
             page = context.new_page()
             started = time.perf_counter()
             page.goto(url, wait_until="commit")
-            for what in (".plantain-claim", ".plantain-wide svg", ".plantain-left table"):
+            for what in (".plantain-bodies img", ".plantain-claim", ".plantain-rung summary"):
                 page.locator(what).first.wait_for()
             seconds.append(time.perf_counter() - started)
             context.close()

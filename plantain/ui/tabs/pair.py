@@ -89,7 +89,6 @@ def build(engine: Engine) -> dict[str, Any]:
     def run(values: Update, request: gr.Request) -> Iterator[Update]:
         with stoppable(request, "pair") as stopping:
             yield from _run(engine, answer, stopping, **{name: values[field] for name, field in fields.items()})
-        yield answer.running(False)
 
     if small:
         gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **LATEST)
@@ -132,8 +131,8 @@ class _Answer:
 
     @property
     def outputs(self) -> list[Any]:
-        told = [self.halt, self.status, self.claim, self.shift, self.plot, self.reading]
-        return [*told, *self.pictures, *self.where.outputs]
+        told = [self.status, self.plot, self.reading, *self.pictures, self.claim, self.shift, self.halt]
+        return [*told, *self.where.outputs]
 
     def empty(self) -> Update:
         hidden = gr.update(value=None, visible=False)
@@ -150,7 +149,7 @@ def _run(
     # The overlay would be taken for this run's; the rest of the last view stays until this run is sure.
     begun = answer.where.empty() | answer.running(True)
     yield {answer.status: status("Loading the model, if this is its first run …")} | begun
-    result, lent = None, False
+    result, lent, ended = None, False, answer.running(False)
     try:
         prompts, config = job(a, b, PAIR_SEEDS.check(seeds, "Noise seeds"), SEED.check(seed, "seed"))
         tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
@@ -161,7 +160,7 @@ def _run(
         for progress in steps:
             if stopping.is_set():
                 steps.close()
-                yield {answer.status: status("Stopped; nothing is kept. Probe it again at any time.")}
+                yield {answer.status: status("Stopped; nothing is kept. Probe it again at any time.")} | ended
                 return
             if not lent:  # the run is sure now: the last one's view may go
                 yield answer.empty()
@@ -171,7 +170,7 @@ def _run(
         assert result is not None
         yield from _answered(engine, answer, result, tokens, (a, b, seeds, seed))
     except Exception as error:
-        yield {answer.status: alert("Stopped." if lent else "Not run.", what_went_wrong(error))}
+        yield {answer.status: alert("Stopped." if lent else "Not run.", what_went_wrong(error))} | ended
 
 
 def _answered(
@@ -185,13 +184,13 @@ def _answered(
     claim = "" if shift is None else f'<p class="plantain-claim">{escape(shift.sentence)}</p>'
     figure = "" if shift is None else page_figure(lambda width: typed.draw(shift, min(width, _HALF)), shift.table)
     told = {answer.claim: claim, answer.shift: figure, answer.plot: _figure(reading), answer.reading: said}
-    yield {answer.status: status(done + drawing)} | told
+    yield {answer.status: status(done + drawing)} | told | answer.running(engine.draw is not None)
     if engine.draw is None:
         return
     pair = result.prompts.pairs[0]
     both = [pair.a, pair.b]
     images = engine.draw(both, result.config.seed)
-    shown: Update = {answer.status: status(done)}
+    shown: Update = {answer.status: status(done)} | answer.running(False)
     for component, text, picture in zip(answer.pictures, both, images, strict=True):
         shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
     if engine.shift is not None:
