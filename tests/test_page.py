@@ -455,7 +455,7 @@ def fields_have_their_room(page):
             page.get_by_text("or your own, used instead"),
             page.get_by_text("Drop File Here"),
             page.get_by_role("button", name="Save this run"),
-            page.get_by_role("button", name="Compare with a cached run"),
+            page.get_by_text("What counts as a head", exact=True),
         )
     )
     assert label["y"] + label["height"] <= text["y"]

@@ -184,13 +184,13 @@ def _answered(
     claim = "" if shift is None else f'<p class="plantain-claim">{escape(shift.sentence)}</p>'
     figure = "" if shift is None else page_figure(lambda width: typed.draw(shift, min(width, _HALF)), shift.table)
     told = {answer.claim: claim, answer.shift: figure, answer.plot: _figure(reading), answer.reading: said}
-    yield {answer.status: status(done + drawing)} | told | answer.running(engine.draw is not None)
+    yield {answer.status: status(done + drawing)} | told | answer.running(False)
     if engine.draw is None:
         return
     pair = result.prompts.pairs[0]
     both = [pair.a, pair.b]
     images = engine.draw(both, result.config.seed)
-    shown: Update = {answer.status: status(done)} | answer.running(False)
+    shown: Update = {answer.status: status(done)}
     for component, text, picture in zip(answer.pictures, both, images, strict=True):
         shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
     if engine.shift is not None:
