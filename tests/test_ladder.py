@@ -25,14 +25,17 @@ def verdict(**counts):
     [
         ({"trained": None, "untrained_0": 3}, "not run"),
         ({"trained": 40}, "no twin has been run"),
-        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "not learned: a twin passes too"),
+        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "not learned: untrained, as many pass"),
         # Two heads of 75 against none: chance gives that.
-        ({"trained": 2, "untrained_0": 0, "grafted": 0}, "not learned: a twin passes too"),
-        ({"trained": 40, "untrained_0": 0, "permuted_0": 38, "grafted": 0}, "not learned: a twin passes too"),
-        ({"trained": 40, "untrained_0": 0}, "beyond the twins; no graft has been run"),
-        ({"trained": 40, "untrained_0": 0, "grafted": 38}, "the model's, not the head's: a graft passes too"),
-        ({"trained": 57, "untrained_0": 1, "grafted": 39}, "mostly the model's: a graft has more than half"),
-        ({"trained": 57, "untrained_0": None, "grafted": 4}, "beyond every twin"),
+        ({"trained": 2, "untrained_0": 0, "grafted": 0}, "not learned: untrained, as many pass"),
+        ({"trained": 40, "untrained_0": 0, "permuted_0": 38, "grafted": 0}, "not learned: untrained, as many pass"),
+        ({"trained": 40, "untrained_0": 0}, "learned, beyond every twin; no graft has been run"),
+        ({"trained": 40, "untrained_0": 0, "grafted": 38}, "the model's: as many random heads in it pass"),
+        (
+            {"trained": 57, "untrained_0": 1, "grafted": 39},
+            "mostly the model's: over half as many random heads in it pass",
+        ),
+        ({"trained": 57, "untrained_0": None, "grafted": 4}, "learned, beyond every twin"),
     ],
 )
 def test_the_strictest_twin_decides(counts, said):

@@ -70,7 +70,7 @@ class Ladder(Answer):
         """What a rung's counts say, in a few words, of which the strictest twin decides.
 
         >>> ladder(family).verdict("deformation")
-        'beyond every twin'
+        'learned, beyond every twin'
 
         A count is beyond a twin's where Fisher's exact test, one-sided, gives p < 0.05. It takes heads for independent,
         which they are not: a rule for the choice of words, and no test of a model.
@@ -82,14 +82,14 @@ class Ladder(Answer):
         if not found and grafted is None:
             return "no twin has been run"
         if any(not _beyond(trained, twin) for twin in found.values()):
-            return "not learned: a twin passes too"
+            return "not learned: untrained, as many pass"
         if grafted is None:
-            return "beyond the twins; no graft has been run"
+            return "learned, beyond every twin; no graft has been run"
         if not _beyond(trained, grafted):
-            return "the model's, not the head's: a graft passes too"
+            return "the model's: as many random heads in it pass"
         if 2 * (grafted.count or 0) >= (trained.count or 0):
-            return "mostly the model's: a graft has more than half"
-        return "beyond every twin"
+            return "mostly the model's: over half as many random heads in it pass"
+        return "learned, beyond every twin"
 
     @property
     def sentences(self) -> list[str]:

@@ -31,8 +31,8 @@ PUBLISHED_NOTE = (
 
 
 def headline(both: RunWithTwin) -> str:
-    """The claim."""
-    return _section(_claim(both))
+    """The claim, and what it counts."""
+    return _section(_claim(both), _counted(both.run))
 
 
 def counts(both: RunWithTwin) -> str:
@@ -47,7 +47,7 @@ def published_headline() -> str:
         f"<strong>{table.counts[0]:,} of {table.n_heads:,} card heads ({_share(table)}) respond</strong> at |t| > 3, "
         f"as published. {NO_TWIN}"
     )
-    return _section(claim)
+    return _section(claim, "")
 
 
 def published_counts(counting: str = "card") -> str:
@@ -62,7 +62,7 @@ def badge(model: str) -> str:
     >>> badge("posebox")
     """
     known = {
-        "posebox": "Posebox, a toy model that we trained",
+        "posebox": "Posebox, a toy model that we trained; FLUX.2 Klein has not been run here",
         "posebox-untrained": "Posebox untrained: its transformer has learned nothing",
         "posebox-permuted": "Posebox permuted: its transformer's weights are shuffled",
         "posebox-random": "Posebox random: nothing of it has learned anything",
@@ -122,6 +122,16 @@ def _claim(both: RunWithTwin) -> str:
     return (
         f"{said}Of the same transformer untrained, <strong>{twin.card.share}</strong> do. "
         f"To respond is not yet to know what {'a pose is' if of_pose else 'was meant'}."
+    )
+
+
+def _counted(run: Counted) -> str:
+    """What a head is in the claim, which counts as the model card does, and below it."""
+    channels, n_heads = run.result.config.channels_per_head, run.head.n_heads
+    return (
+        '<p class="plantain-muted plantain-prose">Counted as the model card of FLUX.2 Klein does: a <em>card head</em> '
+        f"is a run of {channels} channels, MLP among them, and responds at |t| > 3 over the pairs. The model's own "
+        f"attention heads, {n_heads:,} of them, are what is asked below.</p>"
     )
 
 
@@ -195,8 +205,8 @@ def bar_table(counted: str, label: str, table: CardTable, twin: CardTable | None
     return f'<table class="plantain-bars"><caption>{caption}</caption><tbody>{body}</tbody></table>'
 
 
-def _section(claim: str) -> str:
-    return f'<section class="plantain-page"><p class="plantain-claim">{claim}</p></section>'
+def _section(claim: str, note: str) -> str:
+    return f'<section class="plantain-page"><p class="plantain-claim">{claim}</p>{note}</section>'
 
 
 def _share(table: CardTable) -> str:

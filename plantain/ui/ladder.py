@@ -46,7 +46,7 @@ def rungs_html(dense: Dense) -> str:
     rungs, n_heads = "".join(_rung(found, name) for name in RUNGS), found.of("respond", SCOPE)["trained"].n_heads
     return (
         '<div class="plantain-rungs"><div class="plantain-rung-head" aria-hidden="true">'
-        f"<span>of {n_heads:,} attention heads</span><span></span><span>trained</span><span>twins</span>"
+        f"<span>of {n_heads:,} attention heads</span><span></span><span>trained</span><span>untrained</span>"
         f"<span>grafted</span><span>so</span></div>{rungs}</div>"
     )
 
@@ -60,9 +60,10 @@ def ladder_html(dense: Dense) -> str:
     folded = page_figure(section.draw, rung_table(found), *section.tables)
     return (
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
-        f'<p class="plantain-muted">Of {n_heads:,} attention heads, those that pass. Untrained and permuted: the '
-        "transformer drawn anew, or its values shuffled; the most of these twins. Grafted: one block at a time drawn "
-        "anew inside the trained model. A line opens.</p>"
+        f'<p class="plantain-muted">How many of the model\'s own {n_heads:,} attention heads pass each test, and how '
+        "many in copies of the model that have learned nothing: <em>untrained</em>, all of its transformer at random (the "
+        "most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
+        "Marks on the bars are these copies. Press a question to see how it is asked.</p>"
         f"{rungs_html(dense)}{_klein(dense)}"
         f"<details><summary>The ladder as a figure, and every count</summary>{folded}</details></section>"
     )
@@ -89,7 +90,7 @@ def _rung(found: Ladder, name: str) -> str:
     if trained is not None:
         marks = "".join(f'<i style="left:{100 * n / n_heads:.1f}%"></i>' for n in (twins, grafted) if n is not None)
         bar = f'<span class="plantain-bar is-run" style="width:{100 * trained / n_heads:.1f}%"></span>{marks}'
-    cells = (("trained", trained), ("twins", twins), ("grafted", grafted))
+    cells = (("trained", trained), ("untrained", twins), ("grafted", grafted))
     numbers = "".join(
         f'<span class="plantain-count"><span class="plantain-said">{said} </span>{"not run" if n is None else n}</span>'
         for said, n in cells

@@ -1,5 +1,6 @@
 """The Results tab: cached runs, without a model and a GPU: bodies, a claim, the ladder, *Where*; then drawers."""
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -15,6 +16,8 @@ from plantain.ui.headline import badge
 from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
 from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show_cached, step_choices
+
+_WHEN_OPENED = ("overview", "half")
 
 
 def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
@@ -33,11 +36,11 @@ def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
             made["counting"] = counting_choice()
             made["step"] = gr.Radio(steps, value=0, label="Denoising step", visible=len(steps) > 1)
             view.place("counts", "table")
-        with _drawer("Every block: the spread of |t|, and t of every head"):
+        with _drawer("Every block: the spread of |t|, and t of every head") as made["overview"]:
             view.place("overview")
         with _drawer("Every head: a table to sort and to search") as drawer:
             made["every"] = EveryHead(drawer, run, made["counting"])
-        with _drawer("Nulls and thresholds"):
+        with _drawer("Nulls and thresholds") as made["half"]:
             view.place("half")
         with _drawer("How sure one can be, and by family of heads"):
             view.place("sure")
@@ -47,12 +50,15 @@ def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
         view.place_tools()
         view.place("compact")
 
-    view = RunView(_shown(first, "card"), lay_out)
+    # Figures in closed drawers are half of what the page would weigh: they come when theirs is opened.
+    view = RunView(_shown(first, "card") | dict.fromkeys(_WHEN_OPENED, ""), lay_out)
     counting, step, other, comparison = (made[name] for name in ("counting", "step", "other", "comparison"))
 
     def show(key: str, counting: str, step: int) -> dict[Any, Any]:
         return view.given(_shown(key, counting, step))
 
+    for name in _WHEN_OPENED:
+        made[name].expand(partial(_part, name), [run, counting, step], view.parts[name], **LOUD)
     run.change(_step_choice, run, step, **QUIET)
     run.change(_bodies, run, made["bodies"], **QUIET)
     gr.on([run.change, counting.change, step.input], show, [run, counting, step], view.outputs, **LOUD)
@@ -62,6 +68,10 @@ def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
     refresh_on_focus(other)
     drawers = {name: made[f"{name} drawer"] for name in ("counting", "other")}
     return {"run": run, "counting": counting, "other": other, **made["where"]}, drawers
+
+
+def _part(name: str, key: str, counting: str, step: int) -> str:
+    return str(_shown(key, counting, step)[name])
 
 
 def _drawer(title: str) -> gr.Accordion:
