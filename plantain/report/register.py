@@ -102,7 +102,7 @@ _ALL = (
     ),
     Question(
         name="ladder",
-        title="Respond, place, code, deformation: how far up do the heads get?",
+        title="Respond, place, code, deformation, cause: how far up do the heads get?",
         help="count every rung for a model and its twins",
         ask=ladder,
         what=_FAMILY,

@@ -30,7 +30,5 @@ def bodies_html(dense: Dense) -> str:
         )
         said = f"{name}: {a}, then {b}, as the model draws them. Show where its heads shift."
         cards.append(f'<button type="button" data-pair="{pair}" aria-label="{escape(said)}">{sides}</button>')
-    said = (
-        f"Drawn by the model: the same body twice, {a} (blue) and {b} (orange). Press one to see what heads do there."
-    )
+    said = f"Drawn by the model: the same body twice, {a} (blue) and {b} (orange). Press one to see its heads."
     return f'<div class="plantain-bodies">{"".join(cards)}</div><p class="plantain-muted">{escape(said)}</p>'

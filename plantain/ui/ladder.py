@@ -61,8 +61,8 @@ def ladder_html(dense: Dense) -> str:
     return (
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
         f'<p class="plantain-muted">How many of the model\'s own {n_heads:,} attention heads pass each test, and how '
-        "many in copies of the model that have learned nothing: <em>untrained</em>, all of its transformer at random (the "
-        "most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
+        "many in copies of the model that have learned nothing: <em>untrained</em>, all of its transformer at random "
+        "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
         "Marks on the bars are these copies. Press a question to see how it is asked.</p>"
         f"{rungs_html(dense)}{_klein(dense)}"
         f"<details><summary>The ladder as a figure, and every count</summary>{folded}</details></section>"
