@@ -90,6 +90,8 @@ def resumed(tmp_path_factory, small):
         stopping(autoencoder, "autoencoder_loss", 3)
         stopping(autoencoder, "decoder_loss", 3)
         stopping(flow, "flow_loss", 4)
+        encode = flow._encoded
+        patch.setattr(flow, "_encoded", lambda *arguments: (calls.update(["encoded"]), encode(*arguments))[1])
         for resume in (False, True, True):
             with pytest.raises(KeyboardInterrupt):
                 go_on(resume)
@@ -127,7 +129,7 @@ def test_training_leaves_its_record_and_no_checkpoints(trained):
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(trained, resumed):
     folder, (out, _, calls) = trained[0], resumed
     # From the checkpoint, not from the start: what came after the second step is done again.
-    assert calls == {"autoencoder_loss": 3 + 1, "decoder_loss": 3 + 1, "flow_loss": 4 + 2}
+    assert calls == {"autoencoder_loss": 3 + 1, "decoder_loss": 3 + 1, "flow_loss": 4 + 2, "encoded": 1}
     assert (out / "training.json").read_text() == (folder / "training.json").read_text()
     for part in PARTS:
         (file,) = (folder / part).glob("*.safetensors")

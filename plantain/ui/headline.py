@@ -62,7 +62,7 @@ def badge(model: str) -> str:
     >>> badge("posebox")
     """
     known = {
-        "posebox": "Posebox, a toy model that we trained; FLUX.2 Klein has not been run here",
+        "posebox": "Posebox, a toy model; FLUX.2 Klein is not run here",
         "posebox-untrained": "Posebox untrained: its transformer has learned nothing",
         "posebox-permuted": "Posebox permuted: its transformer's weights are shuffled",
         "posebox-random": "Posebox random: nothing of it has learned anything",

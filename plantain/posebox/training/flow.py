@@ -1,14 +1,16 @@
 """Posebox's text encoder and transformer: the flow-matching loss, the pipeline's own target."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from plantain.posebox.training import autoencoder
-from plantain.posebox.training.corpus import random_prompt, silence
+from plantain.posebox.training.corpus import random_prompt, random_scene, silence
 from plantain.posebox.training.precision import mixed
 from plantain.posebox.world.scene import Scene
 
@@ -27,9 +29,26 @@ class Pictures:
 
 
 def encode_pictures(
-    vae: Any, rng: np.random.Generator, n: int, report: Any = None, statistics: bool = True
+    vae: Any, rng: np.random.Generator, n: int, report: Any = None, statistics: bool = True, kept: Path | None = None
 ) -> Pictures:
-    """Draw ``n`` random pictures, encode them, and set the autoencoder's latent ``statistics`` by them."""
+    """Draw ``n`` random pictures, encode them, and set the autoencoder's latent ``statistics`` by them.
+
+    ``kept``: a file that holds what was encoded, for a training that goes on; written where it is not there.
+    """
+    if kept is not None and kept.exists():
+        state = torch.load(kept, weights_only=True)
+        scenes, latents, figures = [random_scene(rng) for _ in range(n)], state["latents"], state["figures"]
+    else:
+        scenes, latents, figures = _encoded(vae, rng, n, report)
+        if kept is not None:
+            torch.save({"latents": latents, "figures": figures}, kept.with_suffix(".tmp"))
+            os.replace(kept.with_suffix(".tmp"), kept)
+    if statistics:
+        autoencoder.set_latent_statistics(vae, latents.float())
+    return Pictures(scenes, autoencoder.scale(vae.cpu(), latents.float()).half(), figures)
+
+
+def _encoded(vae: Any, rng: np.random.Generator, n: int, report: Any) -> tuple[list[Scene], torch.Tensor, torch.Tensor]:
     device = next(vae.parameters()).device
     scenes: list[Scene] = []
     latents, figures = [], []
@@ -43,10 +62,7 @@ def encode_pictures(
             figures.append(torch.nn.functional.avg_pool2d(torch.from_numpy(where), 16))
             if report:
                 report(len(scenes), n)
-    all_latents = torch.cat(latents).float()
-    if statistics:
-        autoencoder.set_latent_statistics(vae, all_latents)
-    return Pictures(scenes, autoencoder.scale(vae.cpu(), all_latents).half(), torch.cat(figures))
+    return scenes, torch.cat(latents), torch.cat(figures)
 
 
 def flow_loss(

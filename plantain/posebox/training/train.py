@@ -179,7 +179,8 @@ def _train_parts(pipe: Any, settings: Training, loop: _Loop) -> dict[str, list[f
     curve = {} if settings.parts_of else _train_vae(pipe.vae, settings, loop)
     progress = _Progress("encoding pictures", loop.report)
     rng = np.random.default_rng((settings.seed, 2))
-    data = flow.encode_pictures(pipe.vae, rng, settings.pictures, progress, statistics=not settings.parts_of)
+    kept = loop.folder / "pictures.pt"
+    data = flow.encode_pictures(pipe.vae, rng, settings.pictures, progress, not settings.parts_of, kept)
     pipe.vae.to(loop.device)
     network = {"transformer": pipe.transformer}
     if not settings.parts_of:
