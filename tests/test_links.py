@@ -103,7 +103,7 @@ def test_the_embedded_view_fits_its_frame(server, browser, dark):
         page.locator(".plantain-two img").first.wait_for()
         for width, height in ((400, 600), (850, 450)):
             page.set_viewport_size({"width": width, "height": height})
-            page.locator(".plantain-compact .plantain-rung").filter(visible=True).nth(2).wait_for()
+            page.locator(".plantain-compact .plantain-rung").filter(visible=True).nth(1).wait_for()
             page.wait_for_timeout(300)
             assert page.get_by_role("tab").filter(visible=True).count() == 0
             assert page.evaluate("document.documentElement.scrollWidth") <= width
