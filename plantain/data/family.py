@@ -135,13 +135,13 @@ class Studies:
 
 
 def load_studies(folders: Sequence[str | Path], prompts: str = "dense_pose") -> Studies:
-    """The whole studies of one prompt set's attention heads in some folders and below them.
+    """The whole studies of one prompt set's attention heads in some folders and below them; else of its card heads.
 
     >>> load_studies(["assets/runs/patch"])
 
     Raises InputError: no such study, two of the same weights, none that is trained, or one that cannot be read.
     """
-    found = _studies(folders, prompts)
+    found = _studies(folders, prompts) or _studies(folders, prompts, "card")
     if "trained" not in found:
         where = ", ".join(map(str, folders))
         raise InputError(
@@ -193,12 +193,12 @@ def load_crossed(folders: Sequence[str | Path], contrasts: tuple[str, str] = ("d
     return Crossed({pair: found[pair] for pair in wanted})
 
 
-def _studies(folders: Sequence[str | Path], prompts: str) -> dict[str, PatchStudy]:
+def _studies(folders: Sequence[str | Path], prompts: str, grouping: str = "head") -> dict[str, PatchStudy]:
     """Whole studies in folders and below them, by weights; of sets that were chosen on these prompts."""
     found: dict[str, PatchStudy] = {}
     for folder in sorted({path.parent for start in folders for path in Path(start).rglob(PATCH.description)}):
         study = load_study(folder)
-        if not study.complete or study.prompts.name != prompts or study.view.grouping != "head":
+        if not study.complete or study.prompts.name != prompts or study.view.grouping != grouping:
             continue
         if study.about.get("sets_from"):
             continue

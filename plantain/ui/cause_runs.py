@@ -93,7 +93,8 @@ def _described() -> list[Path]:
 def _together(dense: Dense, weights: str, state: tuple[tuple[Path, int], ...]) -> CauseRuns:
     run, pictures = dense.run(weights), dense.pictures
     read = [_study(path.parent, changed) for path, changed in state]
-    studies = [study for study in read if study is not None and study.complete and study.prompts == run.prompts]
+    whole = [study for study in read if study is not None and study.complete and study.prompts == run.prompts]
+    studies = [study for study in whole if study.view.grouping == "head"]
     own = next((study for study in studies if same_model(study, run)), None)
     if pictures is not None and (
         pictures.provenance.get("weights_fingerprint") != run.run.provenance.get("weights_fingerprint")
