@@ -13,6 +13,7 @@ from plantain.questions.every_head import every_head
 from plantain.questions.ladder import Ladder, Rung
 from plantain.questions.place import place_count
 from plantain.questions.response import summarise
+from plantain.ui.ladder import SCOPE, summary
 
 
 def verdict(**counts):
@@ -40,6 +41,24 @@ def verdict(**counts):
 )
 def test_the_strictest_twin_decides(counts, said):
     assert verdict(**counts) == said
+
+
+def test_the_summary_sorts_the_questions_by_their_verdicts():
+    counts = {
+        "respond": (26, 46, 33),
+        "place": (57, 1, 39),
+        "place_sided": (39, 0, 23),
+        "code": (2, 2, 0),
+        "deformation": (14, 0, 1),
+        "cause": (58, 0, None),
+    }
+    rungs = [
+        Rung(rung, SCOPE, weights, count, 75, None)
+        for rung, of in counts.items()
+        for weights, count in zip(("trained", "untrained 0", "grafted"), of, strict=True)
+    ]
+    said = summary(Ladder("m", "p", tuple(rungs)))
+    assert said == ("Learned by heads, beyond every twin: questions 4, 5. Mostly the model's: 2. Not learned: 1, 3.")
 
 
 # -- every head ------------------------------------------------------------------------------------

@@ -51,6 +51,31 @@ def rungs_html(dense: Dense) -> str:
     )
 
 
+def summary(found: Ladder) -> str:
+    """Which questions are passed, by their numbers, and by whom.
+
+    >>> summary(ladder(family))
+    'Learned by heads, beyond every twin: questions 4, 5. Mostly the model\'s: 2. Not learned: 1, 3.'
+    """
+    kinds = {
+        "learned": "Learned by heads, beyond every twin",
+        "mostly": "Mostly the model's",
+        "the model's": "The model's",
+        "not learned": "Not learned",
+        "not run": "Not run",
+        "no twin": "Without a twin to compare",
+    }
+    asked = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
+    said: list[str] = []
+    for beginning, words in kinds.items():
+        numbers = [_NUMBERED[name] for name, verdict in asked.items() if verdict.startswith(beginning)]
+        if numbers:
+            said.append(
+                f"{words}: {'question' + 's' * (len(numbers) > 1) + ' ' if not said else ''}{', '.join(numbers)}."
+            )
+    return " ".join(said)
+
+
 @lru_cache(maxsize=4)
 def ladder_html(dense: Dense) -> str:
     """Every rung, its counts and its verdict; the figure and all numbers folded under it."""
@@ -60,6 +85,7 @@ def ladder_html(dense: Dense) -> str:
     folded = page_figure(section.draw, rung_table(found), *section.tables)
     return (
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
+        f'<p class="plantain-claim">{escape(summary(found))}</p>'
         f'<p class="plantain-muted">How many of the model\'s own {n_heads:,} attention heads pass each test, and how '
         "many in copies of the model that have learned nothing: <em>untrained</em>, all of its transformer at random "
         "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
