@@ -20,6 +20,10 @@ OUT, DENSE = RUNS / "patch", RUNS / "dense"
 LESS = ["--k", "8", "15", "--matched", "0"]
 STUDIES = {
     "posebox": ["--beside", str(DENSE / "posebox" / "setting"), "--draw"],
+    "posebox-card": [
+        *("--view", "card", "--k", "15", "51", "102", "--matched", "20"),
+        *("--beside", str(DENSE / "posebox" / "setting")),
+    ],
     "posebox-grafted": ["--grafted"],
     "posebox-untrained-0": ["--untrained", "--k", "8", "15", "--matched", "10"],
     "posebox-permuted-0": ["--permuted", "--k", "8", "--matched", "5"],

@@ -272,8 +272,10 @@ def specific() -> str:
 
 
 def caused() -> str:
-    found = cause(load_studies([RUNS / "patch"]))
-    return "\n\n".join(f"**{table.title}**\n\n{table.note}\n\n{grid(table.cells)}" for table in found.tables)
+    found = cause(load_studies([RUNS / "patch"])).tables
+    cards = cause(load_studies([RUNS / "patch" / "posebox-card"])).tables[:2]  # of weights, of sets
+    titled = [(table.title, table) for table in found] + [(f"Card heads: {table.title}", table) for table in cards]
+    return "\n\n".join(f"**{title}**\n\n{table.note}\n\n{grid(table.cells)}" for title, table in titled)
 
 
 def dissociated() -> str:
