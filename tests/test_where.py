@@ -150,6 +150,14 @@ def test_under_the_claim_of_the_untrained_run_its_own_maps_come_first(found):
     assert first["view"] == where.shown(found, 0, found.best, "untrained 0", False)[0]
 
 
+def test_a_chosen_pair_and_head_are_kept_when_the_run_changes_the_first_ones_too(found):
+    first = where.opened("published")
+    assert where.opened("shipped/posebox", first["pair"], first["head"])["head"] == found.best
+    assert (where.opened("shipped/posebox", 0, 0)["pair"], where.opened("shipped/posebox", 0, 0)["head"]) == (0, 0)
+    kept = where.opened("shipped/posebox-untrained", 7, 31)
+    assert (kept["pair"], kept["head"]) == (7, 31)
+
+
 def test_a_damaged_dense_run_is_passed_over(tmp_path, monkeypatch):
     shutil.copytree(SHIPPED, tmp_path / "dense")
     monkeypatch.setattr(dense, "RUNS", tmp_path)

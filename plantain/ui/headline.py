@@ -130,8 +130,8 @@ def _counted(run: Counted) -> str:
     channels, n_heads = run.result.config.channels_per_head, run.head.n_heads
     return (
         '<p class="plantain-muted plantain-prose">Counted as the model card of FLUX.2 Klein does: a <em>card head</em> '
-        f"is a run of {channels} channels, MLP among them, and responds at |t| > 3 over the pairs. The model's own "
-        f"attention heads, {n_heads:,} of them, are what is asked below.</p>"
+        f"is a run of {channels} channels, MLP among them, and responds at |t| > 3 over the pairs. The model has "
+        f"{n_heads:,} attention heads of its own; every stricter question is asked of those.</p>"
     )
 
 

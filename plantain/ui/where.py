@@ -29,6 +29,8 @@ TWINS_SAID = (
     "Untrained: the transformer drawn anew. Permuted: its values shuffled. Grafted: each block drawn anew in turn, "
     "inside the trained model."
 )
+NO_HEAD = -1
+"""A component's value while nobody has chosen a head."""
 _SCRIPT = Path(__file__).with_name("where.js").read_text(encoding="utf-8")
 
 
@@ -177,12 +179,12 @@ def chooser(value: int, choices: str) -> gr.HTML:
     return gr.HTML(value, html_template="${choices}", js_on_load=_SCRIPT, choices=choices)
 
 
-def opened(key: str, pair: Any = 0, head: Any = 0) -> dict[str, Any]:
-    """First values of all components for a run: a pair and a head of it; hidden where nothing was run.
+def opened(key: str, pair: Any = 0, head: Any = NO_HEAD) -> dict[str, Any]:
+    """First values of all components for a run: a pair and a head of it, the strongest where none is chosen yet.
 
-    Where both are the first, nobody has chosen any yet: then it is the strongest head.
+    Hidden where nothing was run.
     """
-    closed = {"visible": False, "weights": ["trained"], "chosen": "trained", "pair": 0, "head": 0}
+    closed = {"visible": False, "weights": ["trained"], "chosen": "trained", "pair": 0, "head": NO_HEAD}
     blank = closed | dict.fromkeys(("ladder", "pairs", "heads", "view", "said", "numbers"), "")
     try:
         dense = dense_beside(key)
@@ -221,8 +223,8 @@ def _first(dense: Dense, key: str, pair: Any, head: Any) -> dict[str, Any]:
     every, untrained = list(dense.family.runs), catalog.is_untrained(key)
     # Under the claim of a run of the untrained transformer its own maps come first.
     chosen = next((weights for weights in every if untrained and weights.startswith("untrained")), "trained")
-    pair, head = index_of(pair, dense.family.trained.n_pairs), index_of(head, len(dense.names))
-    head = head if pair or head else dense.best
+    pair = index_of(pair, dense.family.trained.n_pairs)
+    head = dense.best if head == NO_HEAD else index_of(head, len(dense.names))
     view, numbers = shown(dense, pair, head, chosen, False)
     return {
         "visible": True,
