@@ -3,7 +3,7 @@
 python benchmarks/findings/is_it_pose.py
 """
 
-from plantain.ui.tabs.controls import keep
+from plantain.ui.tabs.is_it_pose import keep
 
 if __name__ == "__main__":
     print(keep())

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from plantain import stats
 from plantain.data.heads import HeadMap
 from plantain.data.result import ProbeResult
@@ -22,8 +24,8 @@ from plantain.report.picture import Picture
 from plantain.report.section import Section
 from plantain.wording import share
 
-HEAD_COLUMNS = ("block", "kind", "part", "index", "first_channel", "n_channels")
-"""What names a head in every CSV."""
+HEAD_COLUMNS = ("head", "block", "kind", "part", "index", "first_channel", "n_channels")
+"""What names a head in every CSV, as the page names it first."""
 
 
 def write_report(
@@ -97,7 +99,7 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
 def differences_csv(result: ProbeResult, grouping: str = "card", step: int = 0) -> str:
     """One row a head, one column a pair's id: the RMS of B minus that of A."""
     of_pairs = dict(zip(result.pair_ids, result.differences(grouping, step=step), strict=True))
-    return to_csv(_by_head(result.head_map, grouping, of_pairs, ("block", "part", "index")))
+    return to_csv(_by_head(result.head_map, grouping, of_pairs, ("head", "block", "part", "index")))
 
 
 def blocks_csv(summary: Summary) -> str:
@@ -164,7 +166,7 @@ def answer_csv(head_map: HeadMap, view: View | str, columns: Mapping[str, Iterab
 def _by_head(
     head_map: HeadMap, view: View | str, columns: Mapping[str, Iterable[Any]], named: Sequence[str] = HEAD_COLUMNS
 ) -> list[dict[str, Any]]:
-    table = head_map.table(view)
+    table = head_map.table(view) | {"head": np.array(head_map.names(view))}
     columns = {name: table[name].tolist() for name in named} | dict(columns)
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

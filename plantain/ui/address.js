@@ -7,7 +7,9 @@ window.plantain = (() => {
   const embedded = () => document.documentElement.classList.contains("plantain-embed");
 
   // Of the fields in the order of links.py, those that matter in the open tab.
-  const query = (run, counting, other, pair, head, weights, runSeed, runSeeds, steps, a, b, seed, seeds) => {
+  const query = (
+    run, counting, other, pair, head, weights, runSeed, runSeeds, steps, a, b, seed, seeds, cause, by, k, alpha, at, into
+  ) => {
     const selected = document.querySelector('[role="tab"][aria-selected="true"]');
     const tab = (selected && selected.dataset.tabId) || "results";
     const asked = new URLSearchParams({tab});
@@ -20,6 +22,8 @@ window.plantain = (() => {
     }
     if (tab === "run") set({seed: runSeed ?? 0, seeds: runSeeds, steps});
     if (tab === "pair") set({a, b, seed: seed ?? 0, seeds});
+    const drawn = document.querySelector(".plantain-cause") && !document.querySelector(".plantain-cause .plantain-empty");
+    if (tab === "controls" && drawn) set({cause: (cause || 0) + 1, by, k, alpha, at, into: into.slice(-1)});
     return asked.toString();
   };
   const write = (next, push) => {
@@ -53,5 +57,12 @@ window.plantain = (() => {
     popping = true;
     button.click();
   });
-  return {copy, follow: (...fields) => { run = fields[0]; return follow(...fields); }};
+  // A word for this browser tab that outlives a reload: by it the server finds the tab's run again.
+  const visit = () => {
+    const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
+    const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const fresh = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+    try { return (sessionStorage.plantainVisit ||= fresh); } catch (error) { return fresh; /* framed, without storage */ }
+  };
+  return {copy, visit, follow: (...fields) => { run = fields[0]; return follow(...fields); }};
 })();

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -12,11 +13,14 @@ import gradio as gr
 
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
+from plantain.report.export import Files
 from plantain.ui import overlay
 from plantain.ui.cause_runs import CauseRuns, cause_runs, curves_html, not_run
-from plantain.ui.cause_view import RANKED_BY, SIDES, Asked, Drawn, caveat, job, look, numbers, pictures, sentence
-from plantain.ui.engine import LATEST, ON_THE_MODEL, STEPS, Engine, what_went_wrong
+from plantain.ui.cause_view import RANKED_BY, SIDES, Asked, Drawn, caveat, files, job, look, numbers, pictures, sentence
+from plantain.ui.downloads import Export
+from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, STEPS, Engine, what_went_wrong
 from plantain.ui.html import alert, status
+from plantain.ui.limits import Whole
 from plantain.ui.where import chooser, index_of
 
 TITLE = "Cause: does moving a head's values move the body?"
@@ -25,7 +29,11 @@ FIRST_K = 15
 _NOTHING = '<p class="plantain-muted">Nothing is drawn yet.</p>'
 _REDRAWN: dict[str, Any] = ON_THE_MODEL | {"trigger_mode": "always_last", "api_visibility": "private"}
 
-Update = dict[Any, Any]
+# A link's first pair changes nothing, and what changes nothing draws nothing by itself.
+_DRAW_IF_ASKED = """() => {
+  const asked = new URLSearchParams(location.search);
+  if (asked.get("tab") === "controls" && asked.get("cause") === "1") document.querySelector("#plantain-draw")?.click();
+}"""
 
 
 class CauseView:
@@ -45,10 +53,13 @@ class CauseView:
             self._view = gr.HTML("" if runs is None else pictures(runs, 0))
             self._status = gr.HTML("", elem_id="plantain-cause-status", elem_classes=["plantain-line"])
             self._settings(runs)
+            self._drawn = gr.State(None)  # Drawn | None: what is shown, for its files
             with gr.Accordion("The heads, and what is seen in the pictures, as numbers", open=False):
                 self._numbers = gr.HTML(_NOTHING)
             gr.HTML("" if runs is None else f'<p class="plantain-prose plantain-muted">{escape(caveat(runs))}</p>')
         self.curves = gr.HTML("")
+        with gr.Column(visible=runs is not None, min_width=0):
+            Export("cause", self._files, [self._drawn])
         if runs is not None:
             self._connect()
 
@@ -69,7 +80,8 @@ class CauseView:
             )
             self._steps = gr.Radio(list(STEPS), value="all", label="Denoising steps", min_width=280)
             self._direction = gr.Radio(list(SIDES), value=SIDES[0], label="Values of", min_width=200)
-        self._button = gr.Button("Draw it", variant="primary", interactive=self._engine.patched is not None)
+        ready = self._engine.patched is not None
+        self._button = gr.Button("Draw it", variant="primary", interactive=ready, elem_id="plantain-draw")
         if cost := "" if runs is None else _cost(self._engine, runs):
             gr.HTML(f'<p class="plantain-muted">{escape(cost)}</p>', elem_classes=["plantain-line"])
 
@@ -77,8 +89,33 @@ class CauseView:
     def _asked(self) -> list[Any]:
         return [self._pairs, self._ranking, self._k, self._alpha, self._steps, self._direction]
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What a link can set, by its parameters."""
+        return dict(zip(("cause", "by", "k", "alpha", "at", "into"), self._asked, strict=True))
+
+    @property
+    def checks(self) -> dict[str, Callable[[str], Any]]:
+        """What a link's texts set; InputError for what this model cannot be asked."""
+        runs = cause_runs(self._engine.model)
+        n_pairs, n_heads = (0, 0) if runs is None else (len(runs.prompts), runs.chooser.n_heads)
+        known = [] if runs is None else runs.chooser.rankings
+        return {
+            "cause": lambda text: Whole(1, n_pairs).read(text, "The pair") - 1,
+            "by": lambda text: _one_of(known, text, "a ranking"),
+            "k": lambda text: Whole(1, n_heads).read(text, "The number of heads"),
+            "alpha": _alpha,
+            "at": lambda text: _one_of(list(STEPS), text, "steps"),
+            "into": lambda text: SIDES["AB".index(_one_of(["A", "B"], text, "a side"))],
+        }
+
+    def reopen_after(self, opened: Any) -> None:
+        """Once the address has set the controls: the picture that it names, where that takes seconds."""
+        if self._engine.draw is not None:
+            opened.then(None, None, None, js=_DRAW_IF_ASKED, **QUIET)
+
     def _connect(self) -> None:
-        shown = [self._view, self._status, self._numbers]
+        shown = [self._view, self._status, self._numbers, self._drawn]
         self._pairs.change(self._blank, self._pairs, shown, **LATEST)
         triggers = [self._button.click]
         if self._engine.draw is not None:  # seconds, on a CPU: it follows the controls
@@ -93,8 +130,8 @@ class CauseView:
     def _blank(self, pair: Any) -> tuple[Any, ...]:
         runs = cause_runs(self._engine.model)
         if runs is None:
-            return gr.skip(), gr.skip(), gr.skip()
-        return pictures(runs, index_of(pair, len(runs.prompts))), "", _NOTHING
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return pictures(runs, index_of(pair, len(runs.prompts))), "", _NOTHING, None
 
     def _draw(self, pair: Any, *settings: Any) -> Iterator[tuple[Any, ...]]:
         begun = time.monotonic()
@@ -104,20 +141,38 @@ class CauseView:
                 raise InputError("The dense run that ranks the heads is no longer there; open the page again.")
             asked = Asked.of(runs, pair, *settings)
             waiting = pictures(runs, asked.pair, waiting="drawing …")
-            yield waiting, status(f"Drawing with {asked.said} …"), _NOTHING
+            yield waiting, status(f"Drawing with {asked.said} …"), _NOTHING, None
             drawn = Drawn(asked, self._engine.patched(job(runs, asked)))
             said = f"Drawn in {time.monotonic() - begun:.1f} s"
             if self._engine.model in EMBEDDED_MODELS and not runs.run.run.untrained:
-                yield pictures(runs, asked.pair, drawn), status(f"{said}; reading the poses …"), _NOTHING
+                yield pictures(runs, asked.pair, drawn), status(f"{said}; reading the poses …"), _NOTHING, drawn
                 drawn = look(runs, drawn)
             told = f'<p role="status">{sentence(drawn)} {said}.</p>'
-            yield pictures(runs, asked.pair, drawn), told, numbers(runs, drawn)
+            yield pictures(runs, asked.pair, drawn), told, numbers(runs, drawn), drawn
         except Exception as error:
-            yield self._undrawn(pair), alert("Not drawn.", what_went_wrong(error)), _NOTHING
+            yield self._undrawn(pair), alert("Not drawn.", what_went_wrong(error)), _NOTHING, None
+
+    def _files(self, drawn: Drawn | None) -> Files:
+        runs = cause_runs(self._engine.model)
+        if runs is None:
+            raise InputError("The dense run that ranks the heads is no longer there; open the page again.")
+        return files(runs, drawn)
 
     def _undrawn(self, pair: Any) -> Any:
         runs = cause_runs(self._engine.model)
         return gr.skip() if runs is None else pictures(runs, index_of(pair, len(runs.prompts)))
+
+
+def _one_of(known: Sequence[str], text: str, what: str) -> str:
+    if text not in known:
+        raise InputError(f"expected {what} of {', '.join(known) or 'a dense run'}; got {text[:40]!r}.")
+    return text
+
+
+def _alpha(text: str) -> float:
+    if not re.fullmatch(r"0|1|0?\.[0-9]{1,4}|1\.0{1,4}", text):
+        raise InputError(f"α lies between 0 and 1; got {text[:40]!r}.")
+    return float(text)
 
 
 @lru_cache(maxsize=2)

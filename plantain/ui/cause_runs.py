@@ -18,7 +18,9 @@ from plantain.data.pictures import Pictures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.questions.cause import cause
+from plantain.questions.answer import Answer
+from plantain.report.register import QUESTIONS
+from plantain.report.section import Section
 from plantain.ui import catalog
 from plantain.ui.dense import Dense, dense_beside
 from plantain.ui.html import alert, page_figure
@@ -137,18 +139,33 @@ def curves_html(model: str) -> str:
 
 @lru_cache(maxsize=2)
 def _curves(runs: CauseRuns) -> str:
-    studies = {study.weights: study for study in runs.studies if not study.about.get("sets_from")}
-    if "trained" not in studies:
-        return ""
-    from plantain.report.figures.cause import draw  # matplotlib
-
     try:
-        found = cause(Studies(studies))
-        said = "".join(f"<li>{escape(sentence)}</li>" for sentence in found.sentences)
-        figure = page_figure(lambda width: draw(found, None, width), found.tables[0])
+        found = _answer(runs)
+        if found is None:
+            return ""
+        drawn, said = found
+        lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in said.sentences)
+        assert drawn.draw is not None
+        figure = page_figure(drawn.draw, said.tables[0])
     except InputError as error:
         return alert("The curves are not shown.", error)
     return (
-        f'<section class="plantain-page"><p class="plantain-claim">{escape(found.finding)}</p>{figure}<details>'
-        f'<summary>Every figure in words</summary><div class="plantain-prose"><ul>{said}</ul></div></details></section>'
+        f'<section class="plantain-page"><p class="plantain-claim">{escape(said.finding)}</p>{figure}'
+        "<details><summary>Every figure in words</summary>"
+        f'<div class="plantain-prose"><ul>{lines}</ul></div></details></section>'
     )
+
+
+def curves(runs: CauseRuns) -> Section | None:
+    """The studies' curves as a section; None where there is no study of the model's own weights.
+
+    >>> curves(cause_runs("posebox")).tables
+    """
+    found = _answer(runs)
+    return None if found is None else found[0]
+
+
+@lru_cache(maxsize=2)
+def _answer(runs: CauseRuns) -> tuple[Section, Answer] | None:
+    studies = {study.weights: study for study in runs.studies if not study.about.get("sets_from")}
+    return QUESTIONS["cause"].section(Studies(studies)) if "trained" in studies else None

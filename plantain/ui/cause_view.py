@@ -11,8 +11,10 @@ import numpy as np
 from plantain.data.chosen import RANDOM
 from plantain.data.webp import encode
 from plantain.errors import InputError, is_number
+from plantain.report.export import Files, figure_files, section_files, table_files
+from plantain.report.figures.maps import Layer, draw
 from plantain.ui import overlay
-from plantain.ui.cause_runs import CauseRuns
+from plantain.ui.cause_runs import CauseRuns, curves
 from plantain.ui.engine import STEPS, PatchJob
 from plantain.ui.html import html_table
 from plantain.ui.limits import Whole
@@ -181,6 +183,30 @@ def sentence(drawn: Drawn) -> str:
 
 def numbers(runs: CauseRuns, drawn: Drawn) -> str:
     """Which heads they are, and what is seen in all three pictures, as HTML tables."""
+    return f'<div class="plantain-left">{"".join(html_table(table) for table in _tables(runs, drawn))}</div>'
+
+
+def files(runs: CauseRuns, drawn: Drawn | None) -> Files:
+    """The drawn pictures beside their tables, and the curves of the studies, as files.
+
+    >>> files(runs, look(runs, drawn)).keys()
+
+    Raises InputError: nothing is drawn, and there are no curves.
+    """
+    section = curves(runs)
+    found: Files = {} if section is None else section_files("curves", section)
+    if drawn is not None:
+        asked = drawn.asked
+        a, b, patched = drawn.pixels
+        layers = [Layer("A", pixels=a), Layer(f"{asked.own} patched", pixels=patched), Layer("B", pixels=b)]
+        found |= figure_files("cause", draw(layers, f"A, {asked.own} patched with {asked.said}, and B."))
+        found |= table_files(_tables(runs, drawn))
+    if not found:
+        raise InputError("Nothing is drawn yet, and there is no study whose curves could be saved; press Draw it.")
+    return found
+
+
+def _tables(runs: CauseRuns, drawn: Drawn) -> list[Table]:
     asked = drawn.asked
     heads = runs.chooser.heads(asked.ranking, asked.k, asked.pair)
     rows: list[tuple[str, ...]] = [(block, some) for block, some in _by_block(runs, heads)]
@@ -190,7 +216,7 @@ def numbers(runs: CauseRuns, drawn: Drawn) -> str:
         names = "A", f"{asked.own} patched", "B"
         cells = [(name, *_cells(seen)) for name, seen in zip(names, drawn.seen, strict=True)]
         tables.insert(0, Table("What the pictures show, by the renderer", "", (header, *cells)))
-    return f'<div class="plantain-left">{"".join(html_table(table) for table in tables)}</div>'
+    return tables
 
 
 def _cells(seen: Seen) -> tuple[str, ...]:

@@ -5,9 +5,12 @@ from typing import Any
 import gradio as gr
 
 from plantain.errors import InputError
-from plantain.questions.every_head import every_head
+from plantain.questions import every_head as asked
+from plantain.report.export import Files
+from plantain.report.files import to_csv
 from plantain.ui import catalog
 from plantain.ui.dense import dense_beside
+from plantain.ui.downloads import Export
 from plantain.ui.engine import LOUD, QUIET
 from plantain.ui.html import alert
 
@@ -36,29 +39,39 @@ class EveryHead:
         self._table = gr.Dataframe(
             interactive=False, show_search="search", max_height=480, pinned_columns=1, visible=False, show_label=False
         )
+        Export("heads", _files, [run, counting], "Save: CSV")
         self._table.change(None, None, None, js=_NAME_SEARCH, **QUIET)
         self._open = gr.State(False)
-        asked, shown = [run, counting], [self._said, self._table]
-        drawer.expand(self._fill, asked, shown, **LOUD)
+        chosen, shown = [run, counting], [self._said, self._table]
+        drawer.expand(self._fill, chosen, shown, **LOUD)
         drawer.expand(lambda: True, None, self._open, **LOUD)
         drawer.collapse(lambda: False, None, self._open, **LOUD)
-        gr.on([run.change, counting.change], self._follow, [self._open, *asked], shown, **LOUD)
+        gr.on([run.change, counting.change], self._follow, [self._open, *chosen], shown, **LOUD)
 
     def _follow(self, is_open: bool, key: str, counting: str) -> Any:
         return self._fill(key, counting) if is_open else (gr.skip(), gr.skip())
 
     def _fill(self, key: str, counting: str) -> tuple[str, Any]:
         try:
-            folder = catalog.entry(key).folder
-            if folder is None:
-                raise InputError("The card's data of single heads were not released; choose another run.")
-            dense = dense_beside(key)
-            weights = "untrained 0" if catalog.is_untrained(key) else "trained"
-            both = catalog.both_in(folder, counting, 0)
-            found = every_head(both, None if dense is None else dense.family, weights)
+            found = _every(key, counting)
         except (InputError, OSError) as error:
             return alert("Not shown.", error), gr.Dataframe(visible=False)
         header = ["head", *found.columns]
         value = {"headers": header, "data": found.rows}
         kinds: Any = ["str", *["number"] * len(found.columns)]
         return "", gr.Dataframe(value, datatype=kinds, visible=True)
+
+
+def _every(key: str, counting: str) -> asked.EveryHead:
+    folder = catalog.entry(key).folder
+    if folder is None:
+        raise InputError("The card's data of single heads were not released; choose another run.")
+    dense = dense_beside(key)
+    weights = "untrained 0" if catalog.is_untrained(key) else "trained"
+    both = catalog.both_in(folder, counting, 0)
+    return asked.every_head(both, None if dense is None else dense.family, weights)
+
+
+def _files(key: str, counting: str) -> Files:
+    found = _every(key, counting)
+    return {"every_head.csv": to_csv(dict(zip(["head", *found.columns], row, strict=True)) for row in found.rows)}

@@ -18,6 +18,7 @@ from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS
 
 # Tab ids, as links name them, and the labels that the page shows.
 TABS = {"results": "Results", "run": "Run", "pair": "Your pair", "controls": "Is it pose?", "method": "Method"}
+Check = Callable[[str], Any]  # a parameter's text in, the component's value out; InputError where there is none
 _LISTS = ("run", "other")  # dropdowns of runs
 _FIRST = "card"  # the counting that the page opens with
 
@@ -39,20 +40,22 @@ def connect(
     shown: gr.HTML,
     fields: Mapping[str, dict[str, Any]],
     drawers: Mapping[str, gr.Accordion],
-) -> None:
+    checks: Mapping[str, Check],
+) -> Any:
     """Restore what the address names when the page opens, keep it up to date, and make the button copy it.
 
     ``fields``: by tab and by a link's parameter what the link can set, in the order in which address.js takes it.
-    ``drawers``: by parameter, that which is opened where a link sets it to other than what the page has.
+    ``drawers``: by parameter, that which is opened where a link sets it to other than what the page has. ``checks``:
+    of what a link sets of *Cause*. Gives the event that restores: what needs the restored fields comes after it.
     """
     linked = [field for of_tab in fields.values() for field in of_tab.values()]
 
     def opened(request: gr.Request) -> dict[Any, Any]:
-        found, problems = read(request.query_params)
+        found, problems = read(request.query_params, checks)
         tab = found.pop("tab", None)
         update: dict[Any, Any] = {shown: "".join(problems)} | ({tabs: gr.Tabs(selected=tab)} if tab else {})
         # Runs saved or fetched since the page was built are in the lists from the start.
-        known, named = catalog.choices(), fields["results"] | fields["run" if tab == "run" else "pair"]
+        known, named = catalog.choices(), fields["results"] | fields[tab if tab in ("run", "controls") else "pair"]
         update |= {named[name]: gr.Dropdown(choices=known) for name in _LISTS}
         for name in found.keys() & named.keys():
             update[named[name]] = gr.Dropdown(choices=known, value=found[name]) if name in _LISTS else found[name]
@@ -61,20 +64,23 @@ def connect(
         }
         return update
 
-    page.load(opened, None, [shown, tabs, *drawers.values(), *linked], **QUIET)
+    restored = page.load(opened, None, [shown, tabs, *drawers.values(), *linked], **QUIET)
     copy.click(None, linked, shown, js="(...fields) => plantain.copy(...fields)", **QUIET)
     followed = [tabs.change, *(fields["results"][name].change for name in fields["results"])]
     gr.on(followed, None, linked, None, js="(...fields) => { plantain.follow(...fields); }", **QUIET)
+    return restored
 
 
-def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def read(asked: Mapping[str, str], more: Mapping[str, Check] | None = None) -> tuple[dict[str, Any], list[str]]:
     """What an address sets, by parameter, and an alert for each one that is named wrongly: it loses nothing else.
 
     >>> links.read({"tab": "run", "seeds": "4", "steps": "two"})[0]
     {'tab': 'run', 'seeds': 4}
+
+    ``more``: checks of parameters that only a view can tell right from wrong.
     """
     seeds = RUN_SEEDS if asked.get("tab") == "run" else PAIR_SEEDS
-    checks: dict[str, Callable[[str], Any]] = {
+    checks: dict[str, Check] = {
         "tab": _tab,
         "run": lambda key: catalog.entry(key).key,
         "other": lambda key: catalog.entry(key).key,
@@ -87,6 +93,7 @@ def read(asked: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         "seed": lambda text: SEED.read(text, "seed"),
         "seeds": lambda text: seeds.read(text, "Noise seeds"),
         "steps": lambda text: STEPS.read(text, "Denoising steps"),
+        **(more or {}),
     }
     found, problems = {}, []
     for name in [name for name in checks if name in asked]:

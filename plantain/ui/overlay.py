@@ -15,13 +15,13 @@ from PIL import Image
 
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptPair
+from plantain.report.figures.maps import DEEPEST
 from plantain.report.palette import INK, RUN
 from plantain.wording import Table, number, signed
 
 T_SHOWN = 10.0
 """Cells have their full colour from this place t on: three times the threshold, where nobody doubts any more."""
 THRESHOLD = 3.0
-_DEEPEST = 0.82  # alpha of the largest value: what lies under it must still be seen
 _THUMBNAIL_QUALITY = 70  # 25 pictures of 128 pixels take 28 kB, where the kept files take 270
 
 
@@ -63,7 +63,7 @@ def map_svg(values: np.ndarray, alt: str, size: tuple[int, int], picture: bytes 
     drawn = "".join(
         f'<rect x="{s.x:g}" y="{s.y:g}" width="{s.width:g}" height="{s.height:g}" fill-opacity="{shown:.3f}"/>'
         for s in squares(values, width, height)
-        if (shown := _DEEPEST * s.alpha) >= 0.001
+        if (shown := DEEPEST * s.alpha) >= 0.001
     )
     under = "" if picture is None else f'<image href="{data_uri(picture)}" width="{width}" height="{height}"/>'
     fill = f"var(--plantain-run, {RUN})" if picture is not None else f"var(--plantain-ink, {INK})"

@@ -10,7 +10,7 @@ from plantain.report.palette import DARK, VARIABLES
 from plantain.ui import api, links
 from plantain.ui.engine import Engine
 from plantain.ui.links import TABS
-from plantain.ui.tabs import controls, pair, results, run
+from plantain.ui.tabs import is_it_pose, pair, results, run
 
 TITLE = "dense-plantain"
 INTRO = """# dense-plantain
@@ -40,10 +40,14 @@ def build_page(engine: Engine) -> gr.Blocks:
             with _tab("pair"):
                 typed = pair.build(engine)
             with _tab("controls") as tab:
-                controls.build(engine, tab)
+                cause = is_it_pose.build(engine, tab)
             with _tab("method"):
                 gr.Markdown(METHOD.read_text(encoding="utf-8"), elem_classes=["plantain-method"])
-        links.connect(page, tabs, copy, link, {"results": shown, "run": live, "pair": typed}, drawers)
+        fields = {"results": shown, "run": live.fields, "pair": typed.fields, "controls": cause.fields}
+        opened = links.connect(page, tabs, copy, link, fields, drawers, cause.checks)
+        typed.reopen_after(opened)
+        cause.reopen_after(opened)
+        live.reopen_on(page)
         api.build(engine)
     return page
 

@@ -18,7 +18,7 @@ from plantain.data.result import ProbeResult
 from plantain.stats.match import unit_maps
 from plantain.ui import overlay
 from plantain.ui.dense import place_beside
-from plantain.ui.engine import LATEST, QUIET
+from plantain.ui.engine import LATEST
 from plantain.ui.html import alert, html_table
 from plantain.ui.where import chooser, index_of, model_caveats
 from plantain.wording import signed
@@ -38,7 +38,6 @@ Update = dict[Any, Any]
 class PairMaps:
     """All that is shown of one pair: kept for the visitor, so that another head needs no model."""
 
-    typed: tuple[Any, ...]  # the fields' values as the run was started: others make it stale
     pair: PromptPair
     of: str  # which pair it is of several, else ""
     shift: np.ndarray  # (attention heads, rows, columns)
@@ -68,12 +67,10 @@ class PairMaps:
         return int(self.sizes.argmax())
 
 
-def maps_of(
-    typed: tuple[Any, ...], result: ProbeResult, pair: PromptPair, shift: np.ndarray, images: Sequence[Image]
-) -> PairMaps:
+def maps_of(result: ProbeResult, pair: PromptPair, shift: np.ndarray, images: Sequence[Image]) -> PairMaps:
     """Lay a pair's shifts and its two pictures beside each other.
 
-    >>> maps = maps_of((a, b, 0), result, prompts.pairs[0], engine.shift(pair, config), engine.draw(both, 0))
+    >>> maps = maps_of(result, prompts.pairs[0], engine.shift(pair, config), engine.draw(both, 0))
     """
     from plantain.probe.dense import picture_difference  # torch: only where a model has run
 
@@ -81,7 +78,7 @@ def maps_of(
     pixels = np.stack([np.asarray(a), np.asarray(b)])[None]
     of = f"the first of {len(result.prompts)} subjects" if len(result.prompts) > 1 else ""
     difference = picture_difference(pixels, (shift.shape[1], shift.shape[2]))[0]
-    return PairMaps(typed, pair, of, shift, difference, (_webp(a), _webp(b)), a.size, result, place_beside(result))
+    return PairMaps(pair, of, shift, difference, (_webp(a), _webp(b)), a.size, result, place_beside(result))
 
 
 def shown(maps: PairMaps, head: int) -> tuple[str, str]:
@@ -168,13 +165,13 @@ class PairWhere:
         self._heads.change(_show, [self._maps, self._heads], [self._view, self._numbers], **LATEST)
 
     @property
+    def head(self) -> gr.HTML:
+        """Which head is chosen."""
+        return self._heads
+
+    @property
     def outputs(self) -> list[Any]:
         return [self._maps, self._failed, self._frame, self._view, self._heads, self._caveat, self._numbers]
-
-    def empty_on(self, ends: Any, fields: Sequence[Any]) -> None:
-        """Take it away when a field is edited; at the end of a run also where one was edited meanwhile."""
-        gr.on([field.change for field in fields], self.empty, None, self.outputs, **QUIET)
-        ends.then(self._unless_stale, [self._maps, *fields], self.outputs, **QUIET)
 
     def given(self, maps: PairMaps) -> Update:
         view, numbers = shown(maps, maps.strongest)
@@ -196,9 +193,6 @@ class PairWhere:
         blank = dict.fromkeys((self._failed, self._view, self._caveat, self._numbers), "")
         hidden = {self._maps: None, self._frame: gr.Column(visible=False), self._heads: gr.HTML(value=0, choices="")}
         return blank | hidden
-
-    def _unless_stale(self, maps: PairMaps | None, *fields: Any) -> Update:
-        return {self._maps: gr.skip()} if maps is None or maps.typed == fields else self.empty()
 
 
 def _show(maps: PairMaps | None, head: Any) -> tuple[Any, Any]:

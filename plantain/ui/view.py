@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import zipfile
-from collections import deque
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from plantain.data.result import ProbeResult
-from plantain.paths import ASSETS
 from plantain.questions.certainty import MEANING, certainty_table
 from plantain.questions.counted import COUNTINGS, Counted, RunWithTwin, check_counting
 from plantain.questions.response import load_published
-from plantain.report import files as report
 from plantain.report import notes
-from plantain.report.command import is_shipped, prompts_json, shell_command
+from plantain.report.command import is_shipped, shell_command
 from plantain.report.figures import response as figures
 from plantain.report.picture import NARROW
 from plantain.ui import catalog, embed, headline
 from plantain.ui.engine import QUIET
 from plantain.ui.html import html_table, page_figure
 
-_recent: deque[Path] = deque()
-# More than the views that are cached, so that a view never offers a folder that is gone.
-_KEPT_DOWNLOADS = 80
 # Inches of a figure that shares its row with one of a phone's width; drawn wider, its text would shrink.
 _TWO_THIRDS = 6.4
-
-
-@cache
-def _downloads() -> Path:
-    return catalog.temporary_folder("plantain-")
 
 
 def counting_choice(**settings: Any) -> gr.Radio:
@@ -56,10 +41,9 @@ def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
     return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
 
-DOWNLOADS = "Download: tables, figures, a section for a model card, the run itself"
 _CLASSES = {"compact": "plantain-compact"}
 Values = dict[str, Any]  # what a view shows, by the names in PARTS
-PARTS = ("headline", "counts", "table", "overview", "half", "sure", "reproduce", "files", "compact")
+PARTS = ("headline", "counts", "table", "overview", "half", "sure", "reproduce", "compact")
 
 
 class RunView:
@@ -68,28 +52,25 @@ class RunView:
     First values travel with the page, so that a cached run is there at first paint. With none the view takes no room.
     """
 
-    def __init__(self, first: Values | None = None, lay_out: Callable[[RunView], None] | None = None) -> None:
-        """``lay_out`` places every one of ``PARTS`` (``place``); by default they stand one under the other."""
+    def __init__(self, lay_out: Callable[[RunView], None], first: Values | None = None) -> None:
+        """``lay_out`` places all of ``PARTS`` that are to be seen, and the tools."""
         self._first = first or blank()
         self.parts: dict[str, Any] = {}
         with gr.Column(visible=bool(self._first["headline"]), min_width=0) as self.frame:
-            (lay_out or _one_under_the_other)(self)
+            lay_out(self)
 
     def place(self, *names: str) -> None:
         """Lay parts out here."""
         for name in names:
-            first = self._first[name]
-            if name == "files":
-                made: Any = gr.File(first, show_label=False, file_count="multiple", interactive=False)
-            else:
-                made = gr.HTML(first, elem_classes=[_CLASSES.get(name, "plantain-full")])
-            self.parts[name] = made
+            classes = [_CLASSES.get(name, "plantain-full")]
+            self.parts[name] = gr.HTML(self._first[name], elem_classes=classes)
 
-    def place_tools(self) -> None:
-        """How to make the run again, and its files, each in a drawer."""
-        for name, title in (("reproduce", "Reproduce this"), ("files", DOWNLOADS)):
-            with gr.Accordion(title, open=False, elem_classes=["plantain-full"]):
-                self.place(name)
+    def place_tools(self, save: Callable[[], object]) -> None:
+        """How to make the run again, and its files, each in a drawer; ``save`` lays out what hands them over."""
+        with gr.Accordion("Reproduce this", open=False, elem_classes=["plantain-full"]):
+            self.place("reproduce")
+        with gr.Accordion("Download", open=False, elem_classes=["plantain-full"]):
+            save()
 
     @property
     def outputs(self) -> list[Any]:
@@ -101,28 +82,19 @@ class RunView:
         return shown | {self.frame: gr.Column(visible=bool(values["headline"]))}
 
 
-def _one_under_the_other(view: RunView) -> None:
-    view.place("headline", "counts", "overview", "half", "table", "sure")
-    view.place_tools()
-
-
 def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> Values:
     """Values for a ``RunView`` of a run in the list; made once for each state of its folder."""
     if entry.folder is None:
         check_counting(counting)
         return _published(counting)
     both = catalog.both_in(entry.folder, counting, step)
-    values = _cached(entry.key, both)
-    if not all(Path(file).exists() for file in values["files"]):  # the oldest downloads have gone
-        _cached.cache_clear()
-        values = _cached(entry.key, both)
-    return values
+    return _values(both, entry.key)
 
 
 def show(result: ProbeResult, counting: str, step: int = 0) -> Values:
     """The same for a run that is not saved."""
     both = catalog.beside(Counted(result, counting, step))
-    return _values(both, "", _files(both, None, _new_folder()))
+    return _values(both, "")
 
 
 def show_live(result: ProbeResult, counting: str, with_figure: bool) -> Values:
@@ -136,15 +108,11 @@ def show_live(result: ProbeResult, counting: str, with_figure: bool) -> Values:
 
 def blank(said: str = "") -> Values:
     """Empty the view, with a sentence in its place: old numbers must not stand under a new name."""
-    return dict.fromkeys(PARTS, "") | {"headline": said, "files": None, "compact": said}
+    return dict.fromkeys(PARTS, "") | {"headline": said, "compact": said}
 
 
 @lru_cache(maxsize=48)
-def _cached(key: str, both: RunWithTwin) -> Values:
-    return _values(both, key, _files(both, catalog.entry(key).folder, _new_folder()))
-
-
-def _values(both: RunWithTwin, key: str, files: list[str]) -> Values:
+def _values(both: RunWithTwin, key: str) -> Values:
     run, twin_curve, twin = both.run, both.beside(lambda twin: twin.curve), both.beside(lambda twin: twin.chosen)
     null = page_figure(lambda width: figures.null_counts(run.curve, twin_curve, min(width, _TWO_THIRDS)))
     halves = page_figure(lambda width: figures.split_half(run.chosen, twin, NARROW))
@@ -157,7 +125,6 @@ def _values(both: RunWithTwin, key: str, files: list[str]) -> Values:
         "table": headline.card_table(run.chosen, both.result.prompts, twin),
         "sure": _inference(both),
         "reproduce": _reproduce(both.result),
-        "files": files,
         "compact": embed.compact(both, small, key),
     }
 
@@ -185,7 +152,6 @@ _NO_HEADS = '<p class="plantain-muted">Not known: the card\'s data of single hea
 @lru_cache(maxsize=4)
 def _published(counting: str) -> Values:
     table = load_published()
-    target = Path(tempfile.mkdtemp(dir=_downloads()))  # the only one that always stays
     title = "Published: the five blocks the card names"
     return {
         "headline": headline.published_headline(),
@@ -196,7 +162,6 @@ def _published(counting: str) -> Values:
         "table": headline.card_table(table),
         "reproduce": "<p>The card's 25 prompts, its resolution, dtype and seed were not published. "
         "<code>docs/your-space.md</code> says how to run our prompts through Klein.</p>",
-        "files": [_copied(ASSETS / "published.json", target)],
         "compact": embed.compact_published(),
     }
 
@@ -213,44 +178,3 @@ def _reproduce(result: ProbeResult) -> str:
         f'<button type="button" class="plantain-button" data-copy="{escape(command)}">Copy the command</button></div>'
         f'{note}<div class="plantain-scroll" tabindex="0"><table><tbody>{rows}</tbody></table></div>'
     )
-
-
-def _files(both: RunWithTwin, folder: Path | None, target: Path) -> list[str]:
-    """Write what can be downloaded, always in both countings; gradio copies the files when it serves them."""
-    result = both.result
-    texts = report.texts(both)
-    if not is_shipped(result):
-        texts["prompts.json"] = prompts_json(result)
-    report.write_texts(target, texts)
-    named = [*texts]
-    for name, picture in report.pictures(both).items():
-        for kind in ("svg", "pdf") if name == "overview" else ("svg",):
-            (target / f"{name}.{kind}").write_bytes(picture.to_bytes(kind))
-            named.append(f"{name}.{kind}")
-    if folder is None:
-        result.save(target)
-    else:
-        for path in (folder / "run.json", *folder.glob("mean_square-*.safetensors")):
-            _copied(path, target)
-    # These two files together are the run: in a folder of their own, `load_result` reads them.
-    files = [*(target / name for name in (*named, "run.json")), *target.glob("*.safetensors")]
-    # All in one: a browser stops to ask after ten downloads in a row.
-    everything = target / "everything.zip"
-    with zipfile.ZipFile(everything, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.write(file, file.name)
-    return [str(file) for file in (everything, *files)]
-
-
-def _new_folder() -> Path:
-    """A folder for downloads under this process's temporary one; the oldest go, long since copied."""
-    folder = Path(tempfile.mkdtemp(dir=_downloads()))
-    _recent.append(folder)
-    while len(_recent) > _KEPT_DOWNLOADS:
-        shutil.rmtree(_recent.popleft(), ignore_errors=True)
-    return folder
-
-
-def _copied(path: Path, folder: Path) -> str:
-    """Gradio serves files of the temporary and the working folder only."""
-    return str(shutil.copyfile(path, folder / path.name))

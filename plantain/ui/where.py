@@ -15,8 +15,12 @@ from plantain.data.dense import TRUTHS, DenseResult
 from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
+from plantain.report.export import Files, figure_files, squares_csv
+from plantain.report.figures.maps import Layer, draw
+from plantain.report.files import answer_csv
 from plantain.ui import catalog, overlay
 from plantain.ui.dense import Dense, dense_beside, not_run
+from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, QUIET
 from plantain.ui.html import alert, html_table
 from plantain.ui.ladder import ladder_html
@@ -132,6 +136,33 @@ def _said(run: DenseResult, pair: int) -> str:
     return overlay.pair_name(run.prompts.pairs[pair], pair).lower()
 
 
+def files_of(key: str, pair: Any, head: Any, weights: str) -> Files:
+    """What is shown as files: the maps over the pictures, their numbers, and place t of every head and twin.
+
+    >>> files_of("shipped/posebox", 0, 35, "trained").keys()
+    """
+    dense = dense_beside(key)
+    if dense is None:
+        raise InputError("this run has not been read token by token.")
+    pair, head = index_of(pair, dense.family.trained.n_pairs), index_of(head, len(dense.names))
+    weights = weights if weights in dense.t else "trained"
+    run, truth, said = dense.run(weights), dense.truth_maps[pair], TRUTH_SAID[dense.truth]
+    values, pictures = shift_map(run, pair, head), dense.pictures
+    kept = pictures is not None and pictures.n_pairs > pair
+    layers = [
+        Layer(f"{'AB'[i]}: {condition}", values, pictures.pixels[pair, i] if kept and pictures else None)
+        for i, condition in enumerate(run.prompts.conditions)
+    ]
+    alt = f"The shift of {dense.names[head]}, {weights}, in {_said(run, pair)}: {overlay.map_words(values)}."
+    t = {f"place t, {name}": of.tolist() for name, of in dense.t.items()}
+    return {
+        **figure_files("where", draw([*layers, Layer(said, truth)], alt)),
+        "where.csv": squares_csv({"shift": values, "moved": truth}),
+        "attention_heads.csv": answer_csv(run.head_map, "head", t),
+        "said.txt": f"{alt}\n{caveat(dense)}\n",
+    }
+
+
 # -- the components --------------------------------------------------------------------------------
 
 
@@ -152,6 +183,7 @@ def build(run: gr.Dropdown) -> dict[str, Any]:
         said = gr.HTML(first["said"])
         with gr.Accordion("The numbers of this map", open=False):
             numbers = gr.HTML(first["numbers"])
+        Export("where", files_of, [run, pairs, heads, weights])
 
     def follow(key: str, pair: Any, head: Any) -> dict[Any, Any]:
         found = opened(key, pair, head)

@@ -2,27 +2,26 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
-from plantain.data.result import ProbeResult
+from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
-from plantain.questions.typed_pair import PLACEHOLDER, PairReading, check_prompt, job, prompts_for_reading, read_pair
-from plantain.questions.typed_shift import typed_shift
-from plantain.report.figures import response as figures
+from plantain.questions.typed_pair import PLACEHOLDER, check_prompt, job, prompts_for_reading
+from plantain.report.export import Files
 from plantain.report.figures import typed
-from plantain.report.picture import Picture
-from plantain.ui import catalog
+from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, Engine, what_went_wrong
 from plantain.ui.html import alert, page_figure, status
 from plantain.ui.limits import PAIR_SEEDS, SEED, verdicts
+from plantain.ui.pair_answer import Kept, PairAnswer, Typed
 from plantain.ui.pair_where import NOT_OFFERED, PairWhere, maps_of
 from plantain.ui.stopping import stop, stoppable
+from plantain.ui.where import index_of
 from plantain.wording import time_left
 
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
@@ -53,8 +52,51 @@ EXAMPLES = {
 }
 
 
-def build(engine: Engine) -> dict[str, Any]:
-    """Lay the tab out; the fields that a link sets."""
+# Only what a visitor does makes an answer stale: a link that sets the fields brings its answer along.
+_MARK = "() => {{ document.querySelector('.plantain-answer')?.classList.toggle('plantain-stale', {}); }}"
+_STALE, _FRESH = _MARK.format("true"), _MARK.format("false")
+_ASKED_BY_LINK = '<p role="status" data-probe="now">Probing the pair that the link names …</p>'
+_PROBE_IF_ASKED = """() => {
+  if (document.querySelector("#plantain-pair-status [data-probe]")) document.querySelector("#plantain-probe")?.click();
+}"""
+
+
+@dataclass(frozen=True)
+class PairTab:
+    """What the page needs of the tab: the fields that a link sets, and how it brings their answer back."""
+
+    fields: dict[str, Any]
+    answer: "_Answer"
+    engine: Engine
+
+    def reopen_after(self, opened: Any) -> None:
+        """Once the address has set the fields: the answer from before, or a new one where that takes seconds."""
+        shown = opened.then(self._reopened, [*self.fields.values()], self.answer.outputs, **QUIET)
+        shown.then(None, None, None, js=_PROBE_IF_ASKED, **QUIET)
+
+    def _reopened(self, a: str, b: str, seed: Any, seeds: Any, request: gr.Request) -> Update:
+        asked = dict(request.query_params)
+        if asked.get("tab") != "pair" or not {"a", "b"} <= asked.keys():
+            return {self.answer.status: gr.skip()}
+        try:
+            check_prompt(a, "Prompt A")
+            check_prompt(b, "Prompt B", other=a)
+            asked_for = _typed(a, b, seeds, seed)
+        except InputError:
+            return {self.answer.status: gr.skip()}  # said beside the field as soon as somebody presses
+        found = self.answer.kept.get(asked_for)
+        if found is not None:
+            return self.answer.given(found) | {self.answer.status: status(_AGAIN)}
+        if self.engine.draw is not None:  # seconds, on a CPU
+            return {self.answer.status: _ASKED_BY_LINK}
+        return {self.answer.status: status("Probe this pair, and what the link's sender found is found again.")}
+
+
+_AGAIN = "As found before: the same prompts, noise and weights give the same numbers."
+
+
+def build(engine: Engine) -> PairTab:
+    """Lay the tab out."""
     first = next(iter(EXAMPLES.values()))
     small = engine.model in EMBEDDED_MODELS
     gr.Markdown(
@@ -67,12 +109,12 @@ def build(engine: Engine) -> dict[str, Any]:
         a = gr.Textbox(first[0], label="Prompt A", lines=3)
         b = gr.Textbox(first[1], label="Prompt B", lines=3)
     words = gr.HTML(visible=small, elem_id="plantain-words", elem_classes=["plantain-line"])
-    gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
+    examples = gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
     with gr.Row():
         n_seeds = PAIR_SEEDS.slider(8, "Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
     with gr.Row():
-        start = gr.Button("Probe this pair", variant="primary")
+        start = gr.Button("Probe this pair", variant="primary", elem_id="plantain-probe")
         halt = gr.Button("Stop", interactive=False)
     answer = _Answer(engine, halt)
     fields: dict[str, Any] = {"a": a, "b": b, "seed": seed, "seeds": n_seeds}
@@ -93,17 +135,17 @@ def build(engine: Engine) -> dict[str, Any]:
     if small:
         gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **LATEST)
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
-    ends = start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
-    answer.where.empty_on(ends, [a, b, n_seeds, seed])
+    start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
     halt.click(_stop, None, [halt, answer.status], **QUIET)
     # What is shown is of other prompts from the first letter on, and looks it.
-    gr.on([field.change for field in fields.values()], None, None, None, js=_STALE, **QUIET)
+    edits = [field.input for field in fields.values()]
+    gr.on([*edits, examples.dataset.click], None, None, None, js=_STALE, **QUIET)
     start.click(None, None, None, js=_FRESH, **QUIET)
-    return fields
+    return PairTab(fields, answer, engine)
 
 
-_MARK = "() => {{ document.querySelector('.plantain-answer')?.classList.toggle('plantain-stale', {}); }}"
-_STALE, _FRESH = _MARK.format("true"), _MARK.format("false")
+def _typed(a: str, b: str, seeds: Any, seed: Any) -> Typed:
+    return Typed.of(a, b, PAIR_SEEDS.check(seeds, "Noise seeds"), SEED.check(seed, "seed"))
 
 
 def _stop(request: gr.Request) -> tuple[Any, Any]:
@@ -115,9 +157,12 @@ class _Answer:
     """What a probed pair is answered with: a figure beside what it means and the two pictures."""
 
     def __init__(self, engine: Engine, halt: gr.Button) -> None:
-        self.halt, self.status = halt, gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
+        self.kept = Kept()
+        self._engine, self.halt = engine, halt
+        self.status = gr.HTML(elem_id="plantain-pair-status", elem_classes=["plantain-line"])
         hidden: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download"]}
         hidden |= {"height": 220, "min_width": 120}
+        self._found = gr.State(None)  # PairAnswer | None: what is shown, for its files
         with gr.Column(min_width=0, elem_classes=["plantain-answer"]):
             with gr.Row():
                 self.pictures = [gr.Image(label=f"Prompt {side}", format="png", **hidden) for side in "AB"]
@@ -128,19 +173,47 @@ class _Answer:
             if engine.shift is None:
                 gr.HTML(f'<p class="plantain-muted">{escape(NOT_OFFERED)}</p>')
             self.where = PairWhere()
+            with gr.Column(visible=False, min_width=0) as self._saving:
+                Export("pair", _files, [self._found, self.where.head])
 
     @property
     def outputs(self) -> list[Any]:
         told = [self.status, self.plot, self.reading, *self.pictures, self.claim, self.shift, self.halt]
-        return [*told, *self.where.outputs]
+        return [*told, self._found, self._saving, *self.where.outputs]
 
     def empty(self) -> Update:
         hidden = gr.update(value=None, visible=False)
         told = dict.fromkeys((self.claim, self.shift, self.plot, self.reading), "")
-        return told | dict.fromkeys(self.pictures, hidden)
+        away = {self._found: None, self._saving: gr.Column(visible=False)}
+        return told | away | dict.fromkeys(self.pictures, hidden)
 
     def running(self, on: bool) -> Update:
         return {self.halt: gr.Button(interactive=on)}
+
+    def given(self, found: PairAnswer) -> Update:
+        """All that is shown of an answer, as far as it is there."""
+        shift = found.shift
+        claim = "" if shift is None else f'<p class="plantain-claim">{escape(shift.sentence)}</p>'
+        figure = "" if shift is None else page_figure(lambda width: typed.draw(shift, min(width, _HALF)), shift.table)
+        t = page_figure(lambda width: found.draw_t(min(width, _HALF)), found.reading.table)
+        told = {self.claim: claim, self.shift: figure, self.plot: t, self.reading: _sentences(found)}
+        return told | {self._saving: gr.Column(visible=True)} | self.drawn(found)
+
+    def drawn(self, found: PairAnswer) -> Update:
+        """The part of it that is drawn after the rest."""
+        shown: Update = {self._found: found}
+        pair = found.result.prompts.pairs[0]
+        for component, text, picture in zip(self.pictures, (pair.a, pair.b), found.images, strict=False):
+            shown[component] = gr.update(value=picture, visible=True, alt_text=f"{self._engine.model} draws: {text}")
+        if found.maps is not None:
+            return shown | self.where.given(found.maps)
+        return shown | (self.where.failed(found.failed) if found.failed else {})
+
+
+def _files(found: PairAnswer | None, head: Any) -> Files:
+    if found is None:  # the page was served anew
+        raise InputError("Expected a probed pair; press Probe this pair first.")
+    return found.files(0 if found.maps is None else index_of(head, len(found.maps.names)))
 
 
 def _run(
@@ -151,7 +224,11 @@ def _run(
     yield {answer.status: status("Loading the model, if this is its first run …")} | begun
     result, lent, ended = None, False, answer.running(False)
     try:
-        prompts, config = job(a, b, PAIR_SEEDS.check(seeds, "Noise seeds"), SEED.check(seed, "seed"))
+        asked = _typed(a, b, seeds, seed)
+        prompts, config = job(a, b, asked.n_seeds if PLACEHOLDER not in a else PAIR_SEEDS.low, asked.seed)
+        if (kept := answer.kept.get(asked)) is not None:
+            yield {answer.status: status(_AGAIN)} | answer.empty() | answer.given(kept) | ended
+            return
         tokens = engine.tokens(prompts.prompts).reshape(-1, 2)
         over_subjects = len(prompts) > 1
         what = f"{len(prompts)} subjects" if over_subjects else f"{config.n_seeds} noise seeds"
@@ -168,52 +245,32 @@ def _run(
             where = f"Pair {progress.done} of {progress.total}" if over_subjects else what
             yield {answer.status: status(f"{where}; {time_left(progress.seconds_left)}.")}
         assert result is not None
-        yield from _answered(engine, answer, result, tokens, (a, b, seeds, seed))
+        yield from _answered(engine, answer, PairAnswer(result, tokens), asked)
     except Exception as error:
         yield {answer.status: alert("Stopped." if lent else "Not run.", what_went_wrong(error))} | ended
 
 
-def _answered(
-    engine: Engine, answer: _Answer, result: ProbeResult, tokens: np.ndarray, fields: tuple[Any, ...]
-) -> Iterator[Update]:
-    reading = read_pair(result, tokens, catalog.reference_for(result), catalog.control_for(result))
+def _answered(engine: Engine, answer: _Answer, found: PairAnswer, asked: Typed) -> Iterator[Update]:
+    result = found.result
     done = f"Done in {result.provenance['seconds']:.1f} s."
     drawing = " Drawing both prompts …" if engine.draw is not None else ""
-    said = _sentences(reading, result)
-    shift = typed_shift(result, catalog.reference_for(result), catalog.control_for(result, "paraphrase"))
-    claim = "" if shift is None else f'<p class="plantain-claim">{escape(shift.sentence)}</p>'
-    figure = "" if shift is None else page_figure(lambda width: typed.draw(shift, min(width, _HALF)), shift.table)
-    told = {answer.claim: claim, answer.shift: figure, answer.plot: _figure(reading), answer.reading: said}
-    yield {answer.status: status(done + drawing)} | told | answer.running(False)
-    if engine.draw is None:
-        return
-    pair = result.prompts.pairs[0]
-    both = [pair.a, pair.b]
-    images = engine.draw(both, result.config.seed)
-    shown: Update = {answer.status: status(done)}
-    for component, text, picture in zip(answer.pictures, both, images, strict=True):
-        shown[component] = gr.update(value=picture, visible=True, alt_text=f"{engine.model} draws: {text}")
-    if engine.shift is not None:
-        try:
-            maps = engine.shift(pair, replace(result.config, n_seeds=1))
-            shown |= answer.where.given(maps_of(fields, result, pair, maps, images))
-        except Exception as error:  # the probe and its pictures stand
-            shown |= answer.where.failed(what_went_wrong(error))
-    yield shown
+    yield {answer.status: status(done + drawing)} | answer.given(found) | answer.running(False)
+    if engine.draw is not None:
+        pair = result.prompts.pairs[0]
+        found = replace(found, images=tuple(engine.draw([pair.a, pair.b], result.config.seed)))
+        if engine.shift is not None:
+            try:
+                shift = engine.shift(pair, replace(result.config, n_seeds=1))
+                found = replace(found, maps=maps_of(result, pair, shift, found.images))
+            except Exception as error:  # the probe and its pictures stand
+                found = replace(found, failed=what_went_wrong(error))
+        yield {answer.status: status(done)} | answer.drawn(found)
+    if not found.failed:
+        answer.kept.put(asked, found)
 
 
-def _figure(reading: PairReading) -> str:
-    own = reading.by_block(reading.abs_t)
-    reference = None if reading.reference is None else reading.by_block(reading.reference)
-    labels = f"your prompts, t over {reading.over}", "dense_pose, t over 25 pairs"
-
-    def draw(width: float) -> Picture:
-        return figures.pair_over_reference(own, reference, reading.names, *labels, min(width, _HALF))
-
-    return page_figure(draw, reading.table)
-
-
-def _sentences(reading: PairReading, result: ProbeResult) -> str:
+def _sentences(found: PairAnswer) -> str:
+    reading, result = found.reading, found.result
     said = [*reading.sentences[1:]]
     if result.untrained and result.model in EMBEDDED_MODELS:
         said.append("The pictures are what random weights draw: noise, since this model has learned nothing.")

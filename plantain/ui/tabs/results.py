@@ -11,10 +11,12 @@ from plantain.ui import catalog, where
 from plantain.ui.bodies import bodies_html
 from plantain.ui.compare import compare
 from plantain.ui.dense import dense_beside
+from plantain.ui.downloads import Export
 from plantain.ui.engine import LOUD, QUIET
 from plantain.ui.headline import badge
 from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
+from plantain.ui.run_files import LABEL, files_of_cached
 from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show_cached, step_choices
 
 _WHEN_OPENED = ("overview", "half")
@@ -47,11 +49,12 @@ def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
         with _drawer("Compare with another run") as made["other drawer"]:
             made["other"] = gr.Dropdown(known, value=None, label="Other run")
             made["comparison"] = gr.HTML()
-        view.place_tools()
+        chosen = [run, made["counting"], made["step"]]
+        view.place_tools(lambda: Export("everything", files_of_cached, chosen, LABEL))
         view.place("compact")
 
     # Figures in closed drawers are half of what the page would weigh: they come when theirs is opened.
-    view = RunView(_shown(first, "card") | dict.fromkeys(_WHEN_OPENED, ""), lay_out)
+    view = RunView(lay_out, _shown(first, "card") | dict.fromkeys(_WHEN_OPENED, ""))
     counting, step, other, comparison = (made[name] for name in ("counting", "step", "other", "comparison"))
 
     def show(key: str, counting: str, step: int) -> dict[Any, Any]:

@@ -4,79 +4,38 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from plantain.data.prompts import PromptSet, load_prompts, shipped_prompts
+from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.paths import safe_name
-from plantain.questions.counted import check_counting
+from plantain.questions.counted import Counted, check_counting
+from plantain.report.export import Files
 from plantain.stats import MIN_PAIRS
-from plantain.ui import catalog, limits
+from plantain.ui import catalog, limits, run_settings
 from plantain.ui.compare import compare
+from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, LOUD, ON_THE_MODEL, QUIET, Engine, what_went_wrong
-from plantain.ui.html import alert, html_table, status
+from plantain.ui.html import alert, status
+from plantain.ui.run_files import LABEL, run_files
+from plantain.ui.run_settings import Settings
 from plantain.ui.stopping import stop, stoppable
 from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show, show_live, step_choices
-from plantain.wording import Table, shorten, time_left
+from plantain.ui.visits import Visit, Visits
+from plantain.wording import time_left
 
 # Drawing the map takes about as long as a few pairs of a small model.
 _FIGURE_EVERY_SECONDS = 2.0
 # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
-_PREVIEWED = 3
+_VISIT = "() => [plantain.visit()]"
 _MAY_SAVE = not os.environ.get("SPACE_ID")
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the fields hold, not yet checked."""
-
-    prompts: str
-    upload: str | None
-    seed: float | None
-    n_seeds: float | None
-    steps: float | None
-    size: str
-
-    def pairs(self) -> PromptSet:
-        return load_prompts(self.upload or self.prompts or "")
-
-    def config(self) -> ProbeConfig:
-        seed, n_seeds, steps, size = (check() for check in self._numbers().values())
-        return ProbeConfig(seed, n_seeds, steps, height=size, width=size)
-
-    def job(self) -> tuple[PromptSet, ProbeConfig]:
-        pairs, config = self.pairs(), self.config()
-        limits.check_work(len(pairs), config)
-        return pairs, config
-
-    def checks(self) -> dict[str, Callable[[], object]]:
-        """A check for each field, which raises InputError where it cannot be used."""
-        prompts = "upload" if self.upload else "prompts"
-        pairs = {prompts: lambda: limits.check_pairs(len(self.pairs()))}
-        return pairs | self._numbers() | {"steps": self._check_steps}
-
-    def _numbers(self) -> dict[str, Callable[[], Any]]:
-        return {
-            "seed": lambda: limits.SEED.check(self.seed, "seed"),
-            "n_seeds": lambda: limits.RUN_SEEDS.check(self.n_seeds, "Noise seeds"),
-            "steps": lambda: limits.STEPS.check(self.steps, "Denoising steps"),
-            "size": lambda: limits.pixels(self.size),
-        }
-
-    def _check_steps(self) -> None:
-        limits.STEPS.check(self.steps, "Denoising steps")
-        try:
-            pairs, config = self.pairs(), self.config()
-        except InputError:
-            return  # said beside the field that is wrong
-        limits.check_work(len(pairs), config)
 
 
 class _Board:
@@ -89,13 +48,37 @@ class _Board:
         self.status = gr.HTML(elem_id="plantain-run-status", elem_classes=["plantain-line"])
         self.counting = counting_choice()
         self.step = gr.Radio([("1", 0)], value=0, label="Denoising step shown", visible=False)
-        self.view = RunView()
         self.state = gr.State(None)  # ProbeResult | None: what is done so far
+        self.view = RunView(self._lay_out)
+        # Known to the visitor's browser tab alone; a session of gradio's ends with a reload.
+        self.visit = gr.Textbox(visible="hidden", elem_id="plantain-visit")
+        self._visits = Visits()
 
     @property
     def outputs(self) -> list[Any]:
         buttons = [self.start, self.stop, self.go_on, self.save]
         return [self.status, self.state, *buttons, self.counting, self.step, *self.view.outputs]
+
+    def _lay_out(self, view: RunView) -> None:
+        view.place("headline", "counts", "overview", "half", "table", "sure")
+        view.place_tools(lambda: Export("run", _files, [self.state, self.counting, self.step], LABEL))
+
+    def keep(self, word: str, result: ProbeResult | None, counting: str) -> None:
+        """Until a reload asks for it, at most ten minutes."""
+        if result is not None:
+            self._visits.put(word, Visit(result, counting))
+
+    def reopened(self, word: str) -> Update:
+        """What a page that opens shows of the run that was here before."""
+        found = self._visits.get(word)
+        if found is None:
+            return {self.visit: word}
+        result, n = found.result, len(found.result.prompts)
+        done = f"{result.n_pairs} pairs" if result.complete else f"{result.n_pairs} of {n} pairs"
+        what_next = "" if result.complete else " Go on with the rest at any time."
+        said = status(f"The page was opened anew; your run is still here: {done}.{what_next}")
+        counting = {self.counting: gr.Radio(value=found.counting, interactive=True)}
+        return {self.visit: word} | self.end(said, result, found.counting) | counting
 
     def now(self, said: str, result: ProbeResult | None, running: bool = False) -> Update:
         """What is said and what can be pressed while a run goes on, and when none does; what is shown stays."""
@@ -119,15 +102,28 @@ class _Board:
         }
 
 
-def build(engine: Engine) -> dict[str, Any]:
-    """Lay the tab out; the fields that a link sets."""
+@dataclass(frozen=True)
+class RunTab:
+    """What the page needs of the tab: the fields that a link sets, and how a reloaded page finds its run again."""
+
+    fields: dict[str, Any]
+    board: _Board
+
+    def reopen_on(self, page: gr.Blocks) -> None:
+        """When the page opens: the run of the visitor's browser tab, if it is younger than ten minutes."""
+        board = self.board
+        page.load(board.reopened, board.visit, [board.visit, *board.outputs], js=_VISIT, **QUIET)
+
+
+def build(engine: Engine) -> RunTab:
+    """Lay the tab out."""
     gr.Markdown(
         f"Runs prompt pairs through **{engine.model}** at guidance 1, with the same noise for all prompts; several "
         "noise seeds are averaged. The model card took one step, at pure noise."
     )
-    fields, preview = _fields(), gr.HTML("")
+    fields, preview = run_settings.lay_out_fields(), gr.HTML("")
     first = Settings(**{name: field.value for name, field in fields.items()})
-    estimate = gr.HTML(_estimate(engine, first), elem_classes=["plantain-muted", "plantain-line"])
+    estimate = gr.HTML(run_settings.estimate(engine, first), elem_classes=["plantain-muted", "plantain-line"])
     board = _Board()
     counting = board.counting
     with gr.Accordion("Compare with a cached run", open=False):
@@ -136,7 +132,7 @@ def build(engine: Engine) -> dict[str, Any]:
     sources, told = [board.state, other, counting, board.step], [*fields.values(), board.state]
 
     def tell(*values: Any) -> str:
-        return _told(engine, Settings(*values[:-1]), values[-1])
+        return run_settings.told(engine, Settings(*values[:-1]), values[-1])
 
     for ended in _connect(engine, fields, board):
         ended.then(compare, sources, comparison, **QUIET)
@@ -144,23 +140,8 @@ def build(engine: Engine) -> dict[str, Any]:
     gr.on([other.change, counting.input, board.step.input], compare, sources, comparison, **QUIET)
     refresh_on_focus(other)
     gr.on([field.change for field in fields.values()], tell, told, estimate, **LATEST)
-    fields["upload"].change(_previewed, fields["upload"], preview, **LATEST)
-    return {"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}
-
-
-def _fields() -> dict[str, Any]:
-    """A field for each of ``Settings``, by its name, in the same order."""
-    with gr.Row():
-        prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set", min_width=260)
-        said = "or your own, used instead: JSON, or CSV with columns a and b"
-        look: dict[str, Any] = {"height": 90, "min_width": 260, "elem_classes": ["plantain-upload"]}
-        upload = gr.File(label=said, file_types=[".json", ".csv"], **look)
-    with gr.Row():
-        seed = gr.Number(0, label="First noise seed", min_width=120)
-        n_seeds = limits.RUN_SEEDS.slider(1, "Noise seeds", min_width=120)
-        steps = limits.STEPS.slider(1, "Denoising steps", min_width=120)
-        size = gr.Dropdown(limits.SIZES, value=limits.OWN_SIZE, label="Pixels a side", min_width=240)
-    return {"prompts": prompts, "upload": upload, "seed": seed, "n_seeds": n_seeds, "steps": steps, "size": size}
+    fields["upload"].change(run_settings.previewed, fields["upload"], preview, **LATEST)
+    return RunTab({"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}, board)
 
 
 def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]:
@@ -175,10 +156,11 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
 
     def run(values: Update, request: gr.Request) -> Iterator[Update]:
         with stoppable(request, "run") as stopping:
-            job, counting = settings(values).job, values[board.counting]
-            yield from _run(engine, board, stopping, job, counting, values[board.state], None)
+            word, last = values[board.visit], values[board.state]
+            start = _Start(settings(values).job, values[board.counting], word, last)
+            yield from _run(engine, board, stopping, start)
 
-    def resume(result: ProbeResult | None, counting: str, request: gr.Request) -> Iterator[Update]:
+    def resume(result: ProbeResult | None, counting: str, word: str, request: gr.Request) -> Iterator[Update]:
         def job() -> tuple[PromptSet, ProbeConfig]:
             """Prompts and settings of the stopped run, whatever the fields say by now."""
             if result is None or result.complete:
@@ -186,7 +168,7 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
             return result.prompts, result.config
 
         with stoppable(request, "run") as stopping:
-            yield from _run(engine, board, stopping, job, counting, result, result)
+            yield from _run(engine, board, stopping, _Start(job, counting, word, result, result))
 
     def recount(result: ProbeResult | None, counting: str, step: int) -> Update:
         return board.view.given(_counted(result, counting, step))
@@ -199,53 +181,14 @@ def _connect(engine: Engine, fields: dict[str, Any], board: _Board) -> list[Any]
     # Not on the frame of the view nor on buttons: what changes in them needs no sign of its own.
     progress = [board.status, *board.view.parts.values()]
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private", "show_progress_on": progress}
-    asked = {*fields.values(), counting, state}
+    asked = {*fields.values(), counting, state, board.visit}
     started = board.start.click(run, asked, board.outputs, validator=validate, **heavy)
-    went_on = board.go_on.click(resume, [state, counting], board.outputs, **heavy)
+    went_on = board.go_on.click(resume, [state, counting, board.visit], board.outputs, **heavy)
     board.stop.click(_stop, None, [board.stop, board.status], **QUIET)
     gr.on([counting.input, board.step.input], recount, [state, counting, board.step], board.view.outputs, **LOUD)
     if _MAY_SAVE:
         board.save.click(save, state, [board.status, board.save], **LOUD)
     return [started, went_on]
-
-
-def _previewed(upload: str | None) -> str:
-    """What an uploaded file holds, or why it cannot be used, as soon as it is there."""
-    if not upload:
-        return ""
-    try:
-        prompts = load_prompts(upload)
-        limits.check_pairs(len(prompts))
-        limits.check_work(len(prompts), ProbeConfig())
-    except (InputError, OSError) as error:
-        return alert("This file will not do:", error)
-    first = prompts.pairs[:_PREVIEWED]
-    cells = (("A", "B"), *((shorten(pair.a), shorten(pair.b)) for pair in first))
-    said = f"{len(prompts)} pairs are read; the first {len(first)}"
-    return f'<div class="plantain-left">{html_table(Table(said, "", cells))}</div>'
-
-
-def _told(engine: Engine, asked: Settings, stopped: ProbeResult | None) -> str:
-    """The cost of a run of these settings; after a stop, which settings each button takes."""
-    said = _estimate(engine, asked)
-    if stopped is None or stopped.complete:
-        return said
-    try:
-        pairs, config = asked.job()
-        same = pairs == stopped.prompts and config == stopped.config
-    except InputError:
-        same = False
-    if same:
-        return said
-    return said + status("Go on with the rest keeps the settings of the stopped run; Run the probe takes these.")
-
-
-def _estimate(engine: Engine, asked: Settings) -> str:
-    """What a run of these settings costs, before anybody presses; empty while a field is wrong."""
-    try:
-        return status(limits.estimate(engine, asked.pairs(), replace(asked, seed=0).config()))
-    except InputError:
-        return ""
 
 
 def _stop(request: gr.Request) -> tuple[Any, Any]:
@@ -254,19 +197,23 @@ def _stop(request: gr.Request) -> tuple[Any, Any]:
     return gr.Button(interactive=False), status("Stopping after the forward that runs …") if stopped else gr.skip()
 
 
-def _run(
-    engine: Engine,
-    board: _Board,
-    stopping: threading.Event,
-    job: Callable[[], tuple[PromptSet, ProbeConfig]],
-    counting: str,
-    last: ProbeResult | None,
-    resume: ProbeResult | None,
-) -> Iterator[Update]:
+@dataclass(frozen=True)
+class _Start:
+    """What a run is started with."""
+
+    job: Callable[[], tuple[PromptSet, ProbeConfig]]
+    counting: str
+    word: str  # of the visit
+    last: ProbeResult | None  # what is shown so far
+    resume: ProbeResult | None = None  # what is gone on with
+
+
+def _run(engine: Engine, board: _Board, stopping: threading.Event, start: _Start) -> Iterator[Update]:
+    counting, resume = start.counting, start.resume
     yield board.now(status("Loading the model, if this is its first run …"), None, running=True)
     result, lent, drawn_at = resume, False, 0.0
     try:
-        prompts, config = job()
+        prompts, config = start.job()
         engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
         yield {board.status: status("Waiting for the first pairs …")}
         steps = engine.probe(prompts, config, resume)
@@ -277,6 +224,8 @@ def _run(
             lent = True
             news = progress.result is not result
             result = progress.result
+            if news:
+                board.keep(start.word, result, counting)
             if stopping.is_set():
                 steps.close()  # before what is done is drawn: a lent GPU goes back now
                 said = _stopped(0 if result is None else result.n_pairs, len(prompts))
@@ -293,7 +242,7 @@ def _run(
             yield update
     except Exception as error:
         if not lent:  # refused, say, or no GPU was to be had: what stood before stands still
-            yield board.now(alert("Not run.", what_went_wrong(error)), last)
+            yield board.now(alert("Not run.", what_went_wrong(error)), start.last)
             return
         done = f"Stopped by an error after {0 if result is None else result.n_pairs} of {len(prompts)} pairs."
         yield board.end(alert(done, what_went_wrong(error)), result, counting)
@@ -328,6 +277,12 @@ def _counted(result: ProbeResult | None, counting: str, step: int = 0) -> Values
     return show(result, counting, step if step < result.config.num_inference_steps else 0)
 
 
+def _files(result: ProbeResult | None, counting: str, step: int) -> Files:
+    if result is None or result.n_pairs < MIN_PAIRS:
+        raise InputError("There is no run yet; press Run the probe.")
+    return run_files(catalog.beside(Counted(result, counting, step)))
+
+
 def _save(result: ProbeResult | None) -> tuple[str, bool]:
     """What became of it, and whether it lies in a folder now."""
     if result is None:
@@ -341,4 +296,4 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
         result.save(folder)
     except OSError as error:
         return alert("Not saved:", f"{error.strerror or error}. Download the run below instead."), False
-    return status(f"Saved to {folder}; it is in the list of the Results tab now."), True
+    return status(f"Saved as {folder.name}; it is in the list of the Results tab now."), True

@@ -14,10 +14,12 @@ from plantain.data.study import load_controls
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.selectivity import ControlReport, compare
+from plantain.report.export import section_files
 from plantain.report.register import QUESTIONS, Question
 from plantain.report.section import Section
 from plantain.report.study_tables import section
 from plantain.ui.cause import CauseView
+from plantain.ui.downloads import Export
 from plantain.ui.engine import QUIET, Engine
 from plantain.ui.html import alert, html_table, page_figure, section_html
 
@@ -38,24 +40,28 @@ _once = threading.Lock()
 _FILLING: dict[str, Any] = QUIET | {"show_progress": "full"}
 
 
-def build(engine: Engine, tab: gr.Tab) -> None:
+def build(engine: Engine, tab: gr.Tab) -> CauseView:
     """Lay the tab out; a drawer is filled when it is first opened."""
     gr.Markdown(INTRO)
     shown = gr.HTML("")
+    Export("controls", lambda: section_files("is_it_pose", _compared()[1]))
     cause = CauseView(engine)
     gr.HTML('<section class="plantain-page"><h2>What else was asked</h2></section>')
     _drawer(TABLES, tables)
     for question in QUESTIONS.values():
         if question.name not in _ELSEWHERE:
-            _drawer(question.title, partial(asked, question.name))
+            _drawer(question.title, partial(asked, question.name), question.name)
     gr.Markdown(COMMANDS, elem_classes=["plantain-muted"])
     tab.select(picture, None, shown, **QUIET)
     tab.select(cause.fill, None, cause.curves, **QUIET)
+    return cause
 
 
-def _drawer(title: str, fill: Any) -> None:
+def _drawer(title: str, fill: Any, question: str = "") -> None:
     with gr.Accordion(title, open=False) as drawer:
         drawer.expand(fill, None, gr.HTML(""), **_FILLING)
+        if question:
+            Export(question, lambda: section_files(question, _section(question)))
 
 
 def picture() -> str:
@@ -155,8 +161,12 @@ def _tables(shown: Section) -> str:
 
 
 def _answer(question: Question) -> str:
+    return f'<section class="plantain-page plantain-left">{section_html(_section(question.name))}</section>'
+
+
+@lru_cache(maxsize=len(QUESTIONS))
+def _section(name: str) -> Section:
+    question = QUESTIONS[name]
     if question.of == "study" and question.shown == STUDY:
-        found, _ = question.section(load_controls(STUDY))
-    else:
-        found, _ = question.section(*question.loaded(), brief=True)
-    return f'<section class="plantain-page plantain-left">{section_html(found)}</section>'
+        return question.section(load_controls(STUDY))[0]
+    return question.section(*question.loaded(), brief=True)[0]
