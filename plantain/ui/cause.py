@@ -29,10 +29,18 @@ FIRST_K = 15
 _NOTHING = '<p class="plantain-muted">Nothing is drawn yet.</p>'
 _REDRAWN: dict[str, Any] = ON_THE_MODEL | {"trigger_mode": "always_last", "api_visibility": "private"}
 
-# A link's first pair changes nothing, and what changes nothing draws nothing by itself.
-_DRAW_IF_ASKED = """() => {
-  const asked = new URLSearchParams(location.search);
-  if (asked.get("tab") === "controls" && asked.get("cause") === "1") document.querySelector("#plantain-draw")?.click();
+# The tab's components come when it is first shown, some time after the address was read. Choosing a pair draws it where
+# that takes seconds; choosing the one that is chosen already changes nothing, and so draws nothing by itself.
+_REOPEN = """() => {
+  const asked = new URLSearchParams(location.search), at = Number(asked.get("cause")) - 1;
+  if (asked.get("tab") !== "controls" || !(at >= 0)) return;
+  const choose = (tries) => {
+    const pair = document.querySelector(`input[name="plantain-cause-pair"][value="${at}"]`);
+    if (!pair && tries) { setTimeout(choose, 100, tries - 1); return; }
+    if (pair && !pair.checked) pair.click();
+    else if (pair && DRAWS) document.querySelector("#plantain-draw")?.click();
+  };
+  choose(100);
 }"""
 
 
@@ -110,9 +118,9 @@ class CauseView:
         }
 
     def reopen_after(self, opened: Any) -> None:
-        """Once the address has set the controls: the picture that it names, where that takes seconds."""
-        if self._engine.draw is not None:
-            opened.then(None, None, None, js=_DRAW_IF_ASKED, **QUIET)
+        """Once the address has set the controls: the pair that it names, drawn where that takes seconds."""
+        draws = "false" if self._engine.draw is None else "true"
+        opened.then(None, None, None, js=_REOPEN.replace("DRAWS", draws), **QUIET)
 
     def _connect(self) -> None:
         shown = [self._view, self._status, self._numbers, self._drawn]

@@ -21,6 +21,9 @@ TABS = {"results": "Results", "run": "Run", "pair": "Your pair", "controls": "Is
 Check = Callable[[str], Any]  # a parameter's text in, the component's value out; InputError where there is none
 _LISTS = ("run", "other")  # dropdowns of runs
 _FIRST = "card"  # the counting that the page opens with
+# Read and checked here, set by its view's own script: what the server tells of a component whose tab was never open
+# makes gradio forget what else it knew of it.
+_SET_IN_THE_BROWSER = ("cause",)
 
 
 def script() -> str:
@@ -49,6 +52,9 @@ def connect(
     of what a link sets of *Cause*. Gives the event that restores: what needs the restored fields comes after it.
     """
     linked = [field for of_tab in fields.values() for field in of_tab.values()]
+    settable = [
+        field for of_tab in fields.values() for name, field in of_tab.items() if name not in _SET_IN_THE_BROWSER
+    ]
 
     def opened(request: gr.Request) -> dict[Any, Any]:
         found, problems = read(request.query_params, checks)
@@ -57,14 +63,14 @@ def connect(
         # Runs saved or fetched since the page was built are in the lists from the start.
         known, named = catalog.choices(), fields["results"] | fields[tab if tab in ("run", "controls") else "pair"]
         update |= {named[name]: gr.Dropdown(choices=known) for name in _LISTS}
-        for name in found.keys() & named.keys():
+        for name in (found.keys() & named.keys()) - set(_SET_IN_THE_BROWSER):
             update[named[name]] = gr.Dropdown(choices=known, value=found[name]) if name in _LISTS else found[name]
         update |= {
             drawer: gr.Accordion(open=True) for name, drawer in drawers.items() if found.get(name, _FIRST) != _FIRST
         }
         return update
 
-    restored = page.load(opened, None, [shown, tabs, *drawers.values(), *linked], **QUIET)
+    restored = page.load(opened, None, [shown, tabs, *drawers.values(), *settable], **QUIET)
     copy.click(None, linked, shown, js="(...fields) => plantain.copy(...fields)", **QUIET)
     followed = [tabs.change, *(fields["results"][name].change for name in fields["results"])]
     gr.on(followed, None, linked, None, js="(...fields) => { plantain.follow(...fields); }", **QUIET)
