@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from contextlib import contextmanager
 
 from plantain.paths import ROOT
@@ -127,3 +128,13 @@ def upload(page, path):
         except TimeoutError:
             continue
     raise AssertionError(f"The page never took {path.name}.")
+
+
+def saved(page, name, folder):
+    """Press a view's export, unpack what comes; the names of its files."""
+    with page.expect_download(timeout=LOADED) as started:
+        page.locator(f"#plantain-export-{name}").filter(visible=True).click()
+    assert started.value.suggested_filename == f"{name}.zip"
+    with zipfile.ZipFile(started.value.path()) as archive:
+        archive.extractall(folder)
+        return set(archive.namelist())

@@ -23,6 +23,7 @@ OF_ONE_SERVER = (
     "test_where",
     "test_pair_overlay",
     "test_cause_view",
+    "test_reopened",
 )
 OF_THEIR_OWN = ("test_zerogpu", "test_start")
 

@@ -3,12 +3,11 @@
 import json
 import re
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import FEW_PAIRS, LOADED, choose, open_drawer, open_page, open_tab, shows, upload
+from browser import FEW_PAIRS, LOADED, choose, open_drawer, open_page, open_tab, saved, shows, upload
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
@@ -112,29 +111,21 @@ def test_counting_attention_heads_changes_the_table(page):
     shows(page, HEAD.rows[0][1])
 
 
-def download(page, name, folder):
-    link = page.locator(f"a[data-testid=download-link][download={json.dumps(name)}]").filter(visible=True)
-    with page.expect_download() as started:
-        link.click()
-    started.value.save_as(folder / name)
-    return folder / name
-
-
-def test_downloads_parse_and_are_a_run_that_loads_again(kept, tmp_path):
-    kept.get_by_role("button", name=re.compile("^Download: tables")).first.click()
-    with zipfile.ZipFile(download(kept, "everything.zip", tmp_path)) as archive:
-        archive.extractall(tmp_path)
-        names = set(archive.namelist())
-    offered = kept.get_by_test_id("download-link").filter(visible=True).all()
-    assert {link.get_attribute("download") for link in offered} == names | {"everything.zip"}
+def test_a_download_is_a_run_that_loads_again_with_every_figure_and_the_ladder(kept, tmp_path):
+    kept.get_by_role("button", name="Download", exact=True).filter(visible=True).first.click()
+    names = saved(kept, "everything", tmp_path)
     assert json.loads((tmp_path / "summary.json").read_text())["card"]["n_heads"] == 510
     assert len((tmp_path / "heads.csv").read_text().splitlines()) == 511
-    assert b"<svg" in (tmp_path / "overview.svg").read_bytes()
-    assert (tmp_path / "overview.pdf").read_bytes().startswith(b"%PDF")
+    figures = {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
+    assert {"overview", "null", "ladder"} <= figures
+    for figure in figures:
+        assert b"<svg" in (tmp_path / f"{figure}.svg").read_bytes()
+        assert (tmp_path / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
+    named = set(re.findall(r"\(([a-z_]+\.(?:svg|png|csv|json))\)", (tmp_path / "report.md").read_text()))
+    assert named
+    assert named <= names
     assert "50.6" in (tmp_path / "model_card.md").read_text()
     assert (load_result(tmp_path).mean_square == SHIPPED.mean_square).all()
-    packed = (tmp_path / "heads.csv").read_bytes()
-    assert download(kept, "heads.csv", tmp_path).read_bytes() == packed
 
 
 def test_the_command_that_makes_the_run_again_can_be_copied(kept):
@@ -202,9 +193,9 @@ def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(p
     choose(page, "Cached run", re.compile("^posebox, dense_pose"))
     shows(page, "over 510 heads: +1.000")
     page.get_by_role("button", name="Save this run").click()
-    shows(page, "Saved to")
-    saved = list((Path(server[1]) / "runs").glob("*/run.json"))
-    assert load_result(saved[0].parent).complete
+    shows(page, "Saved as")
+    kept_runs = list((Path(server[1]) / "runs").glob("*/run.json"))
+    assert load_result(kept_runs[0].parent).complete
     open_tab(page, "Results")
     page.get_by_label("Run", exact=True).filter(visible=True).click()
     page.get_by_role("option", name="saved here").first.wait_for()

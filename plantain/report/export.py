@@ -20,6 +20,7 @@ Files = dict[str, str | bytes]
 # Every file of a ZIP is as old as ZIP itself: the same contents give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _LONGEST_NAME = 60
+_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+)?(e[+-]?\d+)?(?<=\d)")
 
 
 def figure_files(name: str, picture: Picture) -> Files:
@@ -101,7 +102,7 @@ def write_zip(path: Path, files: Mapping[str, str | bytes]) -> Path:
 
 
 def _plain(cell: str) -> str:
-    number = cell.replace("−", "-").replace(",", "")
     if cell == "—":
         return ""
-    return number if re.fullmatch(r"[+-]?(\d+(\.\d+)?|\.\d+)(e[+-]?\d+)?", number) else cell
+    number = cell.replace("−", "-")
+    return number.replace(",", "") if _NUMBER.fullmatch(number) else cell

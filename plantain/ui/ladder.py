@@ -4,6 +4,7 @@ import shlex
 from functools import lru_cache
 from html import escape
 
+from plantain.data.prompts import described
 from plantain.model.names import EMBEDDED_MODELS, KLEIN
 from plantain.questions.ladder import RUNGS, Ladder, Rung
 from plantain.questions.response import load_published
@@ -28,6 +29,16 @@ _ASKED = {
     "cause": "B's values put into A's run, one head at a time: does the prediction move towards this pair's other "
     "picture, more than towards other pairs'? t > 3.",
 }
+
+# Of a rung whose verdict is "learned": what its heads do.
+_LEARNED = {
+    "respond": "react to a change of pose",
+    "place": "tell where the body moved",
+    "code": "name a part of the body alike in any pose",
+    "deformation": "tell a pose that they have never seen",
+    "cause": "move the body when their values change sides",
+}
+_REACTING = " Merely reacting to a pose takes no learning."
 
 
 @lru_cache(maxsize=4)
@@ -74,6 +85,36 @@ def summary(found: Ladder) -> str:
                 f"{words}: {'question' + 's' * (len(numbers) > 1) + ' ' if not said else ''}{', '.join(numbers)}."
             )
     return " ".join(said)
+
+
+def answer(found: Ladder) -> str:
+    """The page's question answered by the verdicts of its five rungs, HTML; empty where a rung was not run.
+
+    >>> answer(ladder(family))
+    '<strong>In part.</strong> Some heads tell a pose that they have never seen, and ...'
+    """
+    verdicts = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
+    if any(verdict.startswith(("not run", "no twin")) for verdict in verdicts.values()):
+        return ""
+    learned = [_LEARNED[name] for name, verdict in verdicts.items() if verdict.startswith("learned")]
+    if not learned:
+        return "<strong>Not by any of five tests:</strong> copies of it that have learned nothing pass them as well."
+    said = ", and ".join(learned) if len(learned) < 3 else f"{', '.join(learned[:-1])}, and {learned[-1]}"
+    lead = "Yes, by five tests." if len(learned) == len(verdicts) else "In part."
+    said = f"<strong>{lead}</strong> Some heads {said}, as in no copy of the model that has learned nothing."
+    return said + (_REACTING if verdicts["respond"].startswith("not learned") else "")
+
+
+@lru_cache(maxsize=4)
+def answer_html(dense: Dense) -> str:
+    """The same of a dense run, and what a head is; empty where its prompts ask of something else than pose.
+
+    >>> answer_html(dense_beside("shipped/posebox"))
+    """
+    if described(dense.family.trained.prompts).role != "pose":
+        return ""
+    said = answer(_asked_of(dense)[1])
+    return f'<p class="plantain-claim plantain-answered">{said}</p>' if said else ""
 
 
 @lru_cache(maxsize=4)

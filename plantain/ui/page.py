@@ -14,7 +14,7 @@ from plantain.ui.tabs import is_it_pose, pair, results, run
 
 TITLE = "dense-plantain"
 INTRO = """# dense-plantain
-Does an image model know what a body pose is? Asked of its *heads*, small parts of a transformer that work side by side.
+Does an image model know what a body pose is? Asked of its *heads*, small parts that work side by side.
 """
 METHOD = ROOT / "docs" / "method.md"
 _CSS, _SCRIPT = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))

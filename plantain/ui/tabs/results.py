@@ -16,6 +16,7 @@ from plantain.ui.engine import LOUD, QUIET
 from plantain.ui.headline import badge
 from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
+from plantain.ui.ladder import answer_html
 from plantain.ui.run_files import LABEL, files_of_cached
 from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show_cached, step_choices
 
@@ -82,11 +83,11 @@ def _drawer(title: str) -> gr.Accordion:
 
 
 def _bodies(key: str) -> str:
-    """Whose run it is, and pictures that its model drew; nothing where the run cannot be read."""
+    """Whose run it is, the page's question answered, and pictures that its model drew; nothing where the run cannot be read."""
     try:
         folder, dense = catalog.entry(key).folder, dense_beside(key)
         model = KLEIN if folder is None else catalog.load(folder).model
-        drawn = "" if dense is None or catalog.is_untrained(key) else bodies_html(dense)
+        drawn = "" if dense is None or catalog.is_untrained(key) else answer_html(dense) + bodies_html(dense)
     except (InputError, OSError):
         return ""
     return badge(model) + drawn
