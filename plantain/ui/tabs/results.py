@@ -83,7 +83,7 @@ def _drawer(title: str) -> gr.Accordion:
 
 
 def _bodies(key: str) -> str:
-    """Whose run it is, the page's question answered, and pictures that its model drew; nothing where the run cannot be read."""
+    """Whose run it is, the page's question answered, and what its model drew; nothing where it cannot be read."""
     try:
         folder, dense = catalog.entry(key).folder, dense_beside(key)
         model = KLEIN if folder is None else catalog.load(folder).model
