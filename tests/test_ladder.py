@@ -13,7 +13,7 @@ from plantain.questions.every_head import every_head
 from plantain.questions.ladder import Ladder, Rung
 from plantain.questions.place import place_count
 from plantain.questions.response import summarise
-from plantain.ui.ladder import SCOPE, summary
+from plantain.ui.ladder import SCOPE, answer, summary
 
 
 def verdict(**counts):
@@ -43,22 +43,44 @@ def test_the_strictest_twin_decides(counts, said):
     assert verdict(**counts) == said
 
 
-def test_the_summary_sorts_the_questions_by_their_verdicts():
-    counts = {
-        "respond": (26, 46, 33),
-        "place": (57, 1, 39),
-        "place_sided": (39, 0, 23),
-        "code": (2, 2, 0),
-        "deformation": (14, 0, 1),
-        "cause": (58, 0, None),
-    }
+POSEBOX = {
+    "respond": (26, 46, 33),
+    "place": (57, 1, 39),
+    "place_sided": (39, 0, 23),
+    "code": (2, 2, 0),
+    "deformation": (14, 0, 1),
+    "cause": (58, 0, None),
+}
+
+
+def ladder_of(**counts):
+    """POSEBOX but for the given rungs; each as trained, untrained, grafted."""
     rungs = [
         Rung(rung, SCOPE, weights, count, 75, None)
-        for rung, of in counts.items()
+        for rung, of in (POSEBOX | counts).items()
         for weights, count in zip(("trained", "untrained 0", "grafted"), of, strict=True)
     ]
-    said = summary(Ladder("m", "p", tuple(rungs)))
+    return Ladder("m", "p", tuple(rungs))
+
+
+def test_the_summary_sorts_the_questions_by_their_verdicts():
+    said = summary(ladder_of())
     assert said == ("Learned by heads, beyond every twin: questions 4, 5. Mostly the model's: 2. Not learned: 1, 3.")
+
+
+def test_the_pages_question_is_answered_by_the_verdicts():
+    none = dict.fromkeys(POSEBOX, (40, 40, 40))
+    every = dict.fromkeys(POSEBOX, (60, 0, 0))
+    assert answer(ladder_of()) == (
+        "<strong>In part.</strong> Some heads tell poses they have never seen and move the body when their values are "
+        "swapped, beyond every copy that learned nothing. Merely reacting takes no learning."
+    )
+    assert answer(ladder_of(**none)).startswith("<strong>Not by any of five tests:</strong>")
+    said = answer(ladder_of(**every))
+    assert said.startswith("<strong>Yes, by five tests.</strong> Some heads react to a change of pose, tell where ")
+    assert "Merely" not in said
+    assert answer(ladder_of(code=(None, None, None))) == ""
+    assert answer(ladder_of(cause=(58, None, None))) == ""
 
 
 # -- every head ------------------------------------------------------------------------------------

@@ -60,11 +60,12 @@ def test_results_are_there_at_first_paint_with_the_twin_beside_them(kept):
 
 
 def test_bodies_come_first_and_open_their_pair(page):
-    """Before the claim, and before anybody has scrolled on a phone."""
+    """Before the answer, and before anybody has scrolled on a phone."""
     page.set_viewport_size({"width": 375, "height": 812})
     body, claim = page.locator(".plantain-bodies img").first, page.locator(".plantain-claim").first
     assert body.bounding_box()["y"] < claim.bounding_box()["y"] < 812
     assert body.bounding_box()["y"] < 450
+    assert claim.inner_text().startswith("In part. Some heads tell poses they have never seen")
     button = page.locator(".plantain-bodies button").nth(1)
     number = int(re.match("Pair ([0-9]+)", button.get_attribute("aria-label"))[1])
     button.click()

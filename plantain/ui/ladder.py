@@ -35,10 +35,10 @@ _LEARNED = {
     "respond": "react to a change of pose",
     "place": "tell where the body moved",
     "code": "name a part of the body alike in any pose",
-    "deformation": "tell a pose that they have never seen",
-    "cause": "move the body when their values change sides",
+    "deformation": "tell poses they have never seen",
+    "cause": "move the body when their values are swapped",
 }
-_REACTING = " Merely reacting to a pose takes no learning."
+_REACTING = " Merely reacting takes no learning."
 
 
 @lru_cache(maxsize=4)
@@ -91,7 +91,7 @@ def answer(found: Ladder) -> str:
     """The page's question answered by the verdicts of its five rungs, HTML; empty where a rung was not run.
 
     >>> answer(ladder(family))
-    '<strong>In part.</strong> Some heads tell a pose that they have never seen, and ...'
+    '<strong>In part.</strong> Some heads tell poses they have never seen and move the body when ...'
     """
     verdicts = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
     if any(verdict.startswith(("not run", "no twin")) for verdict in verdicts.values()):
@@ -99,9 +99,9 @@ def answer(found: Ladder) -> str:
     learned = [_LEARNED[name] for name, verdict in verdicts.items() if verdict.startswith("learned")]
     if not learned:
         return "<strong>Not by any of five tests:</strong> copies of it that have learned nothing pass them as well."
-    said = ", and ".join(learned) if len(learned) < 3 else f"{', '.join(learned[:-1])}, and {learned[-1]}"
+    said = " and ".join([", ".join(learned[:-1]), learned[-1]] if len(learned) > 1 else learned)
     lead = "Yes, by five tests." if len(learned) == len(verdicts) else "In part."
-    said = f"<strong>{lead}</strong> Some heads {said}, as in no copy of the model that has learned nothing."
+    said = f"<strong>{lead}</strong> Some heads {said}, beyond every copy that learned nothing."
     return said + (_REACTING if verdicts["respond"].startswith("not learned") else "")
 
 

@@ -83,11 +83,11 @@ def _drawer(title: str) -> gr.Accordion:
 
 
 def _bodies(key: str) -> str:
-    """Whose run it is, the page's question answered, and what its model drew; nothing where it cannot be read."""
+    """Whose run it is, what its model drew, and the page's question answered; nothing where it cannot be read."""
     try:
         folder, dense = catalog.entry(key).folder, dense_beside(key)
         model = KLEIN if folder is None else catalog.load(folder).model
-        drawn = "" if dense is None or catalog.is_untrained(key) else answer_html(dense) + bodies_html(dense)
+        drawn = "" if dense is None or catalog.is_untrained(key) else bodies_html(dense) + answer_html(dense)
     except (InputError, OSError):
         return ""
     return badge(model) + drawn
