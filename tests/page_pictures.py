@@ -17,6 +17,8 @@ def main():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with open_page(browser, url) as page:
             save(page, "page_results_light")
+        with open_page(browser, url, width=1200, height=648) as page:  # as links to the Space show it
+            save(page, "thumbnail")
         with open_page(browser, url, dark=True) as page:
             open_tab(page, "Your pair")
             page.get_by_role("button", name="Probe this pair").click()

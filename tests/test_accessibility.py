@@ -68,3 +68,55 @@ def test_no_tab_keeps_anybody_out(server, browser, tmp_path):
 def test_the_embedded_view_keeps_nobody_out(server, browser):
     with open_page(browser, server[0], "?embed=1", 400, 600) as page:
         keeps_nobody_out(page, [(400, "light"), (400, "dark")])
+
+
+# Of whatever has the keyboard's focus, and of what lies around it: gradio draws a field's on its frame.
+FOCUS = """() => {
+  const drawn = (e) => {
+    const style = getComputedStyle(e);
+    return (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== 'none';
+  };
+  const at = document.activeElement, name = at.getAttribute('aria-label') || at.innerText || at.type || at.tagName;
+  const around = [at, at.parentElement, at.parentElement?.parentElement].filter(Boolean);
+  return at === document.body ? null : [name.trim().slice(0, 60), around.some(drawn)];
+}"""
+MOST_STOPS = 80
+
+
+def stops(page):
+    """Everything that Tab reaches on the open tab, and whether its focus can be seen."""
+    page.evaluate("document.activeElement.blur()")
+    found = []
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        at = page.evaluate(FOCUS)
+        if at is None or (found and at == found[0]):
+            break
+        found.append(at)
+    return found
+
+
+def test_every_tab_can_be_gone_through_by_keyboard_and_the_focus_is_always_seen(server, browser):
+    with open_page(browser, server[0]) as page:
+        for tab, wanted in (
+            ("Results", {"Strongest", "Run", "Copy a link"}),
+            ("Run", {"Run the probe", "Card heads: 16 channels, MLP among them"}),
+            ("Your pair", {"Probe this pair", "Prompt A"}),
+            ("Is it pose?", {"Draw it", "Copy a link"}),
+        ):
+            open_tab(page, tab)
+            page.wait_for_timeout(500)
+            found = stops(page)
+            assert [name for name, seen in found if not seen] == [], tab
+            named = " ".join(name for name, _ in found)
+            assert [name for name in wanted if name not in named] == [], tab
+
+
+def test_nothing_moves_for_those_who_ask_for_less_motion(server, browser):
+    with open_page(browser, server[0], "?tab=pair") as page:
+        page.emulate_media(reduced_motion="reduce")
+        page.get_by_role("button", name="Probe this pair").click()
+        shows(page, "noise seeds; about", LOADED)
+        assert page.evaluate("document.getAnimations().length") == 0
+        shows(page, "Done in", LOADED)
+        assert page.evaluate("document.getAnimations().length") == 0

@@ -33,8 +33,8 @@ def build_page(engine: Engine) -> gr.Blocks:
             copy = links.button()
         link = gr.HTML("", elem_classes=["plantain-linkbar"])
         with gr.Tabs() as tabs:
-            with _tab("results"):
-                shown, drawers = results.build()
+            with _tab("results") as tab:
+                shown, drawers = results.build(tab)
             with _tab("run"):
                 live = run.build(engine)
             with _tab("pair"):

@@ -31,9 +31,9 @@ def counting_choice(**settings: Any) -> gr.Radio:
     return gr.Radio(choices, value="card", label="What counts as a head", **settings)
 
 
-def refresh_on_focus(runs: gr.Dropdown) -> None:
-    """Runs saved since the page was built appear in a list of runs."""
-    runs.focus(lambda: gr.Dropdown(choices=catalog.choices()), None, runs, **QUIET)
+def refresh_when(event: Callable[..., object], runs: gr.Dropdown) -> None:
+    """At an event before the list is opened, offer what was saved meanwhile; told on focus, an open list stays open."""
+    event(lambda: gr.Dropdown(choices=catalog.choices()), None, runs, **QUIET)
 
 
 def step_choices(result: ProbeResult) -> list[tuple[str, int]]:

@@ -18,12 +18,12 @@ from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
 from plantain.ui.ladder import answer_html
 from plantain.ui.run_files import LABEL, files_of_cached
-from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show_cached, step_choices
+from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_when, show_cached, step_choices
 
 _WHEN_OPENED = ("overview", "half")
 
 
-def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
+def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
     """Lay the tab out, with the first run there at first paint; the fields that a link sets, and their drawers."""
     known, first = catalog.choices(), catalog.default_key()
     with gr.Row(elem_classes=["plantain-full", "plantain-chosen-run"]):
@@ -68,8 +68,8 @@ def build() -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
     gr.on([run.change, counting.change, step.input], show, [run, counting, step], view.outputs, **LOUD)
     changes = [run.change, counting.change, other.change, step.input]
     gr.on(changes, compare, [run, other, counting, step], comparison, **LOUD)
-    refresh_on_focus(run)
-    refresh_on_focus(other)
+    refresh_when(tab.select, run)
+    refresh_when(made["other drawer"].expand, other)
     drawers = {name: made[f"{name} drawer"] for name in ("counting", "other")}
     return {"run": run, "counting": counting, "other": other, **made["where"]}, drawers
 

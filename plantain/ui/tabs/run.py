@@ -26,7 +26,7 @@ from plantain.ui.html import alert, status
 from plantain.ui.run_files import LABEL, run_files
 from plantain.ui.run_settings import Settings
 from plantain.ui.stopping import stop, stoppable
-from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_on_focus, show, show_live, step_choices
+from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_when, show, show_live, step_choices
 from plantain.ui.visits import Visit, Visits
 from plantain.wording import time_left
 
@@ -126,7 +126,7 @@ def build(engine: Engine) -> RunTab:
     estimate = gr.HTML(run_settings.estimate(engine, first), elem_classes=["plantain-muted", "plantain-line"])
     board = _Board()
     counting = board.counting
-    with gr.Accordion("Compare with a cached run", open=False):
+    with gr.Accordion("Compare with a cached run", open=False) as drawer:
         other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
         comparison = gr.HTML()
     sources, told = [board.state, other, counting, board.step], [*fields.values(), board.state]
@@ -138,7 +138,7 @@ def build(engine: Engine) -> RunTab:
         ended.then(compare, sources, comparison, **QUIET)
         ended.then(tell, told, estimate, **QUIET)
     gr.on([other.change, counting.input, board.step.input], compare, sources, comparison, **QUIET)
-    refresh_on_focus(other)
+    refresh_when(drawer.expand, other)
     gr.on([field.change for field in fields.values()], tell, told, estimate, **LATEST)
     fields["upload"].change(run_settings.previewed, fields["upload"], preview, **LATEST)
     return RunTab({"seed": fields["seed"], "seeds": fields["n_seeds"], "steps": fields["steps"]}, board)
