@@ -16,7 +16,20 @@ from plantain.model.names import EMBEDDED_MODELS
 from plantain.report.export import Files
 from plantain.ui import overlay
 from plantain.ui.cause_runs import CauseRuns, cause_runs, curves_html, not_run
-from plantain.ui.cause_view import RANKED_BY, SIDES, Asked, Drawn, caveat, files, job, look, numbers, pictures, sentence
+from plantain.ui.cause_view import (
+    DEFORMATION,
+    RANKED_BY,
+    SIDES,
+    Asked,
+    Drawn,
+    caveat,
+    files,
+    job,
+    look,
+    numbers,
+    pictures,
+    sentence,
+)
 from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, STEPS, Engine, what_went_wrong
 from plantain.ui.html import alert, status
@@ -83,9 +96,9 @@ class CauseView:
             )
         with gr.Row():
             offered = [(label, name) for name, label in RANKED_BY.items() if name in known]
-            self._ranking = gr.Radio(
-                offered, value=offered[0][1] if offered else None, label="Heads ranked by", scale=2, min_width=280
-            )
+            # The rung of the ladder before this one, where it was asked.
+            first = DEFORMATION if DEFORMATION in known else next((name for _, name in offered), None)
+            self._ranking = gr.Radio(offered, value=first, label="Heads ranked by", scale=2, min_width=280)
             self._steps = gr.Radio(list(STEPS), value="all", label="Denoising steps", min_width=280)
             self._direction = gr.Radio(list(SIDES), value=SIDES[0], label="Values of", min_width=200)
         ready = self._engine.patched is not None

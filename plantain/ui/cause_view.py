@@ -23,11 +23,12 @@ from plantain.wording import Table, number
 if TYPE_CHECKING:
     from plantain.posebox.patched import Seen
 
+DEFORMATION = "deformation"
 RANKED_BY = {
     "place": "place",
     "t": "|t|",
     "write": "what they write, ‖W_out Δx‖",
-    "deformation": "deformation",
+    DEFORMATION: "deformation",
     RANDOM: "random",
 }
 """Rankings that are offered, where a model has them."""
