@@ -1,5 +1,7 @@
 """The ladder's verdicts: the strictest twin decides, and a count must be beyond it by more than chance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def verdict(**counts):
     [
         ({"trained": None, "untrained_0": 3}, "not run"),
         ({"trained": 40}, "no twin has been run"),
-        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "not learned: untrained, as many pass"),
+        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "not learned: untrained, more pass"),
         # Two heads of 75 against none: chance gives that.
         ({"trained": 2, "untrained_0": 0, "grafted": 0}, "not learned: untrained, as many pass"),
         ({"trained": 40, "untrained_0": 0, "permuted_0": 38, "grafted": 0}, "not learned: untrained, as many pass"),
@@ -79,6 +81,7 @@ def test_the_pages_question_is_answered_by_the_verdicts():
     said = answer(ladder_of(**every))
     assert said.startswith("<strong>Yes, by five tests.</strong> Some heads react to a change of pose, tell where ")
     assert "Merely" not in said
+    assert answer(replace(ladder_of(), model="posebox")).startswith("<strong>In part, in this toy model.</strong> Some")
     assert answer(ladder_of(code=(None, None, None))) == ""
     assert answer(ladder_of(cause=(58, None, None))) == ""
 

@@ -65,7 +65,7 @@ def test_bodies_come_first_and_open_their_pair(page):
     body, claim = page.locator(".plantain-bodies img").first, page.locator(".plantain-claim").first
     assert body.bounding_box()["y"] < claim.bounding_box()["y"] < 812
     assert body.bounding_box()["y"] < 450
-    assert claim.inner_text().startswith("In part. Some heads tell poses they have never seen")
+    assert claim.inner_text().startswith("In part, in this toy model. Some heads tell poses they have never seen")
     button = page.locator(".plantain-bodies button").nth(1)
     number = int(re.match("Pair ([0-9]+)", button.get_attribute("aria-label"))[1])
     button.click()
@@ -113,7 +113,7 @@ def test_counting_attention_heads_changes_the_table(page):
 
 
 def test_a_download_is_a_run_that_loads_again_with_every_figure_and_the_ladder(kept, tmp_path):
-    kept.get_by_role("button", name="Download", exact=True).filter(visible=True).first.click()
+    open_drawer(kept, "Download")
     names = saved(kept, "everything", tmp_path)
     assert json.loads((tmp_path / "summary.json").read_text())["card"]["n_heads"] == 510
     assert len((tmp_path / "heads.csv").read_text().splitlines()) == 511

@@ -82,7 +82,8 @@ class Ladder(Answer):
         if not found and grafted is None:
             return "no twin has been run"
         if any(not _beyond(trained, twin) for twin in found.values()):
-            return "not learned: untrained, as many pass"
+            more = any((twin.count or 0) > (trained.count or 0) for twin in found.values())
+            return f"not learned: untrained, {'more' if more else 'as many'} pass"
         if grafted is None:
             return "learned, beyond every twin; no graft has been run"
         if not _beyond(trained, grafted):

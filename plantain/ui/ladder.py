@@ -91,7 +91,7 @@ def answer(found: Ladder) -> str:
     """The page's question answered by the verdicts of its five rungs, HTML; empty where a rung was not run.
 
     >>> answer(ladder(family))
-    '<strong>In part.</strong> Some heads tell poses they have never seen and move the body when ...'
+    '<strong>In part, in this toy model.</strong> Some heads tell poses they have never seen and move the body when ...'
     """
     verdicts = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
     if any(verdict.startswith(("not run", "no twin")) for verdict in verdicts.values()):
@@ -100,7 +100,8 @@ def answer(found: Ladder) -> str:
     if not learned:
         return "<strong>Not by any of five tests:</strong> copies of it that have learned nothing pass them as well."
     said = " and ".join([", ".join(learned[:-1]), learned[-1]] if len(learned) > 1 else learned)
-    lead = "Yes, by five tests." if len(learned) == len(verdicts) else "In part."
+    lead = "Yes, by five tests" if len(learned) == len(verdicts) else "In part"
+    lead += ", in this toy model." if found.model in EMBEDDED_MODELS else "."
     said = f"<strong>{lead}</strong> Some heads {said}, beyond every copy that learned nothing."
     return said + (_REACTING if verdicts["respond"].startswith("not learned") else "")
 
@@ -128,7 +129,7 @@ def ladder_html(dense: Dense) -> str:
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
         f'<p class="plantain-claim">{escape(summary(found))}</p>'
         f'<p class="plantain-muted">How many of the model\'s own {n_heads:,} attention heads pass each test, and how '
-        "many in copies of the model that have learned nothing: <em>untrained</em>, all of its transformer at random "
+        "many in its twins, copies that have learned nothing: <em>untrained</em>, all of its transformer at random "
         "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
         "Marks on the bars are these copies. Press a question to see how it is asked.</p>"
         f"{rungs_html(dense)}{_klein(dense)}"
@@ -144,7 +145,7 @@ def _klein(dense: Dense) -> str:
     command = escape(shlex.join(["python", "-m", "plantain", "dense", "--model", KLEIN]))
     return (
         f"<details><summary>FLUX.2 Klein, the card's model: {share(published.counts[0], published.n_heads)} of its "
-        "card heads respond, as published; nothing else has been run. To run it on a GPU</summary>"
+        "card heads respond, as published; nothing else has been run. The command that runs it, on a GPU</summary>"
         f'<div class="plantain-command"><pre><code>{command}</code></pre><button type="button" '
         f'class="plantain-button" data-copy="{command}">Copy the command</button></div></details>'
     )

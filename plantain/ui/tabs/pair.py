@@ -52,9 +52,9 @@ EXAMPLES = {
 }
 
 
-# Only what a visitor does makes an answer stale: a link that sets the fields brings its answer along.
-_MARK = "() => {{ document.querySelector('.plantain-answer')?.classList.toggle('plantain-stale', {}); }}"
-_STALE, _FRESH = _MARK.format("true"), _MARK.format("false")
+# Only what a visitor does makes an answer stale (page.js): a link that sets the fields brings its answer along.
+_FRESH = "() => { markStale(false); }"
+_STALE = "() => { markStale(true); }"
 _ASKED_BY_LINK = '<p role="status" data-probe="now">Probing the pair that the link names …</p>'
 _PROBE_IF_ASKED = """() => {
   if (document.querySelector("#plantain-pair-status [data-probe]")) document.querySelector("#plantain-probe")?.click();
@@ -105,12 +105,12 @@ def build(engine: Engine) -> PairTab:
         f"`{PLACEHOLDER}` in both, they run for the 25 subjects of *dense_pose*: the t over *subjects* asks whether it "
         "generalises."
     )
-    with gr.Row():
+    with gr.Row(elem_classes=["plantain-asked"]):
         a = gr.Textbox(first[0], label="Prompt A", lines=3)
         b = gr.Textbox(first[1], label="Prompt B", lines=3)
     words = gr.HTML(visible=small, elem_id="plantain-words", elem_classes=["plantain-line"])
     examples = gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
-    with gr.Row():
+    with gr.Row(elem_classes=["plantain-asked"]):
         n_seeds = PAIR_SEEDS.slider(8, "Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
     with gr.Row():
@@ -138,8 +138,7 @@ def build(engine: Engine) -> PairTab:
     start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
     halt.click(_stop, None, [halt, answer.status], **QUIET)
     # What is shown is of other prompts from the first letter on, and looks it.
-    edits = [field.input for field in fields.values()]
-    gr.on([*edits, examples.dataset.click], None, None, None, js=_STALE, **QUIET)
+    examples.dataset.click(None, None, None, js=_STALE, **QUIET)
     start.click(None, None, None, js=_FRESH, **QUIET)
     return PairTab(fields, answer, engine)
 
