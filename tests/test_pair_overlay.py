@@ -183,7 +183,7 @@ def test_a_typed_pair_is_laid_over_its_pictures_and_an_edit_greys_it(page):
     shows(page, f"Shift of {name}")
     assert page.locator(".plantain-stale").count() == 0
     page.get_by_label("Prompt B").fill("A nurse kneeling in a garden")
-    page.locator(".plantain-answer.plantain-stale").wait_for(state="attached")
+    page.locator(".plantain-stale .plantain-answer").wait_for(state="attached")
     said(page, "One pair gives no null")  # all of the answer stays, as what it is: another pair's
 
 
@@ -206,7 +206,7 @@ def test_a_prompt_edited_while_the_run_is_under_way_greys_what_comes_of_it(page)
     page.get_by_label("Prompt B").fill("{subject} kneeling in a garden")
     shows(page, "Done in", LOADED)
     page.locator("img[alt*='draws:']").first.wait_for(state="attached", timeout=LOADED)
-    assert page.locator(".plantain-answer.plantain-stale img[alt*='draws:']").count() == 2
+    assert page.locator(".plantain-stale .plantain-answer img[alt*='draws:']").count() == 2
 
 
 def test_the_keyboard_moves_from_head_to_head(page):
@@ -254,7 +254,7 @@ def test_a_stopped_pair_gives_the_gpu_back_and_shows_nothing_of_itself():
 def test_an_edited_prompt_greys_what_was_found_and_a_new_run_brings_it_back(server, browser):
     with open_page(browser, server[0], "?tab=pair") as page:
         page.get_by_label("Prompt A").fill("A nurse kneeling, in a plain studio.")
-        page.locator(".plantain-answer.plantain-stale").wait_for(state="attached")
+        page.locator(".plantain-stale .plantain-answer").wait_for(state="attached")
         page.get_by_role("button", name="Probe this pair").click()
-        page.locator(".plantain-answer:not(.plantain-stale)").wait_for(state="attached")
+        page.locator("html:not(.plantain-stale) .plantain-answer").wait_for(state="attached")
         shows(page, re.compile("Its shift is [0-9.]+ times the median pose pair's"), LOADED)

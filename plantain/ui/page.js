@@ -21,7 +21,8 @@ document.addEventListener("click", (event) => {
   document.querySelector(".plantain-where")?.scrollIntoView({block: "center", behavior: calm ? "auto" : "smooth"});
 });
 // What *Your pair* shows is of other prompts from the first letter on, typed or pasted: gradio tells of keys alone.
-const markStale = (on) => document.querySelector(".plantain-answer")?.classList.toggle("plantain-stale", on);
+// On the root: a class of gradio's own elements goes when they are drawn anew.
+const markStale = (on) => document.documentElement.classList.toggle("plantain-stale", on);
 document.addEventListener("input", (event) => {
   if (event.target.closest(".plantain-asked")) markStale(true);
 });
