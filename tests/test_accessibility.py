@@ -90,9 +90,10 @@ def stops(page):
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         at = page.evaluate(FOCUS)
-        if at is None or (found and at == found[0]):
+        if found and at == found[0]:
             break
-        found.append(at)
+        if at is not None:  # past a list of gradio's the focus rests nowhere for one step
+            found.append(at)
     return found
 
 
@@ -100,7 +101,7 @@ def test_every_tab_can_be_gone_through_by_keyboard_and_the_focus_is_always_seen(
     with open_page(browser, server[0]) as page:
         for tab, wanted in (
             ("Results", {"Strongest", "Run", "Copy a link"}),
-            ("Run", {"Run the probe", "Card heads: 16 channels, MLP among them"}),
+            ("Run", {"Run the probe", "Prompt set"}),
             ("Your pair", {"Probe this pair", "Prompt A"}),
             ("Is it pose?", {"Draw it", "Copy a link"}),
         ):

@@ -192,6 +192,7 @@ def test_a_refused_run_takes_it_away_and_the_next_one_brings_it_back(page):
     page.get_by_label("Prompt A").fill("zyx " * 120)
     page.get_by_role("button", name="Probe this pair").click()
     shows(page, "reads at most 96", LOADED)
+    page.locator(".plantain-stale .plantain-answer").wait_for(state="attached")
     page.locator(GROUP).first.wait_for(state="detached")
     probed(page)
     said(page, "One pair gives no null")

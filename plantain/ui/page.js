@@ -20,9 +20,20 @@ document.addEventListener("click", (event) => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   document.querySelector(".plantain-where")?.scrollIntoView({block: "center", behavior: calm ? "auto" : "smooth"});
 });
-// What *Your pair* shows is of other prompts from the first letter on, typed or pasted: gradio tells of keys alone.
-// On the root: a class of gradio's own elements goes when they are drawn anew.
-const markStale = (on) => document.documentElement.classList.toggle("plantain-stale", on);
+// What *Your pair* shows is of other prompts from the first letter on, typed or pasted (gradio tells of keys alone), until
+// a run begins; a refused one leaves it so. The mark is on the root: a class of gradio's elements goes when they are drawn anew.
+let watched = null;
+const stale = (on) => document.documentElement.classList.toggle("plantain-stale", on);
+const markStale = () => {
+  stale(true);
+  const said = document.querySelector("#plantain-pair-status");
+  if (!said || said === watched) return;
+  watched = said;
+  new MutationObserver(() => {
+    if (said.querySelector("[data-begun]")) stale(false);
+    else if (said.querySelector(".plantain-error")) stale(true);
+  }).observe(said, {childList: true, subtree: true});
+};
 document.addEventListener("input", (event) => {
-  if (event.target.closest(".plantain-asked")) markStale(true);
+  if (event.target.closest(".plantain-asked")) markStale();
 });

@@ -53,8 +53,8 @@ EXAMPLES = {
 
 
 # Only what a visitor does makes an answer stale (page.js): a link that sets the fields brings its answer along.
-_FRESH = "() => { markStale(false); }"
-_STALE = "() => { markStale(true); }"
+_STALE = "() => { markStale(); }"
+_BEGUN = '<p role="status" data-begun="">Loading the model, if this is its first run …</p>'
 _ASKED_BY_LINK = '<p role="status" data-probe="now">Probing the pair that the link names …</p>'
 _PROBE_IF_ASKED = """() => {
   if (document.querySelector("#plantain-pair-status [data-probe]")) document.querySelector("#plantain-probe")?.click();
@@ -139,7 +139,6 @@ def build(engine: Engine) -> PairTab:
     halt.click(_stop, None, [halt, answer.status], **QUIET)
     # What is shown is of other prompts from the first letter on, and looks it.
     examples.dataset.click(None, None, None, js=_STALE, **QUIET)
-    start.click(None, None, None, js=_FRESH, **QUIET)
     return PairTab(fields, answer, engine)
 
 
@@ -220,7 +219,7 @@ def _run(
 ) -> Iterator[Update]:
     # The overlay would be taken for this run's; the rest of the last view stays until this run is sure.
     begun = answer.where.empty() | answer.running(True)
-    yield {answer.status: status("Loading the model, if this is its first run …")} | begun
+    yield {answer.status: _BEGUN} | begun
     result, lent, ended = None, False, answer.running(False)
     try:
         asked = _typed(a, b, seeds, seed)
