@@ -102,7 +102,7 @@ def test_every_tab_can_be_gone_through_by_keyboard_and_the_focus_is_always_seen(
         for tab, wanted in (
             ("Results", {"Strongest", "Run", "Copy a link"}),
             ("Run", {"Run the probe", "Prompt set"}),
-            ("Your pair", {"Probe this pair", "Prompt A"}),
+            ("Your pair", {"Probe this pair", "textarea"}),
             ("Is it pose?", {"Draw it", "Copy a link"}),
         ):
             open_tab(page, tab)
