@@ -16,9 +16,10 @@ from pipelines import build_odd
 from plantain.data.prompts import load_prompts, shipped_prompts
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.model.features import encode
 from plantain.model.identity import describe, weights_fingerprint
 from plantain.model.load import load_pipeline
-from plantain.model.text import call_arguments, encode, text_mask
+from plantain.model.text import call_arguments, text_mask
 from plantain.model.untrained import reinitialise
 from plantain.posebox.build import build
 from plantain.posebox.tokenizer import FOLDER, load_tokenizer, train_tokenizer

@@ -27,7 +27,7 @@ from plantain import stats
 from plantain.data.dense import DenseResult
 from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
 from plantain.data.prompts import PromptSet
-from plantain.model.text import encode
+from plantain.model.features import encode
 from plantain.model.untrained import permute, reinitialise
 from plantain.paths import RUNS
 from plantain.posebox.truth import bodies_of

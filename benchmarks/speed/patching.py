@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 import plantain
-from plantain.probe.dense import encode_batch
 from plantain.probe.patching import Joining, Patch, Patching
 from plantain.probe.probe import denoise, make_plan, noise_of
 
@@ -25,7 +24,7 @@ def seconds(turns: int, n_rows: int, k: int) -> dict[str, list[float]]:
     """Seconds of each way, turn by turn; the first turn only warms up."""
     pipe = plantain.load_pipeline("posebox", device="cpu")
     plan = make_plan(pipe, plantain.load_prompts("dense_pose"), plantain.ProbeConfig(), None)
-    both, noise = encode_batch(plan, slice(0, 1)), noise_of(pipe, 0, plan.size)
+    both, noise = plan.features(slice(0, 1)), noise_of(pipe, 0, plan.size)
     heads, rng = plan.head_map.runs_of_heads("head"), np.random.default_rng(0)
     chosen = (heads[rng.choice(len(heads), k, replace=False)] for _ in range(n_rows))
     sets = [np.asarray(some.any(axis=0)) for some in chosen]

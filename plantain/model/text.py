@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from plantain.errors import InputError
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.wording import shorten
-
-if TYPE_CHECKING:
-    import torch
 
 MAX_TEXT_TOKENS = 512  # Klein's
 
@@ -71,32 +68,27 @@ def text_mask(pipe: Any, prompts: Sequence[str]) -> np.ndarray:
     InputError
         A prompt has more tokens than the pipeline reads; the pipeline itself would cut it silently.
     """
+    return tokenize(pipe, prompts)[1]
+
+
+def tokenize(pipe: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids, int64, and which are real, bool, both (n_prompts, n_text_tokens); raises as ``text_mask``.
+
+    >>> ids, real = tokenize(pipe, ["a dancer"])
+    """
     limit = max_text_tokens(pipe)
-    masks = []
+    ids, masks = [], []
     for prompt in prompts:
         message = [{"role": "user", "content": prompt}]
         text = pipe.tokenizer.apply_chat_template(
             message, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        n_tokens = len(pipe.tokenizer(text)["input_ids"])
-        if n_tokens > limit:
+        padded = pipe.tokenizer(text, padding="max_length", max_length=limit)
+        if len(padded["input_ids"]) > limit:
             raise InputError(
-                f"The prompt {shorten(prompt)!r} has {n_tokens} tokens with the chat template; "
+                f"The prompt {shorten(prompt)!r} has {len(padded['input_ids'])} tokens with the chat template; "
                 f"this model reads at most {limit}. Shorten it."
             )
-        masks.append(pipe.tokenizer(text, padding="max_length", max_length=limit)["attention_mask"])
-    return np.array(masks, dtype=bool)
-
-
-def encode(pipe: Any, prompts: Sequence[str]) -> torch.Tensor:
-    """Text features, (n_prompts, n_text_tokens, width), one prompt at a time.
-
-    A batch would hold the logits over the whole vocabulary, 155 MB a prompt for Klein; and a prompt's features would
-    depend on the others.
-    """
-    import torch
-
-    arguments = call_arguments(pipe)
-    chosen = {key: arguments[key] for key in ("max_sequence_length", "text_encoder_out_layers")}
-    with torch.no_grad():
-        return torch.cat([pipe.encode_prompt(prompt=[prompt], **chosen)[0] for prompt in prompts])
+        ids.append(padded["input_ids"])
+        masks.append(padded["attention_mask"])
+    return np.array(ids, dtype=np.int64), np.array(masks, dtype=bool)

@@ -10,8 +10,8 @@ import torch
 from plantain.data.bodies import Bodies
 from plantain.data.figures import Figures
 from plantain.data.folds import folds_of
+from plantain.model.features import encode
 from plantain.model.noise import sigmas_for
-from plantain.model.text import encode
 from plantain.probe.decoding import PartsReading, figures_tokens, noised, tokens_of
 from plantain.probe.probe import Plan, denoise
 from plantain.probe.tokens import ImageTokens, Reader

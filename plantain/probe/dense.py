@@ -18,8 +18,8 @@ from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.model.features import encode
 from plantain.model.noise import latent_grid
-from plantain.model.text import encode
 from plantain.probe.decoded import CODE_LEVEL, iter_decoded
 from plantain.probe.probe import Clock, Plan, extended, forward, make_plan, noise_of
 from plantain.probe.tokens import ImageTokens
@@ -157,7 +157,7 @@ def iter_dense(
     result = resume
     while done < len(prompts):
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
-        some = encode_batch(plan, batch) if features is None else features[2 * batch.start : 2 * batch.stop]
+        some = plan.features(batch) if features is None else features[2 * batch.start : 2 * batch.stop]
         reader.start(batch)
         with ImageTokens(pipe.transformer, reader, blocks):
             values, sigmas = forward(plan, some, plan.masks[batch], noise, negative)
@@ -223,11 +223,6 @@ def check_finite(values: np.ndarray, prompts: PromptSet, batch: slice) -> None:
             f"The activations of pair {prompts.pairs[batch.start + int(bad.argmax())].id!r} are not all finite; load "
             "the model in another dtype (float32, bfloat16), or with sound weights."
         )
-
-
-def encode_batch(plan: Plan, batch: slice) -> torch.Tensor:
-    """Text features of whole pairs, A before B."""
-    return encode(plan.pipe, [text for pair in plan.prompts.pairs[batch] for text in (pair.a, pair.b)])
 
 
 class Matches:

@@ -12,9 +12,10 @@ import torch
 from plantain.data.interventions import DONORS, TOKENS, Interventions
 from plantain.data.patching import MEASURES
 from plantain.errors import InputError
+from plantain.model.features import encode
 from plantain.model.identity import execution_device
 from plantain.model.latents import packed_latents
-from plantain.model.text import drawing_defaults, encode
+from plantain.model.text import drawing_defaults
 from plantain.probe.patching import Joining, Patch, prompt_forwards
 from plantain.probe.probe import Plan, denoise, noise_of
 
@@ -98,7 +99,7 @@ class PatchRunner:
             config = replace(config, num_inference_steps=steps, guidance_scale=guidance, sigmas=None, noise_levels=None)
             negative = self._negative if guidance > 1 else None
             plan = replace(plan, config=config, sigmas=None)
-        features = torch.cat([self._features(pair) for pair in pairs])
+        features = torch.cat([plan.features(slice(pair, pair + 1)) for pair in pairs])
         masks = plan.masks[list(pairs)].reshape(2 * len(pairs), -1)
         patches = [self._patch(int(number), len(pairs)) for number in numbers]
         forwards = prompt_forwards([step], guidance)
@@ -116,14 +117,6 @@ class PatchRunner:
         of_others = DONORS[table.donor[number]] == "others"
         donors = tuple(2 * q + donor for q in range(1, n_pairs)) if of_others else (donor,)
         return Patch(row, table.runs[number], donors, float(table.alpha[number]), tokens=TOKENS[table.tokens[number]])
-
-    def _features(self, pair: int) -> torch.Tensor:
-        """Text features of A and B, kept while they may be wanted again."""
-        kept: dict[int, torch.Tensor] = self.__dict__.setdefault("_kept", {})
-        if pair not in kept:
-            one = self._plan.prompts.pairs[pair]
-            kept[pair] = encode(self._plan.pipe, [one.a, one.b])
-        return kept[pair]
 
     @property
     def _negative(self) -> torch.Tensor:

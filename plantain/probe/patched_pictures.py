@@ -14,8 +14,9 @@ from plantain.data.patching import DRAWN, PatchStudy
 from plantain.data.pictures import DrawConfig
 from plantain.data.prompts import PromptPair
 from plantain.errors import InputError
+from plantain.model.features import encode
 from plantain.model.identity import describe
-from plantain.model.text import drawing_defaults, encode, text_mask
+from plantain.model.text import drawing_defaults, text_mask
 from plantain.probe.cause import CauseProgress
 from plantain.probe.patching import Patch, Patching, prompt_forwards
 from plantain.probe.pictures import draw_features

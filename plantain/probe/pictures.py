@@ -14,9 +14,10 @@ from plantain.data.pictures import DrawConfig, Pictures, prompts_digest
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.model.features import encode
 from plantain.model.identity import describe, versions, weights_fingerprint
 from plantain.model.noise import latent_grid
-from plantain.model.text import call_arguments, drawing_defaults, encode, text_mask
+from plantain.model.text import call_arguments, drawing_defaults, text_mask
 from plantain.probe.probe import Clock, choose_batch_size, noise_of, picture_size
 
 

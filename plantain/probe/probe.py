@@ -16,9 +16,10 @@ from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.model.features import Features, encode
 from plantain.model.identity import describe, execution_device, versions
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
-from plantain.model.text import call_arguments, encode, text_mask
+from plantain.model.text import call_arguments, text_mask
 from plantain.probe.capture import HeadCapture
 
 # Prompts a forward at most: more gain nothing once the device is busy, and progress gets coarse.
@@ -83,7 +84,7 @@ def iter_probe(
     forwards_done, clock = 0, Clock()
     while done < len(prompts):
         batch = slice(done, min(done + pairs_a_batch, len(prompts)))
-        features = encode(pipe, [text for pair in prompts.pairs[batch] for text in (pair.a, pair.b)])
+        features = plan.features(batch)
         by_seed = []
         for latents in noise:
             values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
@@ -111,6 +112,11 @@ class Plan:
     token_counts: np.ndarray  # (P, 2, 3)
     batch_size: int
     provenance: dict[str, Any]
+    texts: Features
+
+    def features(self, batch: slice) -> torch.Tensor:
+        """Text features of whole pairs, A before B: (2N, T_text, width)."""
+        return self.texts.of([text for pair in self.prompts.pairs[batch] for text in (pair.a, pair.b)])
 
 
 def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None) -> Plan:
@@ -138,7 +144,8 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
         here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
         sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
         provenance = {**resume.provenance, "resumed": sessions}
-    return Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance)
+    texts = Features(pipe, prompts.prompts)
+    return Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance, texts)
 
 
 def extended(

@@ -10,9 +10,9 @@ from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.model.features import encode
 from plantain.model.noise import latent_grid
-from plantain.model.text import encode
-from plantain.probe.dense import dense_plan, encode_batch
+from plantain.probe.dense import dense_plan
 from plantain.probe.probe import denoise, noise_of
 from plantain.probe.tokens import ImageTokens
 
@@ -36,7 +36,7 @@ def pair_shift(pipe: Any, pair: PromptPair, config: ProbeConfig) -> np.ndarray:
     reader = _Shifts(plan.head_map)
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
     with ImageTokens(pipe.transformer, reader):
-        denoise(plan, encode_batch(plan, slice(0, 1)), noise_of(pipe, config.seed, plan.size), negative)
+        denoise(plan, plan.features(slice(0, 1)), noise_of(pipe, config.seed, plan.size), negative)
     found = np.concatenate(reader.blocks)
     if not np.isfinite(found).all():
         raise InputError(

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from plantain.data.heads import HeadMap
-from plantain.model.text import encode
-from plantain.probe.dense import check_finite, encode_batch
+from plantain.model.features import encode
+from plantain.probe.dense import check_finite
 from plantain.probe.probe import Plan, forward, noise_of
 from plantain.probe.tokens import ImageTokens
 
@@ -32,7 +32,7 @@ def shift_sizes(plan: Plan) -> np.ndarray:
         batch = slice(start, min(start + step, len(plan.prompts)))
         reader.batch = batch
         with ImageTokens(plan.pipe.transformer, reader):
-            values, _ = forward(plan, encode_batch(plan, batch), plan.masks[batch], noise, negative)
+            values, _ = forward(plan, plan.features(batch), plan.masks[batch], noise, negative)
         check_finite(values, plan.prompts, batch)
     return reader.sizes
 
