@@ -40,9 +40,10 @@ def gather(url, n_visits=1, **job):
 
 
 def page_load_event(url):
-    """The index of the event that a page fires when it opens."""
+    """The index of the event by which a page that opens is put into the state that its address names."""
     config = json.loads(_get(url + "config"))
-    (index,) = [d["id"] for d in config["dependencies"] if any(event == "load" for _, event in d["targets"])]
+    loads = [d for d in config["dependencies"] if any(event == "load" for _, event in d["targets"])]
+    (index,) = [d["id"] for d in loads if not d["inputs"]]
     return index
 
 

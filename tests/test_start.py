@@ -120,4 +120,4 @@ def press_run(url):
     """Press *Run the probe* on the page, as a visitor does; what the page says at the end."""
     from zerogpu import Visitor
 
-    return Visitor(url).press("Run the probe", "dense_pose", None, 0, 1, 1, OWN_SIZE, "card", None)[0]
+    return Visitor(url).press("Run the probe", "dense_pose", None, 0, 1, 1, OWN_SIZE, "card", None, "")[0]

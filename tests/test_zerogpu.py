@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linu
 # The same CPU with one thread on both sides; a kernel may still go by where in memory values lie.
 FLOAT32_ROUNDING = 1e-5
 CONFIG = plantain.ProbeConfig(n_seeds=2, batch_size=2)
-RUN = ("Run the probe", "dense_pose", None, 0, 1, 1, OWN_SIZE, "card", None)
+RUN = ("Run the probe", "dense_pose", None, 0, 1, 1, OWN_SIZE, "card", None, "")
 PAIR = ("Probe this pair", "A nurse standing in a gym", "A nurse kneeling in a gym", 3, 0)
 # Header, claims and signature of a token that names nobody in particular.
 KNOWN_VISITOR = "e30.e30.x"

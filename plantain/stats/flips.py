@@ -1,21 +1,33 @@
 """The sign-flip null: what counts and maxima of |t| do when each pair's sign is flipped across all heads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plantain.errors import InputError
-from plantain.stats.null import SignFlipNull, check_count, check_thresholds, tally
+from plantain.stats.null import SignFlipNull, check_count, check_thresholds
 from plantain.stats.paired import Array, check_differences, paired_t, unit_columns
+from plantain.stats.tally import tally, tally_sums
 
 _BLOCK_FLIPS = 4096  # signs made at a time: all 2**24 of them would be 400 MB
+# Of an enumeration: the sums of some pairs under all their flips, added to those of the others.
+_SUMS_BYTES = 2**25
+_MOST_LOW_PAIRS = 12
 # 2**24 rows of two counts and a maximum are 400 MB; more would not fit a laptop.
 _MAX_EXHAUSTIVE_PAIRS = 24
 
 
+Report = Callable[[float], None]  # of the share that is done
+
+
 def sign_flip_null(
-    d: ArrayLike, n_flips: int = 1000, thresholds: Sequence[float] = (3.0, 5.0), seed: int = 0
+    d: ArrayLike,
+    n_flips: int = 1000,
+    thresholds: Sequence[float] = (3.0, 5.0),
+    seed: int = 0,
+    report: Report | None = None,
 ) -> SignFlipNull:
     """Null of the head counts and of the largest |t|: flip each pair's sign across all heads at once.
 
@@ -28,6 +40,8 @@ def sign_flip_null(
 
     All thresholds come from one matrix product. The sum of squares of a head's differences does not change under flips,
     so with u = d / sqrt(sum d^2) and s the signs, s·u decides: |t| > c <=> |s·u| > c sqrt(n / (n - 1 + c^2)).
+
+    ``report`` is told the share done, many times a minute: all flips of 24 pairs and 16,320 heads take minutes.
 
     Raises InputError as ``paired_t``; also fewer than one flip, a threshold that is not positive, or more than 2**24
     flips to enumerate.
@@ -43,22 +57,15 @@ def sign_flip_null(
     dtype = np.float64 if exhaustive else np.float32
     u = unit_columns(d).astype(dtype)  # (P, H)
     u_cuts = (cuts * np.sqrt(n / (n - 1 + cuts**2))).astype(dtype)
-    # Flipping every sign leaves |t| as it was, so half of the enumeration is enough.
-    n_rows = 2 ** (n - 1) if exhaustive else n_flips
-    rng = np.random.default_rng(seed)
-
-    counts, max_u = np.zeros((n_rows, len(cuts)), dtype=np.int64), np.zeros(n_rows)
-    all_same, infinite = np.zeros(n_rows, dtype=bool), np.zeros(n_rows, dtype=bool)
     # A head of differences ±x is infinite under the flips that give all of them one sign.
     even = (np.abs(d) == np.abs(d[0])).all(axis=0) & (d[0] != 0)
     patterns = np.unique(np.sign(d[:, even]), axis=1)  # (P, patterns)
-    for row in range(0, n_rows, _BLOCK_FLIPS):
-        rows = slice(row, min(row + _BLOCK_FLIPS, n_rows))
-        signs = enumerated_signs(rows, n) if exhaustive else random_signs(rng, rows.stop - rows.start, n)
-        all_same[rows] = np.abs(signs.sum(axis=1)) == n
-        signs = signs.astype(dtype)  # (F, P)
-        infinite[rows] = (np.abs(signs @ patterns) == n).any(axis=1)
-        counts[rows], max_u[rows] = tally(signs, u, u_cuts)
+    if exhaustive:
+        counts, max_u = _all_flips(u, u_cuts, report)
+        all_same = np.arange(len(max_u)) == 0
+        infinite = np.isin(np.arange(len(max_u)), _rows_of(patterns))
+    else:
+        counts, max_u, all_same, infinite = _random_flips(u, u_cuts, n_flips, seed, patterns, report)
 
     max_abs_t = t_of_u(max_u, n)
     max_abs_t[infinite] = np.inf
@@ -69,6 +76,54 @@ def sign_flip_null(
     if exhaustive:
         counts, max_abs_t = np.concatenate([counts, counts[::-1]]), np.concatenate([max_abs_t, max_abs_t[::-1]])
     return SignFlipNull(counts, max_abs_t, tuple(float(c) for c in cuts), exhaustive)
+
+
+def _random_flips(
+    u: NDArray[Any], cuts: NDArray[Any], n_flips: int, seed: int, patterns: Array, report: Report | None
+) -> tuple[NDArray[np.int64], Array, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Counts, the largest |u|, and where all signs are one, or a head of ``patterns`` has one sign."""
+    n, rng = len(u), np.random.default_rng(seed)
+    counts, max_u = np.zeros((n_flips, len(cuts)), dtype=np.int64), np.zeros(n_flips)
+    all_same, infinite = np.zeros(n_flips, dtype=bool), np.zeros(n_flips, dtype=bool)
+    for row in range(0, n_flips, _BLOCK_FLIPS):
+        rows = slice(row, min(row + _BLOCK_FLIPS, n_flips))
+        signs = random_signs(rng, rows.stop - rows.start, n)
+        all_same[rows] = np.abs(signs.sum(axis=1)) == n
+        signs = signs.astype(u.dtype)  # (F, P)
+        infinite[rows] = (np.abs(signs @ patterns) == n).any(axis=1)
+        counts[rows], max_u[rows] = tally(signs, u, cuts)
+        if report is not None:
+            report(rows.stop / n_flips)
+    return counts, max_u, all_same, infinite
+
+
+def _all_flips(u: NDArray[Any], cuts: NDArray[Any], report: Report | None) -> tuple[NDArray[np.int64], Array]:
+    """Counts and the largest |u| under every flip that leaves the last pair as it is, half of all.
+
+    Row r flips pair p where bit p of r is set. The sums of the first pairs under their flips are made once, and added
+    to those of the others, so that a flip of n pairs costs one addition a head in place of n products.
+    """
+    n, n_heads = u.shape
+    most = _SUMS_BYTES // (n_heads * u.itemsize)  # rows of sums
+    n_low = min(n - 1, _MOST_LOW_PAIRS, max(0, most.bit_length() - 1))
+    n_high = n - 1 - n_low
+    low = enumerated_signs(slice(0, 2**n_low), n_low) @ u[:n_low]
+    counts, max_u = np.zeros((2 ** (n - 1), len(cuts)), dtype=np.int64), np.zeros(2 ** (n - 1))
+    step = max(1, min(most, _BLOCK_FLIPS))
+    for start in range(0, 2**n_high, step):
+        stop = min(start + step, 2**n_high)
+        high = enumerated_signs(slice(start, stop), n_high) @ u[n_low : n - 1] + u[n - 1]
+        rows = slice(start * len(low), stop * len(low))
+        counts[rows], max_u[rows] = tally_sums(high, low, cuts)
+        if report is not None:
+            report(stop / 2**n_high)
+    return counts, max_u
+
+
+def _rows_of(patterns: Array) -> NDArray[np.int64]:
+    """Rows of ``_all_flips`` under which a head of these signs, (P, patterns), has one sign throughout."""
+    flipped = patterns[:-1] != patterns[-1]  # (P - 1, patterns)
+    return np.asarray((flipped * 2 ** np.arange(len(flipped))[:, None]).sum(axis=0), dtype=np.int64)
 
 
 def all_or_random_signs(n_flips: int, n: int, most: int, rng: np.random.Generator) -> tuple[NDArray[np.int8], bool]:

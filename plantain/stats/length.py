@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 
 from plantain.errors import InputError
 from plantain.stats.flips import all_or_random_signs, t_of_r
-from plantain.stats.null import SignFlipNull, check_count, check_thresholds, resampled_p, tally
+from plantain.stats.null import SignFlipNull, check_count, check_thresholds, resampled_p
 from plantain.stats.paired import Array, check_column, check_differences, cohens_dz, unit_columns
+from plantain.stats.tally import tally
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,12 @@
 """What a resampling leaves: counts and maxima of |t| under it, and what can be said of the observed ones."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plantain.errors import InputError
 from plantain.stats.paired import Array
-
-# Working set of one tile of the product (rows of flips x columns of heads, float32): 1 MB,
-# which stays in the second-level cache.
-_TILE_ROWS, _TILE_HEADS = 64, 4096
 
 
 @dataclass(frozen=True)
@@ -91,35 +86,6 @@ def resampled_p(n_reached: ArrayLike, m: int, exhaustive: bool = False) -> Array
     """
     reached = np.asarray(n_reached, dtype=float)
     return reached / m if exhaustive else (reached + 1) / (m + 1)
-
-
-def tally(rows: NDArray[Any], u: NDArray[Any], cuts: NDArray[Any]) -> tuple[NDArray[np.int64], Array]:
-    """Columns of ``|rows @ u|`` above each cut, and the largest of them, without holding the product.
-
-    >>> counts, highest = tally(signs, u, cuts)                   # (F, P), (P, H), (K,) -> (F, K), (F,)
-
-    ``rows`` and ``u`` share a dtype, that of the product.
-    """
-    n_rows, n_heads = len(rows), u.shape[1]
-    counts = np.zeros((n_rows, len(cuts)), dtype=np.int64)
-    highest = np.zeros(n_rows)
-    product = np.empty((_TILE_ROWS, min(_TILE_HEADS, n_heads)), dtype=u.dtype)
-    above = np.empty(product.shape[1], dtype=bool)
-    for row in range(0, n_rows, _TILE_ROWS):
-        block = rows[row : row + _TILE_ROWS]
-        for head in range(0, n_heads, _TILE_HEADS):
-            tile = u[:, head : head + _TILE_HEADS]
-            abs_u = product[: len(block), : tile.shape[1]]
-            np.abs(np.matmul(block, tile, out=abs_u), out=abs_u)  # (F, H)
-            tops = abs_u.max(axis=1)
-            np.maximum(highest[row : row + len(block)], tops, out=highest[row : row + len(block)])
-            for k, cut in enumerate(cuts):
-                # Most flips have no head above the higher thresholds. One row at a time: counting a
-                # contiguous run of booleans is vectorised, an axis is not.
-                for flip in np.flatnonzero(tops > cut):
-                    line = above[: tile.shape[1]]
-                    counts[row + flip, k] += np.count_nonzero(np.greater(abs_u[flip], cut, out=line))
-    return counts, highest
 
 
 def check_thresholds(thresholds: ArrayLike) -> Array:

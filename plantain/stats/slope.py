@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from plantain.errors import InputError
 from plantain.stats.flips import t_of_r
-from plantain.stats.null import ResampledNull, check_count, check_thresholds, tally
+from plantain.stats.null import ResampledNull, check_count, check_thresholds
 from plantain.stats.paired import Array, check_column, check_differences, unit_columns
+from plantain.stats.tally import tally
 
 MODELS = ("step", "slope", "both")
 
