@@ -1,13 +1,14 @@
 """Counts and maxima of |sums| over heads, for very many rows of signs, without ever holding the sums.
 
-A tile of rows and heads at a time, small enough for a core's second-level cache: its sums, their absolute values, the
-largest of each row, and how many lie above each cut. Tiles of different rows are worked on side by side.
+A tile of rows and heads at a time: its sums, their absolute values, the
+largest of each row, and how many lie above each cut. Tiles of other rows are worked on by other cores.
 """
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from plantain.stats.paired import Array
 
 Ints = NDArray[np.int64]
 
-_TILE_BYTES = 2**19
+# Near enough to the core, and so large that what Python does between two tiles is nothing.
+_TILE_BYTES = 2**21
 # Eight booleans are added as one 64-bit word; each of its bytes holds at most 255 of them.
 _WORD, _MOST_WORDS = 8, 255
 
@@ -33,7 +35,8 @@ def tally(rows: NDArray[Any], u: NDArray[Any], cuts: NDArray[Any]) -> tuple[Ints
     def fill(some: slice, heads: slice, out: NDArray[Any]) -> None:
         np.matmul(rows[some], u[:, heads], out=out)
 
-    return _over_tiles(len(rows), u, cuts, fill)
+    with _ONE_THREAD_A_PRODUCT:
+        return _over_tiles(len(rows), u, cuts, fill)
 
 
 def tally_sums(first: NDArray[Any], second: NDArray[Any], cuts: NDArray[Any]) -> tuple[Ints, Array]:
@@ -55,6 +58,39 @@ def tally_sums(first: NDArray[Any], second: NDArray[Any], cuts: NDArray[Any]) ->
             row += m
 
     return _over_tiles(len(first) * n, first, cuts, fill)
+
+
+class _OneThread:
+    """While it is entered BLAS keeps to the calling thread: tiles are small, and there is one for every core.
+
+    Left to itself it wakes all cores for each tile, and they spin beside the work that follows the product. What was
+    set before comes back when the last of several callers leaves.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._limits = Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._limits = _blas().limit(limits=1, user_api="blas")
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._limits is not None:
+                self._limits.restore_original_limits()
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # here, since reading a run flips nothing
+
+    return ThreadpoolController()
+
+
+_ONE_THREAD_A_PRODUCT = _OneThread()
 
 
 def _over_tiles(
@@ -83,7 +119,7 @@ def _over_tiles(
         work(starts)
     else:
         with ThreadPoolExecutor(n_threads) as pool:
-            # Every so-manieth tile to each: none of them shares a row with another.
+            # Tiles of other rows to each, so that none waits for another.
             list(pool.map(work, [starts[i::n_threads] for i in range(n_threads)]))
     return counts, highest
 
