@@ -12,7 +12,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
@@ -23,16 +23,17 @@ from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
-from plantain.model.load import default_model, load_pipeline
+from plantain.model.default import default_model
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, drawing_defaults, text_mask
-from plantain.probe.patched_pictures import default_drawing, draw_patched
-from plantain.probe.probe import Progress, iter_probe
-from plantain.probe.shift import pair_shift
 from plantain.ui import catalog
 from plantain.ui.engine import Engine, PatchJob
 from plantain.ui.page import HEAD, build_page, theme
 
+if TYPE_CHECKING:
+    from plantain.probe.probe import Progress
+
+# Whatever imports torch is imported where it runs: the page is served before, and reads saved runs without.
 ON_ZEROGPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 # A 512-pixel forward of Klein 4B takes well under a second on the Space's GPU; the rest is waiting
 # for weights to arrive there. Visitors are admitted by the seconds asked for, so ask for few.
@@ -40,6 +41,8 @@ _START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
 # Of a drawing, whose forwards follow one another. Reckoned, not measured: 3 prompts of 1,536 tokens through 4 billion
 # weights are 37 TFLOP, an eighth of a second at 300 TFLOP/s; more than twice that is asked for.
 _SECONDS_A_DRAWN_PROMPT = 0.1
+
+_WARM_UP_AFTER_SECONDS = 5.0  # the first visitor's page is through by then
 
 _load_lock = threading.Lock()
 # A pipeline and the hooks on it serve one caller at a time. The queue alone does not see to that:
@@ -63,6 +66,8 @@ def _drawing_pipeline() -> Any:
 
 
 def _kept(key: str, device: str | None) -> Any:
+    from plantain.model.load import load_pipeline
+
     if key not in loaded:
         with _load_lock:
             if key not in loaded:
@@ -85,6 +90,8 @@ def probe_on_gpu(
     An InputError is yielded: of one that is raised, ``spaces`` hands on the name and not the sentence.
     A result goes out once, when it is new; a step without news has none.
     """
+    from plantain.probe.probe import iter_probe
+
     steps = iter_probe(pipeline(), prompts, config, resume)
     sent = resume
     while True:
@@ -142,6 +149,8 @@ def draw(prompts: Sequence[str], seed: int) -> list[Image]:
 
 def shift(pair: PromptPair, config: ProbeConfig) -> np.ndarray:
     """Every attention head's shift in one pair, token by token: one forward of what draws, so no GPU is asked for."""
+    from plantain.probe.shift import pair_shift
+
     pipe = _drawing_pipeline()
     with _use_lock:
         return pair_shift(pipe, pair, config)
@@ -179,6 +188,8 @@ def patched_on_gpu(job: PatchJob) -> np.ndarray | InputError:
 
 
 def _patched(pipe: Any, job: PatchJob) -> np.ndarray:
+    from plantain.probe.patched_pictures import default_drawing, draw_patched
+
     steps, _ = drawing_defaults(pipe)
     drawing = default_drawing(pipe, job.seed, job.steps_of(steps))
     drawing = replace(drawing, height=job.size[0], width=job.size[1])
@@ -228,6 +239,12 @@ def _has_mcp() -> bool:
     return True
 
 
+def _warm_up() -> None:
+    """Import, beside the page that is served already, what the first drawer or the first other run needs."""
+    import matplotlib.figure  # noqa: F401
+    import scipy.stats  # noqa: F401
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python app.py``; on a Space it is run the same way, without options."""
     global served
@@ -253,6 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A polite kill leaves by the ordinary door, through which temporary folders are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     page.queue(max_size=20)
+    warming = threading.Timer(_WARM_UP_AFTER_SECONDS, _warm_up)
+    warming.daemon = True
+    warming.start()
     page.launch(
         server_name=options.host,
         server_port=options.port,

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from scipy.stats import fisher_exact
 
 from plantain import stats
 from plantain.errors import InputError
+from plantain.stats.rates import fisher_larger
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -141,3 +143,20 @@ def test_unusable_input_is_refused(d, arguments, message):
 def test_hedges_g_refuses_a_confidence_of_95():
     with pytest.raises(InputError, match="got 95"):
         stats.hedges_g(normal(5, 4), 95)
+
+
+@pytest.mark.parametrize("n", [1, 5, 75, 510])
+def test_one_share_larger_than_another_is_fishers_p(n):
+    rng = np.random.default_rng(n)
+    counts = [(0, 0), (n, 0), (n, n), (0, n), *rng.integers(0, n + 1, size=(20, 2)).tolist()]
+    for k, other in counts:
+        expected = fisher_exact([[k, n - k], [other, n - other]], alternative="greater").pvalue
+        assert fisher_larger(k, n, other, n) == pytest.approx(expected, rel=1e-8)
+
+
+def test_shares_of_unlike_sizes_and_counts_that_cannot_be():
+    expected = fisher_exact([[3, 4], [1, 29]], alternative="greater").pvalue
+    assert fisher_larger(3, 7, 1, 30) == pytest.approx(expected, rel=1e-10)
+    for wrong in ((-1, 5, 1, 5), (6, 5, 1, 5), (1, 5, 6, 5)):
+        with pytest.raises(InputError, match=r"A share is a count of 0 … n"):
+            fisher_larger(*wrong)

@@ -396,8 +396,9 @@ def main() -> int:
     put_cpu_in_place_of_gpu()
     import app
     from plantain.model.identity import weights_fingerprint
+    from plantain.probe import probe
 
-    app.iter_probe = observed(app.iter_probe)
+    probe.iter_probe = observed(probe.iter_probe)
     functions = {name: getattr(app, name) for name in ("probe", "draw", "shift", "tokens", "patched", "patched_on_gpu")}
     functions["fingerprint"] = lambda: weights_fingerprint(app.pipeline())
     answer_calls(functions)

@@ -65,7 +65,7 @@ def model_of(options: argparse.Namespace) -> str:
     """The model that is asked for, or the one for this machine."""
     if options.model:
         return str(options.model)
-    from plantain.model.load import default_model  # torch
+    from plantain.model.default import default_model  # torch, where there is a GPU
 
     return default_model()
 

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 
 from plantain.errors import InputError
+from plantain.model.default import default_model
 from plantain.model.hub import hub_id, locate
 from plantain.model.memory import check_memory, memory_sentence
 from plantain.model.names import (
     EMBEDDED,
     EMBEDDED_MODELS,
-    KLEIN,
     PERMUTED,
     REINITIALISED,
     check_untrained,
@@ -115,11 +115,6 @@ def load_tokenizer(name: str | None = None) -> Any:
     name = name or default_model()
     folder = POSEBOX if name in EMBEDDED_MODELS else locate(name, only=("model_index.json", "tokenizer/*"))[0]
     return _from_folder(folder, None, text_encoder=None, transformer=None, vae=None, scheduler=None)
-
-
-def default_model() -> str:
-    """FLUX.2 Klein base 4B where there is a GPU, the embedded model where there is none."""
-    return KLEIN if torch.cuda.is_available() else EMBEDDED
 
 
 def _from_folder(folder: Path, dtype: torch.dtype | None, **parts: Any) -> Any:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from plantain import stats
 from plantain.data.dense import DenseResult
@@ -19,6 +18,7 @@ from plantain.questions.cause import single_count
 from plantain.questions.decoded import score_count
 from plantain.questions.drawn import manipulation
 from plantain.questions.place import SCOPES, place_count
+from plantain.stats.rates import fisher_larger
 from plantain.wording import Table, p_value, share
 
 RUNGS = {
@@ -132,8 +132,7 @@ class Ladder(Answer):
 
 
 def _beyond(trained: Rung, twin: Rung) -> bool:
-    table = [[r.count or 0, r.n_heads - (r.count or 0)] for r in (trained, twin)]
-    return bool(fisher_exact(table, alternative="greater").pvalue < 0.05)
+    return fisher_larger(trained.count or 0, trained.n_heads, twin.count or 0, twin.n_heads) < 0.05
 
 
 def _cell(rung: Rung | None) -> str:

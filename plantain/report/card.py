@@ -8,7 +8,7 @@ from plantain.paths import RUNS
 from plantain.questions.counted import RunWithTwin
 from plantain.questions.ladder import ladder
 from plantain.questions.response import CardTable, Summary, load_published
-from plantain.report.figures import response as figures
+from plantain.report import figures
 from plantain.report.notes import about_model, caveat, describe_run
 from plantain.wording import Table, p_value, share
 
@@ -35,7 +35,7 @@ def model_card(both: RunWithTwin) -> str:
         f"{known['noise seeds']}; every head has a paired t "
         f"of the RMS of its output, B − A, beside a null of {card.draws.n_flips:,} sign flips.{partial}",
         _table(both).rows_markdown,
-        f"![{figures.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
+        f"![{figures.response.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
         _beside_twin(both),
         _ladder(both.result),
         caveat(result.prompts),

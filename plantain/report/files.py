@@ -17,8 +17,8 @@ from plantain.data.view import View
 from plantain.questions.certainty import MEANING, certainty_table
 from plantain.questions.counted import RunWithTwin
 from plantain.questions.response import Summary
+from plantain.report import figures
 from plantain.report.card import model_card
-from plantain.report.figures import response as figures
 from plantain.report.notes import about_model, at_step, caveat, counting, describe_run, shared_subjects
 from plantain.report.picture import Picture
 from plantain.report.section import Section
@@ -64,9 +64,9 @@ def pictures(both: RunWithTwin) -> dict[str, Picture]:
     a, b = result.prompts.conditions
     title = f"{result.model}, {result.prompts.name}: {pairs}; {counting(result, card)}\nA: {a}; B: {b}"
     return {
-        "overview": figures.overview(card, result.head_map, title, both.beside(lambda twin: twin.card)),
-        "null": figures.null_counts(both.run.curve, both.beside(lambda twin: twin.curve)),
-        "split_half": figures.split_half(both.run.chosen, both.beside(lambda twin: twin.chosen)),
+        "overview": figures.response.overview(card, result.head_map, title, both.beside(lambda twin: twin.card)),
+        "null": figures.response.null_counts(both.run.curve, both.beside(lambda twin: twin.curve)),
+        "split_half": figures.response.split_half(both.run.chosen, both.beside(lambda twin: twin.chosen)),
     }
 
 
@@ -142,12 +142,12 @@ def markdown(both: RunWithTwin) -> str:
     title = f"Card heads: runs of {result.config.channels_per_head} channels, MLP among them"
 
     def null(width: float) -> Picture:
-        return figures.null_counts(run.curve, twin_curve, width)
+        return figures.response.null_counts(run.curve, twin_curve, width)
 
     parts = [
         f"# {prompts.title or prompts.name}: {result.model}",
         intro.strip(),
-        f"![{figures.alt_text(card, twin)}](overview.svg)",
+        f"![{figures.response.alt_text(card, twin)}](overview.svg)",
         Section(title, sentences, tables[:1], null, "null").markdown(),
         Section("Blocks by max |t|", [block.line for block in card.blocks]).markdown(),
         Section("Attention heads: the model's own, no MLP", run.head.beyond, tables[1:]).markdown(),

@@ -8,6 +8,8 @@ PLUS, MINUS = "#e06c00", "#1a80c4"  # B larger, A larger
 RUN, TWIN = "#0d9b76", "#8a8a8a"  # the run itself; what it is held against
 INK, MUTED, GRID, PAPER = "#222222", "#616161", "#d6d6d6", "#ffffff"
 
+DEEPEST = 0.82
+"""Alpha of a map's largest value over a picture: what lies under it must still be seen."""
 _INKS = {"ink": INK, "muted": MUTED, "grid": GRID, "paper": PAPER}
 _DATA = {"plus": PLUS, "minus": MINUS, "run": RUN, "twin": TWIN}  # the same in dark mode
 _DARK = {"ink": "#e8e8e8", "muted": "#a9a9a9", "grid": "#454545", "paper": "#0b0f19"}

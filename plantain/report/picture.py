@@ -1,5 +1,7 @@
 """Figures in one style: as a file on white, or as an SVG inside the page in the colours of its light or dark mode."""
 
+from __future__ import annotations
+
 import hashlib
 import html
 import io
@@ -9,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from plantain.report.palette import INK, PAPER, THEMED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Inches: as wide as a page of text, and as a telephone. At 72 units an inch and the sizes below, a
 # narrow figure shows its smallest text at 9 CSS pixels on a screen of 375.
@@ -46,6 +48,8 @@ _lock = threading.RLock()
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the house style; the settings of matplotlib are put back afterwards."""
+    from matplotlib import rc_context  # here, since a page opens without it
+
     with _lock, rc_context(_STYLE):
         yield
 

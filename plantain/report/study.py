@@ -9,7 +9,7 @@ import numpy as np
 
 from plantain.questions.families import WHOLE, count_dict, scope_view, unit_of
 from plantain.questions.selectivity import ControlReport
-from plantain.report.figures.selectivity import draw
+from plantain.report import figures
 from plantain.report.files import to_csv, write_texts
 from plantain.report.study_tables import section
 from plantain.stats import HeadCount
@@ -27,7 +27,7 @@ def report_controls(report: ControlReport, folder: str | Path) -> Path:
         "control_heads.csv": to_csv(head_rows(report)),
     }
     folder = write_texts(folder, texts)
-    draw(report).save(folder / "is_it_pose")
+    figures.selectivity.draw(report).save(folder / "is_it_pose")
     return folder
 
 

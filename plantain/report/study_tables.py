@@ -8,8 +8,9 @@ import numpy as np
 
 from plantain.questions.families import WHOLE, unit_of
 from plantain.questions.selectivity import ControlReport
-from plantain.report.figures.selectivity import draw
+from plantain.report import figures
 from plantain.report.notes import about_model
+from plantain.report.picture import Picture
 from plantain.report.section import Section
 from plantain.wording import Table, share
 
@@ -24,7 +25,11 @@ def section(report: ControlReport) -> Section:
     >>> print(section(compare(study)).text)
     """
     title = f"Is it pose? {report.model}: {report.pose} beside {len(report.controls)} controls"
-    return Section(title, reading(report), tables(report), partial(draw, report), "is_it_pose")
+
+    def draw(width: float) -> Picture:
+        return figures.selectivity.draw(report, width)
+
+    return Section(title, reading(report), tables(report), draw, "is_it_pose")
 
 
 def reading(report: ControlReport) -> list[str]:

@@ -11,8 +11,8 @@ import numpy as np
 from plantain.data.chosen import RANDOM
 from plantain.data.webp import encode
 from plantain.errors import InputError, is_number
+from plantain.report import figures
 from plantain.report.export import Files, figure_files, section_files, table_files
-from plantain.report.figures.maps import Layer, draw
 from plantain.ui import overlay
 from plantain.ui.cause_runs import CauseRuns, curves
 from plantain.ui.engine import STEPS, PatchJob
@@ -199,8 +199,9 @@ def files(runs: CauseRuns, drawn: Drawn | None) -> Files:
     if drawn is not None:
         asked = drawn.asked
         a, b, patched = drawn.pixels
-        layers = [Layer("A", pixels=a), Layer(f"{asked.own} patched", pixels=patched), Layer("B", pixels=b)]
-        found |= figure_files("cause", draw(layers, f"A, {asked.own} patched with {asked.said}, and B."))
+        sides = (("A", a), (f"{asked.own} patched", patched), ("B", b))
+        layers = [figures.maps.Layer(said, pixels=pixels) for said, pixels in sides]
+        found |= figure_files("cause", figures.maps.draw(layers, f"A, {asked.own} patched with {asked.said}, and B."))
         found |= table_files(_tables(runs, drawn))
     if not found:
         raise InputError("Nothing is drawn yet, and there is no study whose curves could be saved; press Draw it.")

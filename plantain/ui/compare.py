@@ -10,7 +10,7 @@ from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.questions.counted import COUNTINGS, Counted, check_counting
 from plantain.questions.response import CardTable, load_published
-from plantain.report.figures import response as figures
+from plantain.report import figures
 from plantain.stats import MIN_PAIRS
 from plantain.ui import catalog
 from plantain.ui.html import alert, html_table, page_figure
@@ -108,7 +108,7 @@ def _t_maps(a: Counted, b: Counted, labels: tuple[str, str]) -> str:
     # Heads of two separate draws of weights share no more than their place.
     what = "" if same else " Heads of different weights share no more than their place in the network."
     said = f"Pearson r between the two t maps, over {len(left):,} heads: {signed(r, 3)}.{what}"
-    figure = page_figure(lambda width: figures.t_against_t(left, right, *labels, min(width, _SQUARE)))
+    figure = page_figure(lambda width: figures.response.t_against_t(left, right, *labels, min(width, _SQUARE)))
     return f'<p>{said}</p><div class="plantain-square">{figure}</div>'
 
 

@@ -1,5 +1,6 @@
 """``?embed=1``: the page in a small frame: two bodies, the first rungs and a way out; bars where there are no rungs."""
 
+from collections.abc import Callable
 from html import escape
 from urllib.parse import quote
 
@@ -16,10 +17,10 @@ from plantain.ui.ladder import rungs_html
 _QUESTION = "Does an image model know what a body pose is?"
 
 
-def compact(both: RunWithTwin, figure: str, key: str) -> str:
-    """Of a run in the list; ``figure``, its null, stands where nothing was read token by token.
+def compact(both: RunWithTwin, figure: Callable[[], str], key: str) -> str:
+    """Of a run in the list; what ``figure`` makes, its null, stands where nothing was read token by token.
 
-    >>> compact(catalog.both_in(folder, "card", 0), "", "shipped/posebox")
+    >>> compact(catalog.both_in(folder, "card", 0), str, "shipped/posebox")
     """
     result = both.result
     title = _QUESTION
@@ -32,7 +33,7 @@ def compact(both: RunWithTwin, figure: str, key: str) -> str:
     about = "Numbers of Posebox, a small stand-in, not of FLUX.2 Klein. " if result.model in EMBEDDED_MODELS else ""
     missing = "" if both.twin is not None or result.untrained else f"{headline.missing_twin(result)} "
     note = f'<p class="plantain-muted">{about}{missing}To respond to the change is not yet to stand for pose.</p>'
-    return _frame(title, headline.bars(both) + note, figure, key)
+    return _frame(title, headline.bars(both) + note, figure(), key)
 
 
 def compact_published() -> str:

@@ -120,11 +120,9 @@ def answer_html(dense: Dense) -> str:
 
 @lru_cache(maxsize=4)
 def ladder_html(dense: Dense) -> str:
-    """Every rung, its counts and its verdict; the figure and all numbers folded under it."""
+    """Every rung, its counts and its verdict."""
     section, found = _asked_of(dense)
-    assert section.draw is not None
     n_heads = found.of("respond", SCOPE)["trained"].n_heads
-    folded = page_figure(section.draw, rung_table(found), *section.tables)
     return (
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
         f'<p class="plantain-claim">{escape(summary(found))}</p>'
@@ -132,9 +130,18 @@ def ladder_html(dense: Dense) -> str:
         "many in its twins, copies that have learned nothing: <em>untrained</em>, all of its transformer at random "
         "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
         "Marks on the bars are these copies. Press a question to see how it is asked.</p>"
-        f"{rungs_html(dense)}{_klein(dense)}"
-        f"<details><summary>The ladder as a figure, and every count</summary>{folded}</details></section>"
+        f"{rungs_html(dense)}{_klein(dense)}</section>"
     )
+
+
+def figure_html(dense: Dense) -> str:
+    """The ladder as a figure, and every count.
+
+    >>> figure_html(dense_beside("shipped/posebox"))
+    """
+    section, found = _asked_of(dense)
+    assert section.draw is not None
+    return page_figure(section.draw, rung_table(found), *section.tables)
 
 
 def _klein(dense: Dense) -> str:

@@ -15,8 +15,7 @@ from PIL import Image
 
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptPair
-from plantain.report.figures.maps import DEEPEST
-from plantain.report.palette import INK, RUN
+from plantain.report.palette import DEEPEST, INK, RUN
 from plantain.wording import Table, number, signed
 
 T_SHOWN = 10.0

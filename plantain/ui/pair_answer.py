@@ -15,10 +15,8 @@ from plantain.data.result import ProbeResult
 from plantain.data.webp import decode
 from plantain.questions.typed_pair import PLACEHOLDER, PairReading, read_pair
 from plantain.questions.typed_shift import TypedShift, typed_shift
+from plantain.report import figures
 from plantain.report.export import Files, figure_files, squares_csv, table_files
-from plantain.report.figures import maps as maps_figure
-from plantain.report.figures import response as figures
-from plantain.report.figures import typed
 from plantain.report.files import answer_csv, to_csv
 from plantain.report.picture import WIDE, Picture
 from plantain.ui import catalog
@@ -73,7 +71,7 @@ class PairAnswer:
         own = reading.by_block(reading.abs_t)
         reference = None if reading.reference is None else reading.by_block(reading.reference)
         labels = f"your prompts, t over {reading.over}", "dense_pose, t over 25 pairs"
-        return figures.pair_over_reference(own, reference, reading.names, *labels, width)
+        return figures.response.pair_over_reference(own, reference, reading.names, *labels, width)
 
     def files(self, head: int = 0) -> Files:
         """All of it as files: figures, tables, t and shift of every head, the pictures, prompts and what was said.
@@ -87,7 +85,7 @@ class PairAnswer:
         files |= {"heads.csv": answer_csv(result.head_map, "card", {"t": reading.t.tolist(), "shift": d.tolist()})}
         files |= figure_files("t", self.draw_t(WIDE)) | table_files([reading.table])
         if self.shift is not None:
-            files |= figure_files("shift", typed.draw(self.shift)) | table_files([self.shift.table])
+            files |= figure_files("shift", figures.typed.draw(self.shift)) | table_files([self.shift.table])
         for side, image in zip("ab", self.images, strict=False):
             files[f"prompt_{side}.png"] = image_bytes(image)
         return files if self.maps is None else files | maps_files(self.maps, head)
@@ -107,8 +105,8 @@ def maps_files(maps: PairMaps, head: int) -> Files:
     values, name = maps.shift[head], maps.names[head]
     width, height = maps.size
     sides = zip((f"Prompt A, {name}", "Prompt B"), maps.pictures, strict=True)
-    layers = [maps_figure.Layer(said, values, decode(file, height, width)) for said, file in sides]
-    drawn = maps_figure.draw([*layers, maps_figure.Layer(DIFFER, maps.difference)], f"The shift of {name}.")
+    layers = [figures.maps.Layer(said, values, decode(file, height, width)) for said, file in sides]
+    drawn = figures.maps.draw([*layers, figures.maps.Layer(DIFFER, maps.difference)], f"The shift of {name}.")
     columns = {"mean_shift": maps.sizes.tolist(), "r": maps.r.tolist()}
     return {
         **figure_files("where", drawn),

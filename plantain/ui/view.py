@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -12,11 +12,10 @@ import gradio as gr
 from plantain.data.result import ProbeResult
 from plantain.questions.certainty import MEANING, certainty_table
 from plantain.questions.counted import COUNTINGS, Counted, RunWithTwin, check_counting
-from plantain.questions.response import load_published
-from plantain.report import notes
+from plantain.questions.response import Summary, load_published
+from plantain.report import figures, notes
 from plantain.report.command import is_shipped, shell_command
-from plantain.report.figures import response as figures
-from plantain.report.picture import NARROW
+from plantain.report.picture import NARROW, Picture
 from plantain.ui import catalog, embed, headline
 from plantain.ui.engine import QUIET
 from plantain.ui.html import html_table, page_figure
@@ -42,7 +41,7 @@ def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
 
 
 _CLASSES = {"compact": "plantain-compact"}
-Values = dict[str, Any]  # what a view shows, by the names in PARTS
+Values = Mapping[str, Any]  # what a view shows, by the names in PARTS
 PARTS = ("headline", "counts", "table", "overview", "half", "sure", "reproduce", "compact")
 
 
@@ -111,22 +110,57 @@ def blank(said: str = "") -> Values:
     return dict.fromkeys(PARTS, "") | {"headline": said, "compact": said}
 
 
+def all_but(values: Values, later: Collection[str]) -> Values:
+    """The same with some parts left empty, to be shown when their drawer is opened."""
+    return {name: "" if name in later else values[name] for name in values}
+
+
+class _OnDemand(Mapping[str, str]):
+    """Values that are made when they are asked for: a page opens with half of a run's parts, the dearer half folded."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], str]]) -> None:
+        self._makers, self._made = makers, dict[str, str]()
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
 @lru_cache(maxsize=48)
 def _values(both: RunWithTwin, key: str) -> Values:
-    run, twin_curve, twin = both.run, both.beside(lambda twin: twin.curve), both.beside(lambda twin: twin.chosen)
-    null = page_figure(lambda width: figures.null_counts(run.curve, twin_curve, min(width, _TWO_THIRDS)))
-    halves = page_figure(lambda width: figures.split_half(run.chosen, twin, NARROW))
-    small = figures.null_counts(run.curve, twin_curve, NARROW).to_svg("compact")
-    return {
-        "headline": headline.headline(both),
-        "counts": headline.counts(both),
-        "overview": _overview(both),
-        "half": f'<div class="plantain-half">{null}{halves}</div>',
-        "table": headline.card_table(run.chosen, both.result.prompts, twin),
-        "sure": _inference(both),
-        "reproduce": _reproduce(both.result),
-        "compact": embed.compact(both, small, key),
-    }
+    return _OnDemand(
+        {
+            "headline": lambda: headline.headline(both),
+            "counts": lambda: headline.counts(both),
+            "overview": lambda: _overview(both),
+            "half": lambda: _nulls(both),
+            "table": lambda: headline.card_table(both.run.chosen, both.result.prompts, _twin(both)),
+            "sure": lambda: _inference(both),
+            "reproduce": lambda: _reproduce(both.result),
+            "compact": lambda: embed.compact(both, lambda: _null(both, NARROW).to_svg("compact"), key),
+        }
+    )
+
+
+def _twin(both: RunWithTwin) -> Summary | None:
+    return both.beside(lambda twin: twin.chosen)
+
+
+def _null(both: RunWithTwin, width: float) -> Picture:
+    return figures.response.null_counts(both.run.curve, both.beside(lambda twin: twin.curve), width)
+
+
+def _nulls(both: RunWithTwin) -> str:
+    null = page_figure(lambda width: _null(both, min(width, _TWO_THIRDS)))
+    halves = page_figure(lambda width: figures.response.split_half(both.run.chosen, _twin(both), NARROW))
+    return f'<div class="plantain-half">{null}{halves}</div>'
 
 
 def _inference(both: RunWithTwin) -> str:
@@ -143,7 +177,7 @@ def _inference(both: RunWithTwin) -> str:
 def _overview(both: RunWithTwin) -> str:
     summary, heads, twin = both.run.chosen, both.result.head_map, both.beside(lambda twin: twin.chosen)
     table = headline.block_table(summary, twin)
-    return page_figure(lambda width: figures.overview(summary, heads, "", twin, width), table)
+    return page_figure(lambda width: figures.response.overview(summary, heads, "", twin, width), table)
 
 
 _NO_HEADS = '<p class="plantain-muted">Not known: the card\'s data of single heads and pairs were not released.</p>'
@@ -153,10 +187,14 @@ _NO_HEADS = '<p class="plantain-muted">Not known: the card\'s data of single hea
 def _published(counting: str) -> Values:
     table = load_published()
     title = "Published: the five blocks the card names"
+
+    def overview(width: float) -> Picture:
+        return figures.response.block_maxima(table, title, width)
+
     return {
         "headline": headline.published_headline(),
         "counts": headline.published_counts(counting),
-        "overview": page_figure(lambda width: figures.block_maxima(table, title, width), headline.block_table(table)),
+        "overview": page_figure(overview, headline.block_table(table)),
         "half": _NO_HEADS,
         "sure": _NO_HEADS,
         "table": headline.card_table(table),

@@ -15,17 +15,18 @@ from plantain.data.dense import TRUTHS, DenseResult
 from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
+from plantain.report import figures
 from plantain.report.export import Files, figure_files, squares_csv
-from plantain.report.figures.maps import Layer, draw
 from plantain.report.files import answer_csv
 from plantain.ui import catalog, overlay
 from plantain.ui.dense import Dense, dense_beside, not_run
 from plantain.ui.downloads import Export
-from plantain.ui.engine import LATEST, QUIET
+from plantain.ui.engine import LATEST, LOUD, QUIET
 from plantain.ui.html import alert, html_table
-from plantain.ui.ladder import ladder_html
+from plantain.ui.ladder import figure_html, ladder_html
 from plantain.wording import signed
 
+FIGURE = "The ladder as a figure, and every count"
 TITLE = "Where: does a head's shift lie where the body moved?"
 TRUTH_SAID = {"body": "Where the body moved", "drawn": "Where the two pictures differ"}
 TRUTH_ASKED = "Show where the body moved"
@@ -150,13 +151,13 @@ def files_of(key: str, pair: Any, head: Any, weights: str) -> Files:
     values, pictures = shift_map(run, pair, head), dense.pictures
     kept = pictures is not None and pictures.n_pairs > pair
     layers = [
-        Layer(f"{'AB'[i]}: {condition}", values, pictures.pixels[pair, i] if kept and pictures else None)
+        figures.maps.Layer(f"{'AB'[i]}: {condition}", values, pictures.pixels[pair, i] if kept and pictures else None)
         for i, condition in enumerate(run.prompts.conditions)
     ]
     alt = f"The shift of {dense.names[head]}, {weights}, in {_said(run, pair)}: {overlay.map_words(values)}."
     t = {f"place t, {name}": of.tolist() for name, of in dense.t.items()}
     return {
-        **figure_files("where", draw([*layers, Layer(said, truth)], alt)),
+        **figure_files("where", figures.maps.draw([*layers, figures.maps.Layer(said, truth)], alt)),
         "where.csv": squares_csv({"shift": values, "moved": truth}),
         "attention_heads.csv": answer_csv(run.head_map, "head", t),
         "said.txt": f"{alt}\n{caveat(dense)}\n",
@@ -170,7 +171,10 @@ def build(run: gr.Dropdown) -> dict[str, Any]:
     """Lay ladder and *Where* out for the run chosen in ``run``; they follow it. The fields that a link sets."""
     first = opened(str(run.value))
     ladder = gr.HTML(first["ladder"], elem_classes=["plantain-full"])
-    with gr.Column(visible=first["visible"], min_width=0, elem_classes=["plantain-full"]) as frame:
+    visible = first["visible"]
+    with gr.Accordion(FIGURE, open=False, visible=visible, elem_classes=["plantain-full"]) as drawer:
+        figure = gr.HTML("")
+    with gr.Column(visible=visible, min_width=0, elem_classes=["plantain-full"]) as frame:
         gr.HTML(f'<section class="plantain-page"><h2>{escape(TITLE)}</h2></section>')
         pairs = chooser(0, first["pairs"])
         with gr.Row(elem_classes=["plantain-weights"]):
@@ -189,6 +193,8 @@ def build(run: gr.Dropdown) -> dict[str, Any]:
         found = opened(key, pair, head)
         return {
             ladder: found["ladder"],
+            drawer: gr.Accordion(visible=found["visible"], open=False),
+            figure: "",
             frame: gr.Column(visible=found["visible"]),
             pairs: gr.HTML(value=found["pair"], choices=found["pairs"]),
             weights: gr.Radio(choices=found["weights"], value=found["chosen"]),
@@ -200,10 +206,21 @@ def build(run: gr.Dropdown) -> dict[str, Any]:
         }
 
     chosen: list[Any] = [run, pairs, heads, weights, truth]
-    run.change(follow, [run, pairs, heads], [ladder, frame, pairs, weights, truth, view, heads, said, numbers], **QUIET)
+    shown = [ladder, drawer, figure, frame, pairs, weights, truth, view, heads, said, numbers]
+    run.change(follow, [run, pairs, heads], shown, **QUIET)
+    drawer.expand(_figure, run, figure, **LOUD)
     gr.on([part.change for part in chosen[1:]], _show, chosen, [view, numbers], **LATEST)
     weights.change(_recolour, [run, weights], heads, **LATEST)
     return {"pair": pairs, "head": heads, "weights": weights}
+
+
+def _figure(key: str) -> str:
+    """The ladder's figure, when its drawer is opened: matplotlib is not needed before."""
+    try:
+        dense = dense_beside(key)
+    except (InputError, OSError) as error:
+        return alert("Not shown.", error)
+    return "" if dense is None else figure_html(dense)
 
 
 def chooser(value: int, choices: str) -> gr.HTML:

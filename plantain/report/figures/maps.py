@@ -7,11 +7,9 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from plantain.report.palette import INK, RUN
+from plantain.report.palette import DEEPEST, INK, RUN
 from plantain.report.picture import TEXT, WIDE, Picture, style
 
-DEEPEST = 0.82
-"""Alpha of a map's largest value: what lies under it must still be seen."""
 _SIDE, _GAP, _CAPTION = 2.6, 0.12, 0.3  # inches
 
 

@@ -12,8 +12,8 @@ from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.posebox.words.reading import read
 from plantain.questions.typed_pair import PLACEHOLDER, check_prompt, job, prompts_for_reading
+from plantain.report import figures
 from plantain.report.export import Files
-from plantain.report.figures import typed
 from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, Engine, what_went_wrong
 from plantain.ui.html import alert, page_figure, status
@@ -192,7 +192,9 @@ class _Answer:
         """All that is shown of an answer, as far as it is there."""
         shift = found.shift
         claim = "" if shift is None else f'<p class="plantain-claim">{escape(shift.sentence)}</p>'
-        figure = "" if shift is None else page_figure(lambda width: typed.draw(shift, min(width, _HALF)), shift.table)
+        figure = ""
+        if shift is not None:
+            figure = page_figure(lambda width: figures.typed.draw(shift, min(width, _HALF)), shift.table)
         t = page_figure(lambda width: found.draw_t(min(width, _HALF)), found.reading.table)
         told = {self.claim: claim, self.shift: figure, self.plot: t, self.reading: _sentences(found)}
         return told | {self._saving: gr.Column(visible=True)} | self.drawn(found)

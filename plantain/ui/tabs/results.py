@@ -18,9 +18,9 @@ from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
 from plantain.ui.ladder import answer_html
 from plantain.ui.run_files import LABEL, files_of_cached
-from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_when, show_cached, step_choices
+from plantain.ui.view import RunView, Values, all_but, blank, counting_choice, refresh_when, show_cached, step_choices
 
-_WHEN_OPENED = ("overview", "half")
+_WHEN_OPENED = ("overview", "half", "sure")
 
 
 def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
@@ -45,7 +45,7 @@ def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
             made["every"] = EveryHead(drawer, run, made["counting"])
         with _drawer("Nulls and thresholds") as made["half"]:
             view.place("half")
-        with _drawer("How sure one can be, and by family of heads"):
+        with _drawer("How sure one can be, and by family of heads") as made["sure"]:
             view.place("sure")
         with _drawer("Compare with another run") as made["other drawer"]:
             made["other"] = gr.Dropdown(known, value=None, label="Other run")
@@ -54,8 +54,8 @@ def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
         view.place_tools(lambda: Export("everything", files_of_cached, chosen, LABEL))
         view.place("compact")
 
-    # Figures in closed drawers are half of what the page would weigh: they come when theirs is opened.
-    view = RunView(lay_out, _shown(first, "card") | dict.fromkeys(_WHEN_OPENED, ""))
+    # What lies in closed drawers is half of what the page would weigh, and most of what it takes to draw.
+    view = RunView(lay_out, all_but(_shown(first, "card"), _WHEN_OPENED))
     counting, step, other, comparison = (made[name] for name in ("counting", "step", "other", "comparison"))
 
     def show(key: str, counting: str, step: int) -> dict[Any, Any]:
