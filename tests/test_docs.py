@@ -141,6 +141,8 @@ def test_every_command_is_understood(command):
         return
     if words[1] != "-m":
         assert (ROOT / words[1]).exists()
+    elif words[2] == "benchmarks":
+        assert all((ROOT / "benchmarks" / "speed" / f"{measure}.py").exists() for measure in words[3:])
     elif words[2] != "pytest":
         parser, _ = PROGRAMS[" ".join(words[:3])]
         parser().parse_args(words[3:])

@@ -2,21 +2,18 @@
 
     python benchmarks/speed/capture.py
 
-Times are taken in turns (bare, capture, storing, bare, …), so that a busy machine slows all alike,
-and given as the median and quartiles of the ratios within a turn. They are taken with an allocator
-that keeps freed memory: giving blocks back to the system and faulting them in again costs more than
-capture does, and hits the variants unevenly (storing would come out faster than bare). Peak memory
-is that of a process of its own for each, with the allocator as it is (Linux). Random weights: the
-arithmetic is the same.
+Times are taken with an allocator that keeps freed memory: giving blocks back to the system and faulting them in again
+costs more than capture does, and hits the variants unevenly (storing would come out faster than bare). Peak memory is
+that of a process of its own for each, with the allocator as it is (Linux). Random weights: the arithmetic is the same.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +22,16 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import Flux2Transformer2DModel
+from measured import Row, beside, in_turns, main
 
-from plantain.probe.capture import _SCRATCH_VALUES, HeadCapture
+from plantain.probe.capture import HeadCapture
 
 # What glibc reads when a process starts: no block is mapped by itself, none is given back.
 KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 # Klein's block counts at a width whose forward takes more than half a second on two cores.
+HEADS, WIDTH = 6, 64
 N_TEXT, N_IMAGE, N_REAL = 512, 256, 60
+TURNS = 25
 VARIANTS = ("bare", "capture", "storing")
 
 
@@ -126,65 +126,50 @@ def peak_megabytes(reset: bool = False) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
-def peak_in_child(variant: str, heads: int, width: int) -> float:
+def peak_in_child(variant: str) -> float:
     """MB by which one forward raises the peak memory of a fresh process."""
-    command = [sys.executable, __file__, "--heads", str(heads), "--width", str(width), "--peak-of", variant]
+    command = [sys.executable, __file__, "--peak-of", variant]
     plain = {name: value for name, value in os.environ.items() if name not in KEEPING}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=plain)
     return float(done.stdout.split()[-1])
 
 
-def quartiles(ratios: list[float]) -> str:
-    low, median, high = np.percentile(ratios, [25, 50, 75])
-    return f"{median:.3f} (quartiles {low:.3f} to {high:.3f})"
+def rows() -> Iterator[Row]:
+    transformer = build(HEADS, WIDTH)
+    inputs, held = inputs_of(transformer), dict[str, int]()
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--heads", type=int, default=6)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--turns", type=int, default=25)
-    parser.add_argument("--peak-of", choices=VARIANTS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if not options.peak_of and not KEEPING.items() <= os.environ.items():
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEPING})
-    transformer = build(options.heads, options.width)
-    inputs = inputs_of(transformer)
-    if options.peak_of:
-        forward("bare", transformer, inputs)  # what the first forward sets up counts for no variant
-        before = peak_megabytes(reset=True)
-        _, watcher = forward(options.peak_of, transformer, inputs)
-        print(peak_megabytes() - before)
-        return
-
-    seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    held: dict[str, int] = {}
-    for turn in range(options.turns + 1):
-        # Each variant goes first as often as the others; the first turn only warms up.
-        for shift in range(len(VARIANTS)):
-            variant = VARIANTS[(turn + shift) % len(VARIANTS)]
-            taken, watcher = forward(variant, transformer, inputs)
+    def timed(variant: str) -> Callable[[], None]:
+        def call() -> None:
+            _, watcher = forward(variant, transformer, inputs)
             held[variant] = held_bytes(watcher)
-            del watcher
-            if turn:
-                seconds[variant].append(taken)
 
-    sizes = f"5 + 20 blocks, {options.heads} heads of {options.width}, {N_TEXT} text + {N_IMAGE} image tokens, float32"
-    print(f"{sizes}; {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"bare forward: {np.median(seconds['bare']):.2f} s (median of {options.turns})")
-    for variant in VARIANTS[1:]:
-        ratios = [a / b for a, b in zip(seconds[variant], seconds["bare"], strict=True)]
-        print(f"{variant}: time ratio to bare {quartiles(ratios)}")
-    peaks = {variant: peak_in_child(variant, options.heads, options.width) for variant in VARIANTS}
-    for variant in VARIANTS:
-        extra = peaks[variant] - peaks["bare"]
-        print(
-            f"{variant}: holds {held[variant] / 1e6:.2f} MB after a forward; "
-            f"peak +{peaks[variant]:.0f} MB in the forward, {extra:+.0f} MB against bare"
-        )
-    print(f"capture also squares in {4 * _SCRATCH_VALUES['cpu'] / 1e6:.0f} MB of scratch, freed with the block")
-    print(f"activations a storing capture holds, against ours: {held['storing'] / held['capture']:.0f} times")
+        return call
+
+    found = in_turns({variant: timed(variant) for variant in VARIANTS}, TURNS)
+    what = f"a forward under capture (5 + 20 blocks, {HEADS} heads of {WIDTH}, {N_TEXT} + {N_IMAGE} tokens)"
+    note = f"holds {held['capture'] / 1000:.0f} kB after it"
+    yield beside(what, "the bare forward", found["capture"], found["bare"], 1.02, note)
+    against = f"hooks that keep what they see ({held['storing'] / 1e6:.0f} MB)"
+    yield beside("the same", against, found["capture"], found["storing"])
+    peaks = {variant: peak_in_child(variant) for variant in VARIANTS}
+    for variant, said in (("bare", "the bare forward"), ("storing", "hooks that keep what they see")):
+        yield beside("its peak memory", said, peaks["capture"], peaks[variant], unit="MB")
+
+
+def child(variant: str) -> None:
+    transformer = build(HEADS, WIDTH)
+    inputs = inputs_of(transformer)
+    forward("bare", transformer, inputs)  # what the first forward sets up counts for no variant
+    before = peak_megabytes(reset=True)
+    _, watcher = forward(variant, transformer, inputs)
+    print(peak_megabytes() - before)
+    del watcher
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--peak-of"]:
+        child(sys.argv[2])
+    elif not KEEPING.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **KEEPING})
+    else:
+        sys.exit(main(rows, __doc__))

@@ -12,17 +12,18 @@ process. The result is saved as a run would be, and its files counted.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import Flux2Transformer2DModel
+from measured import Row, beside, in_turns, limited, main
 
 import plantain
 from plantain.data.bodies import Bodies
@@ -44,6 +45,7 @@ GRID = (32, 32)  # 512 pixels a side
 N_TEXT = 512
 BATCH_PAIRS = 5
 PARTS_OF_MEMORY = ("matches", "decoders")
+TURNS, MATCHING_SECONDS = 12, 45.0
 TEXT_WIDTH, IN_CHANNELS = 7680, 128
 
 
@@ -167,60 +169,38 @@ def measure(part: str, seconds: float) -> None:
         print(peak_megabytes() - before)
 
 
-def ratios(turns: int, n_pairs: int) -> list[float]:
-    """Seconds of a dense pass over those of a plain probe, turn by turn; the first only warms up."""
-    pipe, found = plantain.load_pipeline("posebox", device="cpu"), []
-    whole = prompts_of_klein()
-    prompts = PromptSet(whole.name, whole.pairs[:n_pairs])
+def rows() -> Iterator[Row]:
+    pipe, prompts = plantain.load_pipeline("posebox", device="cpu"), prompts_of_klein()
     bodies = bodies_of(prompts, (8, 8))
-    for turn in range(turns + 1):
-        seconds = {}
-        for dense in (turn % 2 == 0, turn % 2 == 1):  # each goes first as often as the other
-            start = time.perf_counter()
-            if dense:
-                run_dense(pipe, prompts, bodies=bodies, decoders=False)
-            else:
-                run_probe(pipe, prompts)
-            seconds[dense] = time.perf_counter() - start
-        if turn:
-            found.append(seconds[True] / seconds[False])
-    return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--turns", type=int, default=12)
-    parser.add_argument("--pairs", type=int, default=25, help="of Posebox")
-    parser.add_argument("--seconds", type=float, default=45, help="of matching at Klein's size")
-    parser.add_argument("--memory-of", choices=(*PARTS_OF_MEMORY, "forward"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.memory_of == "forward":
-        in_a_forward()
-        return
-    if options.memory_of:
-        measure(options.memory_of, options.seconds)
-        return
-    low, median, high = np.percentile(ratios(options.turns, options.pairs), [25, 50, 75])
-    print(
-        f"Posebox, {options.pairs} pairs, {torch.get_num_threads()} threads, torch {torch.__version__}: a dense pass "
-        f"takes {median:.2f} times a plain probe (quartiles {low:.2f} to {high:.2f})"
+    found = in_turns(
+        {
+            "dense": lambda: run_dense(pipe, prompts, bodies=bodies, decoders=False),
+            "plain": lambda: run_probe(pipe, prompts),
+        },
+        TURNS,
     )
+    yield beside("dense pass of 25 pairs, Posebox", "a plain probe", found["dense"], found["plain"], 1.5)
     for part in PARTS_OF_MEMORY:
-        command = [sys.executable, __file__, "--memory-of", part, "--seconds", str(options.seconds)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        print(done.stderr, end="", file=sys.stderr)
-        extra, *disk = map(float, done.stdout.split())
-        print(f"Klein, {part}: {extra:,.0f} MB beyond the activations")
+        extra, *disk = map(float, _child(part).split())
+        yield limited(f"dense run at Klein's size: {part}", extra, 2000, "beyond the activations", "MB")
         for megabytes in disk:
-            print(f"Klein, a whole result with decoders: {megabytes:.1f} MB on disk")
-    command = [sys.executable, __file__, "--memory-of", "forward"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    bare, matching, one, decoding = map(float, printed)
-    print(
-        f"Klein's width, a real forward (peak {bare:,.0f} MB): matching a pair {matching - bare:,.0f} MB beyond it, "
-        f"adding up for decoders {decoding - one:,.0f} MB"
-    )
+            yield limited("dense run at Klein's size: on disk, with decoders", megabytes, 60, unit="MB")
+    bare, matching, one, decoding = map(float, _child("forward").split())
+    said = "beyond it", "MB"
+    yield limited("a real forward of Klein's width, a pair: matching", matching - bare, 2000, *said)
+    yield limited("a real forward of Klein's width: adding for decoders", decoding - one, 2000, *said)
+
+
+def _child(part: str) -> str:
+    done = subprocess.run([sys.executable, __file__, "--memory-of", part], check=True, capture_output=True, text=True)
+    print(done.stderr, end="", file=sys.stderr)
+    return done.stdout
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] != ["--memory-of"]:
+        sys.exit(main(rows, __doc__))
+    elif sys.argv[2] == "forward":
+        in_a_forward()
+    else:
+        measure(sys.argv[2], MATCHING_SECONDS)

@@ -1,61 +1,66 @@
-"""How fast the sign-flip null is, and how much memory it takes, beside MNE, plain NumPy and SciPy.
+"""How fast the sign-flip null is: beside its own bare product, MNE, plain NumPy and SciPy; and all flips there are.
 
-Run ``python benchmarks/speed/null.py``; everything is measured in one process, one after the other.
+    python benchmarks/speed/null.py
+
+25 pairs × 16,320 heads, 1,000 flips; counts at |t| > 3 and > 5, and max |t|. MNE gives t, max |t| and adjusted p, and
+no counts. The loop of ``ttest_1samp`` makes 20 flips, and its time is scaled up. Needs the extra ``bench``.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
 import sys
-import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import scipy
+from measured import Row, beside, in_turns, limited, main
 from scipy.stats import ttest_1samp
 
 from plantain import stats
 
 N_PAIRS, N_HEADS, N_FLIPS = 25, 16_320, 1000
 THRESHOLDS = (3.0, 5.0)
-LOOP_FLIPS = 20  # the SciPy loop is timed on these and scaled up
+LOOP_FLIPS = 20
+EXACT_PAIRS, EXACT_HEADS, EXACT_LIMIT = 24, 600, 25.0
 TOLERANCE = 1e-10
 
 
-def main() -> int:
-    try:
-        import mne
-    except ImportError:
-        print('This benchmark compares with MNE, which is not installed: pip install -e ".[bench]"', file=sys.stderr)
-        return 2
+def rows() -> Iterator[Row]:
+    import mne
 
     d = make_differences()
+    signs, u = random_signs(N_FLIPS).astype(np.float32), d.astype(np.float32)
+    product = np.empty((N_FLIPS, N_HEADS), dtype=np.float32)
 
     def with_mne() -> np.ndarray:
         # Unseeded: the name of that argument differs between versions, and T_obs does not depend on it.
         t_obs, _, _ = mne.stats.permutation_t_test(d, n_permutations=N_FLIPS, tail=0, verbose="error")
         return np.asarray(t_obs)
 
-    print(environment(mne.__version__))
-    print(f"{N_PAIRS} pairs x {N_HEADS:,} heads, {N_FLIPS:,} flips; counts at |t| > 3 and > 5, and max |t|.")
-    print("MNE gives t, max |t| and adjusted p, and no counts. Peak memory is traced in a run of its own.")
-    print("Times: median of 5 runs (ours) or 3 (peers) after one warm-up.")
-    print(f"The loop of ttest_1samp makes {LOOP_FLIPS} flips; its time, not its memory, is scaled up to {N_FLIPS:,}.\n")
-    rows: list[tuple[str, Callable[[], object], int, float]] = [
-        ("plantain.stats.sign_flip_null", lambda: stats.sign_flip_null(d, N_FLIPS, THRESHOLDS), 5, 1),
-        ("mne.stats.permutation_t_test", with_mne, 3, 1),
-        ("vectorised NumPy, float64", lambda: vectorised_null(d), 3, 1),
-        ("loop of ttest_1samp, scaled up", lambda: loop_null(d), 3, N_FLIPS / LOOP_FLIPS),
-    ]
-    report(rows)
+    apart = float(np.max(np.abs(stats.paired_t(d) - with_mne())))
+    if apart > TOLERANCE:
+        raise SystemExit(f"t and MNE's T_obs differ by up to {apart:.1e}; allowed are {TOLERANCE:.0e}.")
+    counts, highest = vectorised_null(d)
+    null = stats.sign_flip_null(d, N_FLIPS, THRESHOLDS)
+    if np.abs(null.counts - counts).max() > 1 or np.abs(null.max_abs_t - highest).max() > 1e-3:
+        raise SystemExit("The null and the plain one of the same flips differ.")
 
-    difference = float(np.max(np.abs(stats.paired_t(d) - with_mne())))
-    print(f"\nt against MNE's T_obs: largest absolute difference {difference:.1e}; allowed {TOLERANCE:.0e}.")
-    in_counts, in_max = null_differences(d)
-    print(f"Against the vectorised null, same flips: counts differ by at most {in_counts}, max |t| by {in_max:.1e}.")
-    return 0 if difference <= TOLERANCE else 1
+    what = "sign-flip null, 1,000 flips"
+    ours: Callable[[], object] = lambda: stats.sign_flip_null(d, N_FLIPS, THRESHOLDS)  # noqa: E731
+    found = in_turns({"ours": ours, "product": lambda: np.matmul(signs, u, out=product)}, 21)
+    yield beside(what, "its bare float32 product", found["ours"], found["product"], 2)
+    memory = f"{peak_megabytes(ours):.0f} MB"
+    for name, call, scale, wanted in (
+        (f"MNE {mne.__version__} `permutation_t_test`", with_mne, 1, 0.1),
+        ("NumPy, float64, written plainly", lambda: vectorised_null(d), 1, None),
+        ("a loop of SciPy's `ttest_1samp`", lambda: loop_null(d), N_FLIPS // LOOP_FLIPS, None),
+    ):
+        found = in_turns({"ours": ours, "theirs": call}, 5)
+        theirs = f", {peak_megabytes(call):.0f} MB" if scale == 1 else ""
+        yield beside(f"{what}, {memory}", name + theirs, found["ours"], found["theirs"] * scale, wanted)
+    exact = d[:EXACT_PAIRS, :EXACT_HEADS]
+    found = in_turns({"ours": lambda: stats.sign_flip_null(exact, 2**EXACT_PAIRS, THRESHOLDS)}, 1)
+    yield limited(f"all 2^{EXACT_PAIRS} flips of {EXACT_HEADS} heads", found["ours"], EXACT_LIMIT)
 
 
 def make_differences() -> np.ndarray:
@@ -87,56 +92,17 @@ def loop_null(d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array(counts), np.array([t.max() for t in abs_t])
 
 
-def null_differences(d: np.ndarray) -> tuple[int, float]:
-    """Largest absolute differences of the counts and of max |t|; our products are float32."""
-    null = stats.sign_flip_null(d, N_FLIPS, THRESHOLDS)
-    counts, max_abs_t = vectorised_null(d)
-    return int(np.abs(null.counts - counts).max()), float(np.abs(null.max_abs_t - max_abs_t).max())
-
-
-def report(rows: list[tuple[str, Callable[[], object], int, float]]) -> None:
-    print(f"{'':38}{'time':>12}{'ratio':>9}{'peak memory':>14}{'ratio':>9}")
-    first: tuple[float, float] | None = None
-    for name, call, repeats, scale in rows:
-        seconds, memory = median_seconds(call, repeats) * scale, peak_bytes(call)
-        first = first or (seconds, memory)
-        ratios = f"{seconds / first[0]:.1f}x", f"{memory / first[1]:.1f}x"
-        print(f"{name:38}{seconds * 1000:>9,.0f} ms{ratios[0]:>9}{memory / 1e6:>11,.1f} MB{ratios[1]:>9}")
-
-
-def median_seconds(call: Callable[[], object], repeats: int) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def peak_bytes(call: Callable[[], object]) -> float:
+def peak_megabytes(call: Callable[[], object]) -> float:
     """Peak of traced memory above what was held before; run apart from timing, which tracing slows."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         call()
-        return tracemalloc.get_traced_memory()[1] - before
+        return (tracemalloc.get_traced_memory()[1] - before) / 1e6
     finally:
         tracemalloc.stop()
 
 
-def environment(mne_version: str) -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
-    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-    limits = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
-    threads = ", ".join(limits) or f"not limited ({cores})"
-    return (
-        f"Python {sys.version.split()[0]}, NumPy {np.__version__}, SciPy {scipy.__version__}, MNE {mne_version}; "
-        f"{cores} cores; BLAS {blas}, threads {threads}"
-    )
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(rows, __doc__))

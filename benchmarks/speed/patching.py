@@ -4,20 +4,22 @@
 
 Turn by turn in one process, so that a machine that slows down slows all of them: a bare forward of as many rows, the
 same rows patched as rows of the batch (``Patching``), and rows that join (``Joining``). Sets of k random attention
-heads of Posebox, B's values into A at image tokens. Prints ratios to the bare forward with quartiles, and rows a
-second.
+heads of Posebox, B's values into A at image tokens.
 """
 
-import argparse
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+from measured import Row, beside, main
 
 import plantain
 from plantain.probe.patching import Joining, Patch, Patching
 from plantain.probe.probe import denoise, make_plan, noise_of
+
+TURNS, N_ROWS = 9, 48
 
 
 def seconds(turns: int, n_rows: int, k: int) -> dict[str, list[float]]:
@@ -49,21 +51,14 @@ def seconds(turns: int, n_rows: int, k: int) -> dict[str, list[float]]:
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--turns", type=int, default=9)
-    parser.add_argument("--rows", type=int, default=48)
-    options = parser.parse_args()
+def rows() -> Iterator[Row]:
     for k in (1, 4, 15, 30):
-        found = {way: np.array(times) for way, times in seconds(options.turns, options.rows, k).items()}
-        for way in ("patched", "joined"):
-            low, middle, high = np.quantile(found[way] / found["bare"], [0.25, 0.5, 0.75])
-            rate = options.rows / np.median(found[way])
-            print(
-                f"k = {k:2}, {way}: {middle:.2f} of a bare forward ({low:.2f} to {high:.2f}), {rate:.0f} rows a second"
-            )
-    return 0
+        found = seconds(TURNS, N_ROWS, k)
+        for way, said, wanted in (("patched", "as rows of the batch", 1.2), ("joined", "joining where patched", 1.0)):
+            note = f"{N_ROWS / np.median(found[way]):.0f} rows a second"
+            what = f"{N_ROWS} rows, {k} heads patched, {said}"
+            yield beside(what, "as many bare rows", found[way], found["bare"], wanted, note)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(rows, __doc__))
