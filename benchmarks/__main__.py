@@ -30,8 +30,9 @@ quartiles: below 1 ours is faster. *Wanted* was set before anything was measured
 UNMEASURED = """
 ## Not measured
 
-Nothing here ran on a GPU, and FLUX.2 Klein's weights were not at hand. Missing: seconds of the 25-pair probe, of a dense
-run and of a patch at 512 × 512 and 1,024 × 1,024 pixels, peak memory there, and the share of a large product's FLOP/s.
+Nothing here ran on a GPU, and FLUX.2 Klein's weights were not at hand. Missing: seconds of the 25-pair probe, of a
+dense run and of a patch at 512 × 512 and 1,024 × 1,024 pixels, peak memory there, and the share of a large product's
+FLOP/s.
 """
 
 
