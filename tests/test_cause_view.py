@@ -212,13 +212,13 @@ def test_posebox_draws_on_request_and_again_when_a_control_is_let_go(server, bro
         patched(page).get_by_text(cause_view.NOT_DRAWN).wait_for()
         page.get_by_role("button", name="Draw it").click()
         said = page.locator("#plantain-cause-status [role=status]").filter(has_text="Drawn in")
-        said.filter(has_text="15 attention heads by place, α = 1, at every step: the patched figure").wait_for(
+        said.filter(has_text="15 attention heads by deformation, α = 1, at every step: the patched figure").wait_for(
             timeout=LOADED
         )
         first = patched(page).locator("img").get_attribute("src")
         page.get_by_label("number input for Attention heads").filter(visible=True).fill("75")
         page.keyboard.press("Tab")
-        said.filter(has_text="75 attention heads by place").filter(has_text="nearest to").wait_for(timeout=LOADED)
+        said.filter(has_text="75 attention heads by deformation").filter(has_text="nearest to").wait_for(timeout=LOADED)
         assert patched(page).locator("img").get_attribute("src") != first
         page.locator("input[name=plantain-cause-pair]").nth(4).click()
         page.locator(".plantain-cause img[alt^='B: ']").first.wait_for()
