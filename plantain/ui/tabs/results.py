@@ -20,7 +20,7 @@ from plantain.ui.ladder import answer_html
 from plantain.ui.run_files import LABEL, files_of_cached
 from plantain.ui.view import RunView, Values, all_but, blank, counting_choice, refresh_when, show_cached, step_choices
 
-_WHEN_OPENED = ("overview", "half", "sure")
+_WHEN_OPENED = ("counts", "table", "overview", "half", "sure")
 
 
 def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
@@ -61,6 +61,7 @@ def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
     def show(key: str, counting: str, step: int) -> dict[Any, Any]:
         return view.given(_shown(key, counting, step))
 
+    made["counts"] = made["table"] = made["counting drawer"]
     for name in _WHEN_OPENED:
         made[name].expand(partial(_part, name), [run, counting, step], view.parts[name], **LOUD)
     run.change(_step_choice, run, step, **QUIET)
