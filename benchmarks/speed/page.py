@@ -8,13 +8,17 @@ Needs the test extra, and Chromium for the first paint: bodies, claim and ladder
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from measured import Row, limited, main
+from measured import Row, beside, limited, main
+from start import EMPTY, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -30,33 +34,58 @@ def rows() -> Iterator[Row]:
 
     with tempfile.TemporaryDirectory() as folder, browser.serve(Path(folder)) as url:
         if browser.CHROMIUM is not None:
-            paints = _paints(browser, url)
-            note = f"median of {N_PAINTS}, largest {max(paints):.2f} s"
-            yield limited("first paint of bodies, claim and ladder", [statistics.median(paints)], PAINT_SECONDS, note)
+            with _empty_page() as empty:
+                paints, bare = _paints(url, empty)
+            what, note = "first paint of bodies, claim and ladder", f"median of {N_PAINTS}, largest {max(paints):.2f} s"
+            yield limited(what, [statistics.median(paints)], PAINT_SECONDS, note)
+            yield beside(what, "that of an empty gradio page", paints, bare)
         crowd.gather(url)  # the first probe loads the model
         found = crowd.gather(url, N_VISITS)
     note = f"95th percentile, {crowd.N_VISITORS} visitors at once beside {crowd.N_PROBES} queued probes; none refused"
     yield limited("the page and its opening event", [float(np.quantile(found.seconds, 0.95))], CROWD_SECONDS, note)
 
 
-def _paints(browser: object, url: str) -> list[float]:
+@contextmanager
+def _empty_page() -> Iterator[str]:
+    """The address of a gradio page with one line of text."""
+    port = free_port()
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([sys.executable, "-c", EMPTY.format(port=port)], stdout=quiet, stderr=quiet)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _paints(ours: str, empty: str) -> tuple[list[float], list[float]]:
+    """Seconds from navigation until it is all there, of both pages, in turns after one to warm up."""
     from browser import CHROMIUM, FLAGS
     from playwright.sync_api import sync_playwright
 
-    seconds = []
+    wanted = {ours: (".plantain-bodies img", ".plantain-claim", ".plantain-rung summary"), empty: ("text=hello",)}
+    seconds: dict[str, list[float]] = {ours: [], empty: []}
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for _ in range(N_PAINTS):
-            context = launched.new_context(viewport={"width": 1280, "height": 900})
-            page = context.new_page()
-            started = time.perf_counter()
-            page.goto(url, wait_until="commit")
-            for what in (".plantain-bodies img", ".plantain-claim", ".plantain-rung summary"):
-                page.locator(what).first.wait_for()
-            seconds.append(time.perf_counter() - started)
-            context.close()
+        for turn in range(N_PAINTS + 1):
+            for url, parts in wanted.items():
+                context = launched.new_context(viewport={"width": 1280, "height": 900})
+                page = context.new_page()
+                started = time.perf_counter()
+                page.goto(url, wait_until="commit")
+                for what in parts:
+                    page.locator(what).first.wait_for()
+                if turn:
+                    seconds[url].append(time.perf_counter() - started)
+                context.close()
         launched.close()
-    return seconds
+    return seconds[ours], seconds[empty]
 
 
 if __name__ == "__main__":
