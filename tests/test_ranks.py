@@ -1,0 +1,122 @@
+"""A run shared among processes: the same numbers, and nothing lost when one of them dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+import plantain
+from plantain.data.prompts import PromptSet
+from plantain.data.result import load_result
+from plantain.errors import InputError
+from plantain.paths import ROOT
+from plantain.probe.ranks import Ranks, iter_shared, joined, parts_folder
+
+N_PAIRS = 18  # batches of four: the last one is not whole
+PAIRS = [(f"a {who} standing {where}", f"a {who} leaping {where}") for where in ("", "in a gym") for who in "abcdefghi"]
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    return PromptSet.from_pairs(PAIRS, name="many")
+
+
+@pytest.fixture(scope="module")
+def alone(posebox, prompts):
+    return plantain.run_probe(posebox, prompts)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize(("n_pairs", "batch"), [(1, 4), (25, 4), (18, 5), (100, 1)])
+def test_shares_are_whole_batches_in_order_and_even(size, n_pairs, batch):
+    shares = [Ranks(rank, size).share(n_pairs, batch) for rank in range(size)]
+    assert [i for share in shares for i in range(n_pairs)[share]] == list(range(n_pairs))
+    assert all(share.start % batch == 0 for share in shares if share.start < n_pairs)
+    batches = [-(-(share.stop - share.start) // batch) for share in shares]
+    assert max(batches) - min(batches) <= 1
+
+
+def probe_all(posebox, prompts, folder, size):
+    for rank in range(size):
+        for _ in iter_shared(posebox, prompts, plantain.ProbeConfig(), folder, Ranks(rank, size)):
+            pass
+    return joined(prompts, plantain.ProbeConfig(), folder, Ranks(0, size))
+
+
+@pytest.mark.parametrize("size", [2, 3, 9])
+def test_the_parts_are_the_run_of_one_process_to_the_bit(posebox, prompts, alone, tmp_path, size):
+    result = probe_all(posebox, prompts, tmp_path / "run", size)
+    np.testing.assert_array_equal(result.mean_square, alone.mean_square)
+    np.testing.assert_array_equal(result.token_counts, alone.token_counts)
+    assert (result.prompts, result.config) == (alone.prompts, alone.config)
+    assert result.provenance["processes"] == size
+    assert load_result(tmp_path / "run").complete
+    assert not parts_folder(tmp_path / "run").exists()
+
+
+def test_parts_that_are_missing_or_of_others_are_a_sentence(posebox, prompts, tmp_path):
+    config, folder = plantain.ProbeConfig(), tmp_path / "run"
+    for _ in iter_shared(posebox, prompts, config, folder, Ranks(0, 2)):
+        pass
+    with pytest.raises(InputError, match=r"12 of 18 pairs are saved in .*run\.parts; .* --resume"):
+        joined(prompts, config, folder, Ranks(0, 2))
+    with pytest.raises(InputError, match=r"parts of another number of processes \(0-of-2\); start as many"):
+        list(iter_shared(posebox, prompts, config, folder, Ranks(0, 3)))
+
+
+# -- several processes -----------------------------------------------------------------------------
+
+
+def launch(folder, csv, size, *more):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={size}"]
+    command += ["-m", "plantain", "run", "--model", "posebox", "--prompts", str(csv), "--out", str(folder), *more]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ranks") / "many.csv"
+    path.write_text("a,b\n" + "".join(f"{a},{b}\n" for a, b in PAIRS))
+    return path
+
+
+def test_two_processes_give_the_run_of_one(csv, alone, tmp_path):
+    process = launch(tmp_path / "run", csv, 2)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "Saved 18 pairs of 2 processes" in said
+    assert said.count("Expected by chance") == 2  # under the tables of card and of attention heads, told by one process
+    np.testing.assert_array_equal(load_result(tmp_path / "run").mean_square, alone.mean_square)
+
+
+def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(csv, alone, tmp_path):
+    folder = tmp_path / "run"
+    process = launch(folder, csv, 3, "--n-seeds", "8")
+    deadline = time.monotonic() + 240
+    while not list(parts_folder(folder).glob("*/run.json")):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    workers = [child for child in psutil.Process(process.pid).children() if "plantain" in child.cmdline()]
+    assert len(workers) == 3
+    workers[1].send_signal(signal.SIGKILL)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert not folder.exists()
+    assert list(parts_folder(folder).glob("*/run.json"))
+    again = launch(folder, csv, 3, "--n-seeds", "8")
+    refused, _ = again.communicate(timeout=300)
+    assert again.returncode != 0
+    assert "holds an interrupted run; give another --out, or --resume" in refused
+    resumed = launch(folder, csv, 3, "--n-seeds", "8", "--resume")
+    said, _ = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, said
+    result = load_result(folder)
+    assert result.complete
+    np.testing.assert_array_equal(result.mean_square[:, :, :1], alone.mean_square)
