@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "speed"))
 from measured import Row, machine, read, table  # noqa: E402
 
-MEASURES = ("capture", "probe", "dense_pass", "patching", "null", "start", "page")
+MEASURES = ("capture", "probe", "dense_pass", "patching", "null", "growth", "start", "page")
 DOCS = HERE.parent / "docs"
 HEAD = """# Speed
 
@@ -28,6 +28,8 @@ does nothing else; the extra `bench` brings the peers. The ratio is ours over th
 quartiles: below 1 ours is faster. *Wanted* was set before anything was measured. No test asserts a time.
 """
 UNMEASURED = """
+![How time grows with the work: pairs, seeds, tokens, sets and heads beside a line in proportion](growth.svg)
+
 ## Not measured
 
 Nothing here ran on a GPU, and FLUX.2 Klein's weights were not at hand. Missing: seconds of the 25-pair probe, of a
