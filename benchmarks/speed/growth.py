@@ -3,8 +3,8 @@
     python benchmarks/speed/growth.py
 
 A row's *ours* is the time at the largest size, *theirs* what it would be if it grew from the smallest one in
-proportion: a ratio above 1 is worse than linear. All of it on one plot, docs/growth.svg. And a page in whose folder 1,000
-runs are saved.
+proportion: a ratio above 1 is worse than linear. All of it on one plot, docs/growth.svg. And a page in whose folder
+1,000 runs are saved.
 """
 
 from __future__ import annotations
