@@ -43,8 +43,7 @@ def page_load_event(url):
     """The index of the event by which a page that opens is put into the state that its address names."""
     config = json.loads(_get(url + "config"))
     loads = [d for d in config["dependencies"] if any(event == "load" for _, event in d["targets"])]
-    (index,) = [d["id"] for d in loads if not d["inputs"]]
-    return index
+    return min(d["id"] for d in loads)
 
 
 def _visit(url, load, session):

@@ -151,3 +151,13 @@ def test_a_run_reloaded_half_way_goes_on(server, browser, tmp_path):
         shows(page, re.compile("your run is still here: [0-9]+ of 20 pairs"), LOADED)
         page.get_by_role("button", name="Go on with the rest").click()
         shows(page, "Done: 20 pairs", LOADED)
+
+
+def test_an_address_that_followed_the_visitor_probes_nothing(server, browser):
+    """The events of a page that opens may come after the first clicks: what they go by is the link, not the address."""
+    with open_page(browser, server[0]) as page:
+        open_tab(page, "Your pair")
+        page.wait_for_function("() => new URLSearchParams(location.search).get('tab') === 'pair'")
+        assert page.evaluate("plantain.asked.get('tab')") is None
+        page.wait_for_timeout(1500)
+        assert page.locator("#plantain-pair-status [role=status]").count() == 0

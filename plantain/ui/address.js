@@ -2,6 +2,7 @@
 // links.py reads it. On a Space the address that a reader sees is the hub's, whose query reaches the page when it opens.
 window.plantain = (() => {
   const space = __SPACE__;
+  const asked = new URLSearchParams(location.search);  // by the link; the address follows the visitor from now on
   let touched = false, popping = false;  // an address is the visitor's until they have done something
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => { touched = true; }, true);
   const embedded = () => document.documentElement.classList.contains("plantain-embed");
@@ -49,11 +50,11 @@ window.plantain = (() => {
     return `<p role="status">${said} <a id="plantain-link" href="${text}">${text}</a></p>`;
   };
   // Back: to another tab by its button, to another run by opening its address.
-  let run = new URLSearchParams(location.search).get("run");
+  let run = asked.get("run");
   addEventListener("popstate", () => {
-    const asked = new URLSearchParams(location.search), tab = asked.get("tab") || "results";
+    const back = new URLSearchParams(location.search), tab = back.get("tab") || "results";
     const button = document.querySelector(`[role="tab"][data-tab-id="${CSS.escape(tab)}"]`);
-    if (!button || (asked.has("run") && run && asked.get("run") !== run)) { location.reload(); return; }
+    if (!button || (back.has("run") && run && back.get("run") !== run)) { location.reload(); return; }
     popping = true;
     button.click();
   });
@@ -64,5 +65,5 @@ window.plantain = (() => {
     const fresh = hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
     try { return (sessionStorage.plantainVisit ||= fresh); } catch (error) { return fresh; /* framed, without storage */ }
   };
-  return {copy, visit, follow: (...fields) => { run = fields[0]; return follow(...fields); }};
+  return {asked, copy, visit, follow: (...fields) => { run = fields[0]; return follow(...fields); }};
 })();

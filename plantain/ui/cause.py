@@ -45,7 +45,7 @@ _REDRAWN: dict[str, Any] = ON_THE_MODEL | {"trigger_mode": "always_last", "api_v
 # The tab's components come when it is first shown, some time after the address was read. Choosing a pair draws it where
 # that takes seconds; choosing the one that is chosen already changes nothing, and so draws nothing by itself.
 _REOPEN = """() => {
-  const asked = new URLSearchParams(location.search), at = Number(asked.get("cause")) - 1;
+  const asked = plantain.asked, at = Number(asked.get("cause")) - 1;
   if (asked.get("tab") !== "controls" || !(at >= 0)) return;
   const choose = (tries) => {
     const pair = document.querySelector(`input[name="plantain-cause-pair"][value="${at}"]`);

@@ -45,8 +45,8 @@ def build_page(engine: Engine) -> gr.Blocks:
                 gr.Markdown(METHOD.read_text(encoding="utf-8"), elem_classes=["plantain-method"])
         fields = {"results": shown, "run": live.fields, "pair": typed.fields, "controls": cause.fields}
         opened = links.connect(page, tabs, copy, link, fields, drawers, cause.checks)
-        typed.reopen_after(opened)
         cause.reopen_after(opened)
+        typed.reopen_on(page)
         live.reopen_on(page)
         api.build(engine)
     return page

@@ -25,6 +25,7 @@ from plantain.ui.where import index_of
 from plantain.wording import time_left
 
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are
+N_SEEDS = 8
 _MOST_WORDS = 12  # named one by one
 _HALF = 5.4  # inches: two figures share a row
 # Each with what it asks, so that a visitor chooses a question and not a text.
@@ -56,8 +57,16 @@ EXAMPLES = {
 _STALE = "() => { markStale(); }"
 _BEGUN = '<p role="status" data-begun="">Loading the model, if this is its first run …</p>'
 _ASKED_BY_LINK = '<p role="status" data-probe="now">Probing the pair that the link names …</p>'
+# Once the fields hold the link's prompts, which another event sets.
 _PROBE_IF_ASKED = """() => {
-  if (document.querySelector("#plantain-pair-status [data-probe]")) document.querySelector("#plantain-probe")?.click();
+  const press = (tries) => {
+    if (!document.querySelector("#plantain-pair-status [data-probe]")) return;
+    const [a, b] = [...document.querySelectorAll(".plantain-asked textarea")].map((field) => field.value.trim());
+    const there = a === plantain.asked.get("a").trim() && b === plantain.asked.get("b").trim();
+    if (there) document.querySelector("#plantain-probe")?.click();
+    else if (tries) setTimeout(press, 100, tries - 1);
+  };
+  setTimeout(press, 100, 100);
 }"""
 
 
@@ -69,22 +78,29 @@ class PairTab:
     answer: "_Answer"
     engine: Engine
 
-    def reopen_after(self, opened: Any) -> None:
-        """Once the address has set the fields: the answer from before, or a new one where that takes seconds."""
-        shown = opened.then(self._reopened, [*self.fields.values()], self.answer.outputs, **QUIET)
+    def reopen_on(self, page: gr.Blocks) -> None:
+        """When the page opens by a link to the tab: the answer from before, or a new one where that takes seconds.
+
+        As the page opens and not after: by then the address may be one that followed the visitor here.
+        """
+        shown = page.load(self._reopened, None, self.answer.outputs, **QUIET)
         shown.then(None, None, None, js=_PROBE_IF_ASKED, **QUIET)
 
-    def _reopened(self, a: str, b: str, seed: Any, seeds: Any, request: gr.Request) -> Update:
+    def _reopened(self, request: gr.Request) -> Update:
         asked = dict(request.query_params)
         if asked.get("tab") != "pair" or not {"a", "b"} <= asked.keys():
             return {self.answer.status: gr.skip()}
         try:
+            a, b = asked["a"].strip(), asked["b"].strip()
             check_prompt(a, "Prompt A")
             check_prompt(b, "Prompt B", other=a)
-            asked_for = _typed(a, b, seeds, seed)
+            seeds = PAIR_SEEDS.read(asked["seeds"], "Noise seeds") if "seeds" in asked else N_SEEDS
+            seed = SEED.read(asked["seed"], "seed") if "seed" in asked else 0
         except InputError:
-            return {self.answer.status: gr.skip()}  # said beside the field as soon as somebody presses
-        found = self.answer.kept.get(asked_for)
+            return {
+                self.answer.status: gr.skip()
+            }  # said above the tabs, and beside the field as soon as somebody presses
+        found = self.answer.kept.get(_typed(a, b, seeds, seed))
         if found is not None:
             return self.answer.given(found) | {self.answer.status: status(_AGAIN)}
         if self.engine.draw is not None:  # seconds, on a CPU
@@ -111,7 +127,7 @@ def build(engine: Engine) -> PairTab:
     words = gr.HTML(visible=small, elem_id="plantain-words", elem_classes=["plantain-line"])
     examples = gr.Examples(list(EXAMPLES.values()), [a, b], label="Examples", example_labels=list(EXAMPLES))
     with gr.Row(elem_classes=["plantain-asked"]):
-        n_seeds = PAIR_SEEDS.slider(8, "Noise seeds (for plain prompts)")
+        n_seeds = PAIR_SEEDS.slider(N_SEEDS, "Noise seeds (for plain prompts)")
         seed = gr.Number(0, label="First noise seed")
     with gr.Row():
         start = gr.Button("Probe this pair", variant="primary", elem_id="plantain-probe")
