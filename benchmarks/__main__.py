@@ -34,7 +34,7 @@ UNMEASURED = """
 
 Nothing here ran on a GPU, and FLUX.2 Klein's weights were not at hand. Missing: seconds of the 25-pair probe, of a
 dense run and of a patch at 512 × 512 and 1,024 × 1,024 pixels, peak memory there, and the share of a large product's
-FLOP/s.
+FLOP/s. With 1,000 runs saved in `runs/` a page takes more than a minute to start: every one is read then.
 """
 
 

@@ -3,32 +3,26 @@
     python benchmarks/speed/growth.py
 
 A row's *ours* is the time at the largest size, *theirs* what it would be if it grew from the smallest one in
-proportion: a ratio above 1 is worse than linear. All of it on one plot, docs/growth.svg. And a page in whose folder
-1,000 runs are saved.
+proportion: a ratio above 1 is worse than linear. All of it on one plot, docs/growth.svg.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from measured import Row, limited, main
+from measured import Row, main
 
 import plantain
 from plantain import stats
 from plantain.data.prompts import PromptSet
-from plantain.paths import ROOT, RUNS
+from plantain.paths import ROOT
 
-sys.path[:0] = [str(ROOT / "tests")]
-REPEATS, N_RUNS, PAGE_SECONDS = 3, 1000, 2.0
+REPEATS = 3
 FIGURE = ROOT / "docs" / "growth.svg"
 
 
@@ -42,7 +36,6 @@ def rows() -> Iterator[Row]:
         ratio = seconds[-1] / expected
         yield Row(f"{what}: {said}", "in proportion", seconds[-1], expected, ratio, ratio, ratio, 1.1)
     plot(found)
-    yield page_with_runs()
 
 
 def growths() -> Iterator[tuple[str, list[int], Callable[[int], object]]]:
@@ -91,26 +84,6 @@ def plot(found: dict[str, tuple[list[float], list[float]]]) -> None:
     axes.set(xscale="log", yscale="log", xlabel="size, of the smallest", ylabel="time, of that of the smallest")
     axes.legend(frameon=False, fontsize=8)
     figure.savefig(FIGURE, metadata={"Date": None})
-
-
-def page_with_runs() -> Row:
-    """The document of a page in whose folder many runs are saved, after one visit."""
-    import browser
-
-    with tempfile.TemporaryDirectory() as folder:
-        for i in range(N_RUNS):
-            run = Path(folder) / "runs" / f"run-{i:04}"
-            run.mkdir(parents=True)
-            for file in (RUNS / "posebox").glob("*.*"):
-                if file.is_file():
-                    os.link(file, run / file.name)
-        with browser.serve(Path(folder)) as url:
-            seconds = []
-            for _ in range(6):
-                started = time.perf_counter()
-                urllib.request.urlopen(url, timeout=120).read()
-                seconds.append(time.perf_counter() - started)
-    return limited(f"a page beside {N_RUNS:,} saved runs, its document", seconds[1:], PAGE_SECONDS)
 
 
 if __name__ == "__main__":
