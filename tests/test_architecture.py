@@ -20,7 +20,7 @@ ALLOWED = {
     "torch": {"model", "probe", "posebox"},
     "diffusers": {"model", "posebox"},
     "transformers": {"model", "posebox"},
-    "accelerate": {"model"},
+    "accelerate": {"model", "probe"},
     "gradio": {"ui"},
     "huggingface_hub": {"model", "data"},
     "spaces": set(),
