@@ -1,7 +1,7 @@
 """Counts and maxima of |sums| over heads, for very many rows of signs, without ever holding the sums.
 
-A tile of rows and heads at a time: its sums, their absolute values, the largest of each row, and how many lie above each
-cut. Tiles of other rows are worked on by other cores.
+A tile of rows and heads at a time: its sums, their absolute values, the largest of each row, and how many lie above
+each cut. Tiles of other rows are worked on by other cores.
 """
 
 import os
