@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import numpy as np
 from PIL.Image import Image
+from starlette.middleware import Middleware
 
 from plantain.data import dataset as results_repo
 from plantain.data.prompts import PromptPair, PromptSet
@@ -28,6 +29,7 @@ from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, drawing_defaults, text_mask
 from plantain.ui import catalog
 from plantain.ui.engine import Engine, PatchJob
+from plantain.ui.packed import PackedPage
 from plantain.ui.page import HEAD, build_page, theme
 
 if TYPE_CHECKING:
@@ -282,6 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         head=HEAD,
         mcp_server=_has_mcp(),
         footer_links=["api", "gradio"],
+        app_kwargs={"middleware": [Middleware(PackedPage)]},
     )
     return 0
 

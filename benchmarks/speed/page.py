@@ -1,4 +1,4 @@
-"""How soon a visitor sees something: alone, and as one of twenty beside five queued probes.
+"""How soon a visitor sees something: alone, as one of twenty beside five queued probes, and beside 1,000 saved runs.
 
     python benchmarks/speed/page.py
 
@@ -7,6 +7,7 @@ Needs the test extra, and Chromium for the first paint: bodies, claim and ladder
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from start import EMPTY, free_port
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 PAINT_SECONDS, CROWD_SECONDS = 1.5, 2.0
-N_PAINTS, N_VISITS = 9, 5
+N_PAINTS, N_VISITS, N_SAVED = 9, 5, 1000
 
 
 def rows() -> Iterator[Row]:
@@ -43,6 +44,21 @@ def rows() -> Iterator[Row]:
         found = crowd.gather(url, N_VISITS)
     note = f"95th percentile, {crowd.N_VISITORS} visitors at once beside {crowd.N_PROBES} queued probes; none refused"
     yield limited("the page and its opening event", [float(np.quantile(found.seconds, 0.95))], CROWD_SECONDS, note)
+    if browser.CHROMIUM is not None:
+        yield _beside_saved_runs()
+
+
+def _beside_saved_runs() -> Row:
+    """First paint where ``runs/`` holds a thousand copies of the shipped run."""
+    import browser
+
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(N_SAVED):
+            shutil.copytree(ROOT / "assets" / "runs" / "posebox", Path(folder) / "runs" / f"mine-{i}")
+        with browser.serve(Path(folder)) as url, _empty_page() as empty:
+            paints, _ = _paints(url, empty)
+    what = f"first paint beside {N_SAVED:,} saved runs"
+    return limited(what, [statistics.median(paints)], CROWD_SECONDS, f"median of {N_PAINTS}")
 
 
 @contextmanager

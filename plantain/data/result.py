@@ -15,6 +15,7 @@ from plantain.data.settings import ProbeConfig
 from plantain.data.view import View
 from plantain.errors import InputError, is_number
 
+UNKNOWN = "unknown model"
 _STREAMS = ("image", "text", "padding")
 # Embedded models, whose names are nobody else's: their early runs do not tell the seed of their weights.
 DRAWN_ANEW = ("posebox-untrained", "posebox-permuted", "posebox-random")
@@ -64,7 +65,7 @@ class ProbeResult:
 
     @property
     def model(self) -> str:
-        return str(self.provenance.get("model", "unknown model"))
+        return str(self.provenance.get("model", UNKNOWN))
 
     def first(self, n: int) -> ProbeResult:
         """The run as it was after its first ``n`` pairs."""
@@ -174,6 +175,40 @@ def load_result(folder: str | Path) -> ProbeResult:
     if not (np.isfinite(mean_square).all() and (mean_square >= 0).all()):
         raise InputError(f"{file} holds values that are not finite mean squares; run the probe again.")
     return result
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What ``run.json`` says of a run, its values unread: enough to list it among a thousand."""
+
+    model: str
+    prompts: str  # the set's name
+    n_pairs: int  # done
+    n_wanted: int
+    fingerprint: Any = None  # of the weights
+
+    @property
+    def complete(self) -> bool:
+        return self.n_pairs == self.n_wanted
+
+
+def peek(folder: str | Path) -> Listed:
+    """Read what a saved run is, without its tensors; ``load_result`` checks it.
+
+    >>> peek("assets/runs/posebox").model
+    'posebox'
+
+    Raises InputError: no ``run.json`` of this schema, or one that does not tell.
+    """
+    description = disk.read_description(folder)
+    try:
+        prompts, known = description["prompts"], description["provenance"]
+        model, fingerprint = str(known.get("model", UNKNOWN)), known.get("weights_fingerprint")
+        name, n_pairs, n_wanted = str(prompts["name"]), description["pairs_done"], len(prompts["pairs"])
+    except (AttributeError, KeyError, TypeError) as error:
+        path = Path(folder) / "run.json"
+        raise InputError(f"{path} is damaged ({error}); restore the folder or run the probe again.") from error
+    return Listed(model, name, n_pairs, n_wanted, fingerprint)
 
 
 def _check_provenance(provenance: Any) -> None:

@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from plantain.data.dataset import default_repo, fetch_runs
-from plantain.data.result import ProbeResult, load_result
+from plantain.data.result import Listed, ProbeResult, load_result, peek
 from plantain.data.twins import is_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.counted import Counted, RunWithTwin
 
 PUBLISHED = "published"
+MOST_AT_ONCE = 50
 _LOG = logging.getLogger(__name__)
 _Reader = TypeVar("_Reader", bound=Callable[..., Any])  # of a run's folder first
 
@@ -31,6 +33,9 @@ class Entry:
     key: str
     label: str
     folder: Path | None
+
+
+_PUBLISHED = Entry(PUBLISHED, "FLUX.2 Klein base 4B, the model card's published figures", None)
 
 
 def _kept(maxsize: int) -> Callable[[_Reader], _Reader]:
@@ -84,34 +89,50 @@ def fetch_in_background() -> threading.Thread | None:
 
 def entries() -> dict[str, Entry]:
     """All runs by key. Keys come from here and are looked up here: none is ever used as a path."""
-    found = {}
-    for origin, folder in _folders():
-        try:
-            _, described = _known(folder)
-        except (InputError, OSError):
-            continue  # a damaged folder must not keep the page from opening; the shell names it
-        name = "" if origin == "shipped" else f": {folder.name}"
-        key = f"{origin.replace(' ', '-')}/{folder.name}"
-        found[key] = Entry(key, f"{described} ({origin}{name})", folder)
-    found[PUBLISHED] = Entry(PUBLISHED, "FLUX.2 Klein base 4B, the model card's published figures", None)
-    return found
+    found = {key: _entry(key, origin, folder, said) for key, origin, folder, said in _listed()}
+    return found | {PUBLISHED: _PUBLISHED}
+
+
+def _entry(key: str, origin: str, folder: Path, said: Listed) -> Entry:
+    partial = "" if said.complete else f", {said.n_pairs} of {said.n_wanted} pairs"
+    name = "" if origin == "shipped" else f": {folder.name}"
+    return Entry(key, f"{said.model}, {said.prompts}{partial} ({origin}{name})", folder)
+
+
+def listed() -> Iterator[tuple[Path, Listed]]:
+    """Folder of every run, and what it says it is."""
+    return ((folder, said) for _, _, folder, said in _listed())
 
 
 def default_key() -> str:
-    """The first run at hand; the published card where there is none."""
-    return next(iter(entries()))
+    """The first run at hand that can be read; the published card where there is none."""
+    for key, _, folder, _ in _listed():
+        with suppress(InputError, OSError):
+            load(folder)
+            return key
+    return PUBLISHED
 
 
 def entry(key: str) -> Entry:
     """The run of a key; raises InputError for one that is not (any more) in the list."""
-    known = entries()
-    if not isinstance(key, str) or key not in known:
-        raise InputError(f"There is no run {str(key)[:80]!r} here any more; choose one from the list.")
-    return known[key]
+    if key == PUBLISHED:
+        return _PUBLISHED
+    if isinstance(key, str):
+        # Asked for one run, only the folders' names are read: there may be thousands.
+        for known, origin, folder in _folders():
+            if known == key:
+                with suppress(InputError, OSError):
+                    return _entry(key, origin, folder, _known(folder))
+    raise InputError(f"There is no run {str(key)[:80]!r} here any more; choose one from the list.")
 
 
 def choices() -> list[tuple[str, str]]:
     return [(known.label, key) for key, known in entries().items()]
+
+
+def first_choices() -> list[tuple[str, str]]:
+    """Those that travel with the page: a thousand would keep its first paint; the rest come once it is open."""
+    return choices()[:MOST_AT_ONCE]
 
 
 @_kept(32)  # Klein's are 10 MB each
@@ -160,7 +181,7 @@ def twin_of(run: Counted) -> Counted | None:
 
 def reference_for(result: ProbeResult) -> ProbeResult | None:
     """A complete cached ``dense_pose`` run of the same weights and settings, to lay a new pair over."""
-    return _like(result, "dense_pose", [folder for _, folder in _folders()])
+    return _like(result, "dense_pose", [folder for folder, _ in listed()])
 
 
 def control_for(result: ProbeResult, name: str = "setting") -> ProbeResult | None:
@@ -170,12 +191,11 @@ def control_for(result: ProbeResult, name: str = "setting") -> ProbeResult | Non
 
 def _like(result: ProbeResult, prompts: str, folders: Iterable[Path]) -> ProbeResult | None:
     for folder in folders:
-        try:
-            other = load(folder)
-        except (InputError, OSError):
-            continue
-        if other.prompts.name == prompts and other.complete and alike(other, result):
-            return other
+        with suppress(InputError, OSError):
+            said = _known(folder)
+            same = said.fingerprint == result.provenance.get("weights_fingerprint")
+            if same and said.prompts == prompts and said.complete and alike(other := load(folder), result):
+                return other
     return None
 
 
@@ -194,20 +214,26 @@ def cached_of(model: str) -> ProbeResult | None:
 
 def _runs_of(model: str) -> Iterator[tuple[Path, ProbeResult]]:
     """Folder and run of all runs of a model that can be read."""
-    for _, folder in _folders():
-        try:
-            found = load(folder) if _known(folder)[0] == model else None
-        except (InputError, OSError):
-            continue
-        if found is not None:
-            yield folder, found
+    for folder, said in listed():
+        with suppress(InputError, OSError):
+            if said.model == model:
+                yield folder, load(folder)
 
 
-def _folders() -> Iterator[tuple[str, Path]]:
+def _listed() -> Iterator[tuple[str, str, Path, Listed]]:
+    """Key, origin and folder of all runs that tell what they are; a damaged one must not keep the page from opening."""
+    for key, origin, folder in _folders():
+        with suppress(InputError, OSError):
+            yield key, origin, folder, _known(folder)
+
+
+def _folders() -> Iterator[tuple[str, str, Path]]:
+    """Key, origin and folder of whatever may be a run."""
     # The owner's own results first, the shipped ones as fallback.
     for origin, root in (("results dataset", fetched_folder()), ("shipped", RUNS), ("saved here", saved_folder())):
-        for path in sorted(root.glob("*/run.json")):
-            yield origin, path.parent
+        with suppress(OSError):  # nothing was saved yet
+            for name in sorted(os.listdir(root)):
+                yield f"{origin.replace(' ', '-')}/{name}", origin, root / name
 
 
 @_kept(16)
@@ -221,8 +247,5 @@ def _both(run: Counted, twin: Counted | None) -> RunWithTwin:
 
 
 @_kept(4096)
-def _known(folder: Path) -> tuple[str, str]:
-    """A run's model, and what it is in words; kept when the run itself no longer is."""
-    result = load(folder)
-    partial = "" if result.complete else f", {result.n_pairs} of {len(result.prompts)} pairs"
-    return result.model, f"{result.model}, {result.prompts.name}{partial}"
+def _known(folder: Path) -> Listed:
+    return peek(folder)

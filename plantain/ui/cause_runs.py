@@ -22,7 +22,7 @@ from plantain.questions.answer import Answer
 from plantain.report.register import QUESTIONS
 from plantain.report.section import Section
 from plantain.ui import catalog
-from plantain.ui.dense import Dense, dense_beside
+from plantain.ui.dense import Dense, all_dense
 from plantain.ui.html import alert, page_figure
 
 # Made once for everybody, like the controls: whoever comes first waits for it.
@@ -69,14 +69,8 @@ def cause_runs(model: str) -> CauseRuns | None:
     >>> cause_runs("posebox").chooser.rankings
     """
     state = tuple((path, path.stat().st_mtime_ns) for path in _described())
-    found: list[tuple[Dense, str]] = []
-    for key in catalog.entries():
-        try:
-            dense = dense_beside(key)
-        except (InputError, OSError):
-            continue
-        if dense is not None:
-            found += [(dense, weights) for weights, run in dense.family.runs.items() if run.run.model == model]
+    every = [(dense, weights, run.run) for dense in all_dense() for weights, run in dense.family.runs.items()]
+    found = [(dense, weights) for dense, weights, run in every if run.model == model]
     for dense, weights in sorted(found, key=lambda one: one[0].family.trained.prompts.name != "dense_pose"):
         try:
             return _together(dense, weights, state)

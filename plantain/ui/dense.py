@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from html import escape
@@ -81,12 +82,20 @@ def dense_beside(key: str) -> Dense | None:
     if folder is None:
         return None
     result = catalog.load(folder)
-    for root in (folder, RUNS / "dense", catalog.saved_folder() / "dense"):
-        state = tuple((path, path.stat().st_mtime_ns) for path in sorted(root.rglob(DENSE.description)))
-        found = _read(root, state, result.prompts.name) if state else None
-        if found and found.family.model == _base(result.model) and found.family.trained.prompts == result.prompts:
+    for found in _under([folder, *_roots()], [result.prompts.name]):
+        if found.family.model == _base(result.model) and found.family.trained.prompts == result.prompts:
             return found
     return None
+
+
+def all_dense(prompts: str | None = None) -> Iterator[Dense]:
+    """Every family of dense runs at hand, or those of one prompt set, by name; a thousand runs need not be read.
+
+    >>> [dense.family.model for dense in all_dense("dense_pose")]
+    """
+    listed = list(catalog.listed())
+    names = [prompts] if prompts else sorted({run.prompts for _, run in listed})
+    yield from _under([*(folder for folder, _ in listed), *_roots()], names)
 
 
 def place_beside(result: ProbeResult, prompts: str = "dense_pose") -> tuple[np.ndarray, int] | None:
@@ -94,17 +103,27 @@ def place_beside(result: ProbeResult, prompts: str = "dense_pose") -> tuple[np.n
 
     >>> t, n_pairs = place_beside(result)
     """
-    for known in catalog.entries().values():
-        found = dense_beside(known.key)
-        if found is None or found.family.trained.prompts.name != prompts:
-            continue
+    for found in all_dense(prompts):
         for weights, run in found.family.runs.items():
             if catalog.alike(run.run, result):
                 return found.t[weights], int(run.usable[TRUTHS.index(found.truth)].sum())
     return None
 
 
-@lru_cache(maxsize=8)
+def _roots() -> tuple[Path, Path]:
+    return RUNS / "dense", catalog.saved_folder() / "dense"
+
+
+def _under(roots: Iterable[Path], prompts: Iterable[str]) -> Iterator[Dense]:
+    """Families of these prompt sets under these folders."""
+    for root in roots:
+        state = tuple((path, path.stat().st_mtime_ns) for path in sorted(root.rglob(DENSE.description)))
+        for name in prompts if state else ():
+            if (found := _read(root, state, name)) is not None:
+                yield found
+
+
+@lru_cache(maxsize=32)
 def _read(root: Path, state: tuple[tuple[Path, int], ...], prompts: str) -> Dense | None:
     try:
         family = load_family([root], prompts)

@@ -56,13 +56,16 @@ def connect(
         field for of_tab in fields.values() for name, field in of_tab.items() if name not in _SET_IN_THE_BROWSER
     ]
 
+    offered = catalog.first_choices()  # the page was built with these
+
     def opened(request: gr.Request) -> dict[Any, Any]:
         found, problems = read(request.query_params, checks)
         tab = found.pop("tab", None)
         update: dict[Any, Any] = {shown: "".join(problems)} | ({tabs: gr.Tabs(selected=tab)} if tab else {})
         # Runs saved or fetched since the page was built are in the lists from the start.
         known, named = catalog.choices(), fields["results"] | fields[tab if tab in ("run", "controls") else "pair"]
-        update |= {named[name]: gr.Dropdown(choices=known) for name in _LISTS}
+        if known != offered:
+            update |= {fields["results"]["run"]: gr.Dropdown(choices=known)}
         for name in (found.keys() & named.keys()) - set(_SET_IN_THE_BROWSER):
             update[named[name]] = gr.Dropdown(choices=known, value=found[name]) if name in _LISTS else found[name]
         update |= {

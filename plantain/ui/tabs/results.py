@@ -25,9 +25,9 @@ _WHEN_OPENED = ("counts", "table", "overview", "half", "sure")
 
 def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
     """Lay the tab out, with the first run there at first paint; the fields that a link sets, and their drawers."""
-    known, first = catalog.choices(), catalog.default_key()
+    first = catalog.default_key()
     with gr.Row(elem_classes=["plantain-full", "plantain-chosen-run"]):
-        run = gr.Dropdown(known, value=first, label="Run", min_width=300)
+        run = gr.Dropdown(catalog.first_choices(), value=first, label="Run", min_width=300)
     steps = _steps(first)
     made: dict[str, Any] = {}
 
@@ -48,7 +48,7 @@ def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
         with _drawer("How sure one can be, and by family of heads") as made["sure"]:
             view.place("sure")
         with _drawer("Compare with another run") as made["other drawer"]:
-            made["other"] = gr.Dropdown(known, value=None, label="Other run")
+            made["other"] = gr.Dropdown([], value=None, label="Other run")
             made["comparison"] = gr.HTML()
         chosen = [run, made["counting"], made["step"]]
         view.place_tools(lambda: Export("everything", files_of_cached, chosen, LABEL))

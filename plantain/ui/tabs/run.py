@@ -127,7 +127,7 @@ def build(engine: Engine) -> RunTab:
     board = _Board()
     counting = board.counting
     with gr.Accordion("Compare with a cached run", open=False) as drawer:
-        other = gr.Dropdown(catalog.choices(), value=None, label="Cached run")
+        other = gr.Dropdown([], value=None, label="Cached run")
         comparison = gr.HTML()
     sources, told = [board.state, other, counting, board.step], [*fields.values(), board.state]
 
