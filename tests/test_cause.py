@@ -15,10 +15,12 @@ from plantain.data.patching import MEASURES, load_study
 from plantain.data.prompts import PromptPair, PromptSet
 from plantain.errors import InputError
 from plantain.model.untrained import grafted, reinitialise
-from plantain.probe.cause import estimate, iter_patching, n_forwards, run_patching, study_folds
+from plantain.probe.cause import estimate, iter_patching, n_forwards, run_patching, start_patching, study_folds
 from plantain.probe.grafted_cause import iter_grafted_patching
 from plantain.probe.patching import Patch, Patching
 from plantain.probe.probe import make_plan
+from plantain.probe.ranks import Ranks, part_folder, parts_folder
+from plantain.probe.shared import joined_study, shared_study
 from plantain.probe.sizes import shift_sizes
 
 PROMPTS = prompts_of(8)
@@ -366,6 +368,37 @@ def test_a_resumed_study_has_the_bits_of_an_uninterrupted_one(pipe, dense, pictu
     assert found.velocities.tobytes() == study.velocities.tobytes()
     for name, column in study.table.columns().items():
         np.testing.assert_array_equal(found.table.columns()[name], column)
+
+
+@pytest.mark.parametrize("size", [2, 3, 9])
+def test_processes_that_share_a_study_give_that_of_one(pipe, dense, pictures, study, tmp_path, monkeypatch, size):
+    monkeypatch.setattr(Ranks, "wait", lambda _: None)  # one after the other here
+    folder, planned = tmp_path / "study", []
+
+    def plan():
+        planned.append(start_patching(pipe, dense, pictures, size=SIZE))
+        return planned[-1]
+
+    for ranks in Ranks(0, size).all():
+        part, pairs = shared_study(plan, folder, ranks)
+        if part is None:
+            continue
+        first = next(iter_patching(pipe, dense, pictures, size=SIZE, resume=part, share=pairs)).result
+        first.save(part_folder(folder, ranks))  # and is killed here
+        if ranks.first:
+            with pytest.raises(InputError, match=r"1 of 8 pairs are saved in .*study\.parts; .* --resume"):
+                joined_study(PROMPTS, folder, ranks)
+        part, pairs = shared_study(plan, folder, ranks)
+        assert part.n_pairs == 1
+        *_, last = iter_patching(pipe, dense, pictures, size=SIZE, resume=part, share=pairs)
+        last.result.save(part_folder(folder, ranks))
+    found = joined_study(PROMPTS, folder, Ranks(0, size))
+    assert len(planned) == 1
+    for name in ("values", "velocities", "sizes", "folds", "scores"):
+        assert getattr(found, name).tobytes() == getattr(study, name).tobytes(), name
+    assert (found.prompts, found.complete, found.provenance["processes"]) == (study.prompts, True, size)
+    assert load_study(folder).complete
+    assert not parts_folder(folder).exists()
 
 
 def test_a_whole_study_is_not_run_again(pipe, dense, pictures, study, monkeypatch):

@@ -234,6 +234,28 @@ def test_every_set_is_run_on_the_model_and_on_each_twin(odd_pipeline, runs):
     assert not np.allclose(first.mean_square, second.mean_square)
 
 
+@pytest.mark.parametrize("size", [2, 5])
+def test_processes_that_share_controls_make_every_run_once(odd_pipeline, small_sets, runs, tmp_path, size):
+    made, n_runs = [], []
+    for rank in range(size):
+        steps = list(
+            run_controls(
+                odd_pipeline, small_sets, ProbeConfig(batch_size=2), n_untrained=2, out=tmp_path, share=(rank, size)
+            )
+        )
+        made += sorted({step.folder for step in steps})
+        n_runs.append(steps[-1].n_runs)
+        assert (steps[-1].number, steps[-1].seconds_left) == (n_runs[-1], 0)
+    assert len(made) == len(set(made)) == sum(n_runs)
+    assert max(n_runs) - min(n_runs) <= 1
+    out, _ = runs
+    whole = {path.relative_to(out): plantain.load_result(path.parent) for path in out.rglob("run.json")}
+    shared = {path.relative_to(tmp_path): plantain.load_result(path.parent) for path in tmp_path.rglob("run.json")}
+    assert whole.keys() == shared.keys()
+    for name, run in whole.items():
+        np.testing.assert_array_equal(shared[name].mean_square, run.mean_square)
+
+
 def test_a_run_among_controls_is_the_run_alone(odd_pipeline, small_sets, runs):
     alone = probe.run_probe(odd_pipeline, small_sets[1], ProbeConfig(batch_size=2))
     np.testing.assert_array_equal(load_controls(runs[0]).trained["lexical_1"].mean_square, alone.mean_square)

@@ -2,6 +2,7 @@
 
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from plantain.errors import InputError
 from plantain.posebox.truth import bodies_of
 from plantain.probe.dense import Matches, iter_dense, run_dense, truth_maps
 from plantain.probe.probe import run_probe
+from plantain.probe.ranks import Ranks, part_folder, parts_folder
 from plantain.probe.saving import saved_steps
+from plantain.probe.shared import joined_dense
 from plantain.stats.match import own_and_others, unit_maps
 
 GRID, SIZE = (6, 4), (48, 32)  # tokens, pixels
@@ -80,6 +83,35 @@ def assert_same(found, expected):
     assert set(found.decoded) == set(expected.decoded)
     for name, values in expected.decoded.items():
         np.testing.assert_array_equal(found.decoded[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_processes_that_share_it_read_their_blocks_and_give_the_run_of_one(
+    pipe, small_prompts, pictures, bodies, figures, decoded, tmp_path, size
+):
+    folder = tmp_path / "run"
+    for ranks in Ranks(0, size).all():
+        blocks = range(5)[ranks.share(5)]
+        steps = iter_dense(pipe, small_prompts, ONE, pictures, bodies, figures, blocks=blocks)
+        *_, last = steps
+        last.result.save(part_folder(folder, ranks))
+    found = joined_dense(folder, Ranks(0, size), 5)
+    assert_same(found, decoded)
+    assert_same(load_dense(folder), decoded)
+    assert found.run.provenance["processes"] == size
+    assert not parts_folder(folder).exists()
+
+
+def test_a_part_that_is_not_done_is_told_and_kept(pipe, small_prompts, pictures, bodies, tmp_path):
+    folder = tmp_path / "run"
+    for ranks, n_steps in zip(Ranks(0, 2).all(), (6, 2), strict=True):
+        steps = iter_dense(pipe, small_prompts, ONE, pictures, bodies, blocks=range(5)[ranks.share(5)], decoders=False)
+        with closing(steps):
+            *_, last = islice(steps, n_steps)
+        last.result.save(part_folder(folder, ranks))
+    with pytest.raises(InputError, match=r"3 of 5 blocks are read and saved in .*run\.parts; .* --resume"):
+        joined_dense(folder, Ranks(0, 2), 5)
+    assert load_dense(part_folder(folder, Ranks(1, 2))).n_pairs == last.result.n_pairs
 
 
 # -- against stored activations --------------------------------------------------------------------

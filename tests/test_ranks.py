@@ -16,7 +16,8 @@ from plantain.data.prompts import PromptSet
 from plantain.data.result import load_result
 from plantain.errors import InputError
 from plantain.paths import ROOT
-from plantain.probe.ranks import Ranks, iter_shared, joined, parts_folder
+from plantain.probe.ranks import Ranks, parts_folder
+from plantain.probe.shared import iter_shared, joined
 
 N_PAIRS = 18  # batches of four: the last one is not whole
 PAIRS = [(f"a {who} standing {where}", f"a {who} leaping {where}") for where in ("", "in a gym") for who in "abcdefghi"]

@@ -20,6 +20,8 @@ from plantain.model.identity import describe, weights_fingerprint
 from plantain.model.untrained import grafted, permute, reinitialise
 from plantain.probe.dense import run_dense
 from plantain.probe.grafted import iter_grafted
+from plantain.probe.ranks import Ranks, part_folder
+from plantain.probe.shared import joined_dense
 from plantain.probe.study import run_controls
 from plantain.questions.carry_over import transfers
 from plantain.questions.selectivity import compare
@@ -226,6 +228,24 @@ def test_a_graft_goes_on_with_the_next_block(pipe, small_prompts, bodies, steps,
         np.testing.assert_array_equal(rest[-1].result.decoded[name], values)
     (again,) = iter_grafted(pipe, small_prompts, CONFIG, bodies=bodies, resume=rest[-1].result, weights_seed=5)
     assert again.result is rest[-1].result
+
+
+def test_processes_that_share_a_graft_draw_their_blocks_and_give_that_of_one(
+    pipe, small_prompts, bodies, steps, tmp_path
+):
+    folder, given = tmp_path / "run", {"bodies": bodies, "weights_seed": 5}
+    for ranks in Ranks(0, 2).all():
+        part, blocks = part_folder(folder, ranks), range(3)[ranks.share(3)]
+        first = next(iter_grafted(pipe, small_prompts, CONFIG, blocks=blocks, **given)).result
+        first.save(part)
+        *_, last = iter_grafted(pipe, small_prompts, CONFIG, blocks=blocks, resume=load_dense(part), **given)
+        last.result.save(part)
+    found, whole = joined_dense(folder, Ranks(0, 2), 3), steps[-1].result
+    assert found.complete
+    for name in ("own", "others", "matrix", "shift", "shift_scale"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+    for name, values in whole.decoded.items():
+        np.testing.assert_array_equal(found.decoded[name], values)
 
 
 def test_a_graft_of_something_else_is_not_gone_on_with(pipe, small_prompts, bodies, steps):

@@ -13,6 +13,7 @@ from plantain.data.prompts import load_prompts
 from plantain.data.study import DEFAULT
 from plantain.errors import InputError
 from plantain.model.names import check_untrained
+from plantain.probe.ranks import Ranks
 from plantain.wording import duration
 
 
@@ -46,21 +47,27 @@ def _controls(options: argparse.Namespace) -> int:
         from plantain.probe.study import run_controls, set_folders  # torch
 
         set_folders(sets)
+        ranks = Ranks.here()
+        ranks.take_device()
         pipe = load(options, model)
-        n_runs = (1 + n_twins) * len(sets)
+        share, n_runs = (ranks.rank, ranks.size), (1 + n_twins) * len(sets)
+        steps = run_controls(pipe, sets, config, options.untrained, out, n_permuted=options.permuted, share=share)
         try:
-            _follow(run_controls(pipe, sets, config, options.untrained, out, n_permuted=options.permuted), n_runs)
+            _follow(steps, ranks.first)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what is done is saved in {out}, and the same command goes on") from None
-    print(f"Saved {n_runs} runs to {out}.\n\nCompare them: python -m plantain compare {out}", file=sys.stderr)
+        ranks.wait()
+    if ranks.first:
+        print(f"Saved {n_runs} runs to {out}.\n\nCompare them: python -m plantain compare {out}", file=sys.stderr)
     return 0
 
 
-def _follow(progress: Any, n_runs: int) -> None:
+def _follow(progress: Any, shown: bool) -> None:
     """A bar over the runs, the run at hand and the time left beside it."""
     layout = "{l_bar}{bar}| {n_fmt}/{total_fmt} runs{postfix}"
-    with contextlib.closing(progress) as steps, tqdm(total=n_runs, bar_format=layout) as bar:
+    with contextlib.closing(progress) as steps, tqdm(bar_format=layout, disable=not shown) as bar:
         for step in steps:
+            bar.total = step.n_runs
             left = f", {duration(step.seconds_left)} left" if step.seconds_left not in (0, float("inf")) else ""
             bar.set_postfix_str(f"{step.model}, {step.prompts}: {step.done}/{step.total} pairs{left}", refresh=False)
             bar.update(step.number - (step.done < step.total) - bar.n)

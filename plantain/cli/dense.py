@@ -19,6 +19,7 @@ from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
+from plantain.probe.ranks import Ranks, check_free, part_folder
 from plantain.stats import MIN_PAIRS
 
 
@@ -60,16 +61,34 @@ def _dense(options: argparse.Namespace) -> int:
         )
     name = default_out(prompts.name, model, untrained).name + ("-grafted" if options.grafted else "")
     out = Path(options.out or Path("runs", "dense", name))
-    resume = _resumed(out, options.resume)
-    pictures = load_pictures(options.maps, prompts) if options.maps else None
-    with made(out):
+    pictures, ranks = load_pictures(options.maps, prompts) if options.maps else None, Ranks.here()
+    if ranks.several:
+        check_free(out, ranks, options.resume, besides=(FOLDER,))
+    # A part of a command that several processes share is saved beside the run.
+    part = part_folder(out, ranks) if ranks.several else out
+    resume = _resumed(part, options.resume)
+    ranks.take_device()
+    with made(out), made(part):
         # Of a graft the seed is that of the blocks drawn anew, in a model that is trained.
         pipe = load(options, model, untrained, 0 if options.grafted else options.weights_seed or 0)
-        pictures = pictures or _pictures(pipe, prompts, config, out)
-        result = _read(pipe, prompts, config, pictures, resume, out, options)
-    print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
-    print(f"\nThe ladder, beside its twins: python -m plantain ladder {out}", file=sys.stderr)
+        if pictures is None and ranks.first:
+            _pictures(pipe, prompts, config, out)
+        ranks.wait()
+        pictures = pictures or load_pictures(out, prompts)
+        result = _read(pipe, prompts, config, pictures, resume, part, options, ranks)
+        if ranks.several:
+            result = _joined(out, result, ranks)
+    if ranks.first:
+        print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
+        print(f"\nThe ladder, beside its twins: python -m plantain ladder {out}", file=sys.stderr)
     return 0
+
+
+def _joined(out: Path, part: DenseResult, ranks: Ranks) -> DenseResult:
+    from plantain.probe.shared import joined_dense  # torch
+
+    ranks.wait()
+    return joined_dense(out, ranks, len(part.head_map.block_names)) if ranks.first else part
 
 
 def _resumed(out: Path, wanted: bool) -> DenseResult | None:
@@ -85,15 +104,14 @@ def _resumed(out: Path, wanted: bool) -> DenseResult | None:
     return None
 
 
-def _pictures(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Path) -> Pictures:
-    """The pictures of the run, drawn into it where they are not there, or not all."""
+def _pictures(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Path) -> None:
+    """Draw the pictures of the run into it where they are not there, or not all."""
     before = load_pictures(out, prompts) if (out / FOLDER / DESCRIPTION).exists() else None
     if before is None or not before.complete:
         try:
             draw_run(pipe, prompts, config, out, before)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"pictures so far are saved in {out}; go on with the same command") from None
-    return load_pictures(out, prompts)
 
 
 def _known(
@@ -166,6 +184,7 @@ def _read(
     resume: DenseResult | None,
     out: Path,
     options: argparse.Namespace,
+    ranks: Ranks,
 ) -> DenseResult:
     """The dense run with a progress bar, saved on the way; an interruption says what is saved."""
     from plantain.probe.dense import iter_dense  # torch
@@ -177,10 +196,13 @@ def _read(
         for note in () if told is None else told.notes:
             print(note, file=sys.stderr)
     given = {"pictures": pictures, "resume": resume, "about": judged, "decoders": not options.no_decoders, **known}
+    if ranks.several:
+        n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
+        given["blocks"] = range(n_blocks)[ranks.share(n_blocks)]
     if options.grafted:
         given["weights_seed"] = options.weights_seed or 0
     steps = (iter_grafted if options.grafted else iter_dense)(pipe, prompts, config, **given)
-    result, bar = resume, tqdm(total=len(prompts), desc=prompts.name)
+    result, bar = resume, tqdm(total=len(prompts), desc=prompts.name, disable=not ranks.first)
     try:
         with bar, contextlib.closing(saved_steps(steps, resume, out, "dense run")) as running:
             for progress in running:
@@ -191,5 +213,5 @@ def _read(
                 bar.update(progress.done - bar.n)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is saved in {out}; go on with the same command and --resume") from None
-    assert result is not None  # a prompt set holds at least one pair
+    assert result is not None  # a prompt set holds at least one pair, and a model as many blocks as processes
     return result

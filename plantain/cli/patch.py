@@ -20,6 +20,7 @@ from plantain.data.pictures import FOLDER as PICTURES
 from plantain.data.pictures import load_pictures
 from plantain.errors import InputError
 from plantain.paths import RUNS
+from plantain.probe.ranks import Ranks, check_free, part_folder
 from plantain.wording import duration
 
 _WHOLE = StudySize()
@@ -66,24 +67,22 @@ def _patch(options: argparse.Namespace) -> int:
     prompts = dense.prompts
     name = default_out(prompts.name, model, untrained).name + ("-grafted" if options.grafted else "")
     out = Path(options.out or Path("runs", "patch", name))
-    resume = _resumed(out, options.resume)
+    ranks = Ranks.here()
+    if ranks.several and (options.grafted or options.estimate):
+        raise InputError("Several processes share a study alone; leave --grafted and --estimate to one.")
+    if ranks.several:
+        check_free(out, ranks, options.resume)
+    resume = None if ranks.several else _resumed(out, options.resume)
     if resume is not None and options.grafted:
         raise InputError(
             "A grafted study is not gone on with, as it takes minutes; leave --resume out, with a new --out."
         )
+    ranks.take_device()
     with made(out):
         pipe = load(options, model, untrained, (options.weights_seed or 0) if untrained else 0)
         pictures, truth, judge = _truth(pipe, dense, ranked_by)
         given: dict[str, Any] = {"size": size, "view": options.view, "beside": beside, "truth": truth}
-        if options.sets_from:
-            other = load_study(options.sets_from)
-            same = (dense.head_map, dense.run.provenance.get("weights_fingerprint"), options.view)
-            if (other.head_map, other.provenance.get("weights_fingerprint"), other.view.grouping) != same:
-                raise InputError(
-                    f"{options.sets_from} is of other weights or other heads; --sets-from takes a study of this model."
-                )
-            table = carried_over(other.head_map, other.scores, size.k, options.view)
-            given |= {"table": table, "sets_from": other.prompts.name}
+        given |= _carried(options, dense, size) if options.sets_from else {}
         if options.draw and judge is None:
             raise InputError(
                 f"Pictures of {model} cannot be judged: whose pose they show is known for Posebox's world alone. Leave "
@@ -91,12 +90,30 @@ def _patch(options: argparse.Namespace) -> int:
             )
         if options.estimate:
             return _estimate(pipe, dense, pictures, given)
-        study = _measure(pipe, dense, pictures, resume, out, options, given)
+        study: PatchStudy | None
+        if ranks.several:
+            study = _shared(pipe, dense, pictures, out, ranks, given)
+        else:
+            study = _measure(pipe, dense, pictures, resume, out, options, given)
+        if study is None:
+            return 0  # the first process has the study
         if options.draw:
             study = _drawn(pipe, study, judge, out)
     print(f"Saved {study.n_pairs} pairs, {len(study.values):,} patched rows, to {out}.", file=sys.stderr)
     print(f"\nWhat it says: python -m plantain cause {out}", file=sys.stderr)
     return 0
+
+
+def _carried(options: argparse.Namespace, dense: DenseResult, size: StudySize) -> dict[str, Any]:
+    """The sets of another contrast's study instead of this one's."""
+    other = load_study(options.sets_from)
+    same = (dense.head_map, dense.run.provenance.get("weights_fingerprint"), options.view)
+    if (other.head_map, other.provenance.get("weights_fingerprint"), other.view.grouping) != same:
+        raise InputError(
+            f"{options.sets_from} is of other weights or other heads; --sets-from takes a study of this model."
+        )
+    table = carried_over(other.head_map, other.scores, size.k, options.view)
+    return {"table": table, "sets_from": other.prompts.name}
 
 
 def _shipped(model: str, untrained: str | bool, seed: int) -> Path:
@@ -167,17 +184,30 @@ def _measure(
     return _run(iter_patching(pipe, dense, pictures, resume=resume, **given), resume, out, "patched")
 
 
+def _shared(pipe: Any, dense: DenseResult, pictures: Any, out: Path, ranks: Ranks, given: dict[str, Any]) -> PatchStudy:
+    """The study where several processes were started for it, in the first one; None in the others."""
+    from plantain.probe.cause import iter_patching, start_patching  # torch
+    from plantain.probe.shared import joined_study, shared_study
+
+    part, pairs = shared_study(lambda: start_patching(pipe, dense, pictures, **given), out, ranks)
+    if part is not None:
+        steps = iter_patching(pipe, dense, pictures, resume=part, share=pairs, **given)
+        part = _run(steps, part, part_folder(out, ranks), "patched", ranks.first)
+    ranks.wait()
+    return joined_study(dense.prompts, out, ranks) if ranks.first else None
+
+
 def _drawn(pipe: Any, study: PatchStudy, judge: Any, out: Path) -> PatchStudy:
     from plantain.probe.patched_pictures import iter_drawn  # torch
 
     return _run(iter_drawn(pipe, study, judge), study, out, "drawn")
 
 
-def _run(steps: Iterator[Any], resume: PatchStudy | None, out: Path, what: str) -> PatchStudy:
+def _run(steps: Iterator[Any], resume: PatchStudy | None, out: Path, what: str, shown: bool = True) -> PatchStudy:
     """The steps with a progress bar, saved on the way; an interruption says what is saved."""
     from plantain.probe.saving import saved_steps
 
-    result, bar = resume, tqdm(desc=what, unit=" rows")
+    result, bar = resume, tqdm(desc=what, unit=" rows", disable=not shown)
     try:
         with bar, contextlib.closing(saved_steps(steps, resume, out, "study")) as running:
             for progress in running:

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.names import PERMUTED, check_untrained, model_name
 from plantain.paths import safe_name
+from plantain.probe.ranks import Ranks, check_free
 from plantain.stats import MIN_PAIRS
 
 
@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs.")
     (model, untrained), bill = checked_model(options), Bill(options.price_per_hour)
     out = Path(options.out or default_out(prompts.name, model, untrained))
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if Ranks.here().several:
         return _run_shared(options, prompts, config, out)
     resume = _resumed(out, options.resume)
     pictures = drawn_before(out, prompts, options.resume) if options.draw else None
@@ -72,26 +72,26 @@ def _run(options: argparse.Namespace) -> int:
 
 def _run_shared(options: argparse.Namespace, prompts: PromptSet, config: ProbeConfig, out: Path) -> int:
     """This process's part of a run that several were started for (``accelerate launch``); the first one tells of it."""
-    from plantain.probe.ranks import Ranks, iter_shared, joined, nothing_in, parts_folder  # torch
+    from plantain.probe.shared import iter_shared, joined  # torch
 
     ranks, (model, untrained) = Ranks.here(), checked_model(options)
     if options.draw or options.push is not None:
         raise InputError(
             "Several processes probe alone; draw and push the finished run (plantain draw, plantain push)."
         )
-    if ranks.first and not nothing_in(out):
-        raise InputError(f"{out} is not empty; give another --out.")
-    if ranks.first and not options.resume and not nothing_in(parts_folder(out)):
-        raise InputError(f"{parts_folder(out)} holds an interrupted run; give another --out, or --resume.")
+    check_free(out, ranks, options.resume)
     ranks.take_device()
     pipe = load(options, model, untrained, options.weights_seed or 0)
     ranks.wait()  # until the first has seen that the folder is free
     steps = contextlib.closing(iter_shared(pipe, prompts, config, out, ranks))
     said = f"{prompts.name}, process {ranks.rank + 1} of {ranks.size}"
-    with tqdm(unit="pair", desc=said, disable=not ranks.first) as bar, steps as running:
-        for progress in running:
-            bar.total = progress.total
-            bar.update(progress.done - bar.n)
+    try:
+        with tqdm(unit="pair", desc=said, disable=not ranks.first) as bar, steps as running:
+            for progress in running:
+                bar.total = progress.total
+                bar.update(progress.done - bar.n)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is saved; go on with the same command and --resume ({said})") from None
     ranks.wait()
     if not ranks.first:
         return 0

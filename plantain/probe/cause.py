@@ -13,7 +13,7 @@ from plantain.data.folds import N_FOLDS, folds_of
 from plantain.data.interventions import RANKINGS, Interventions, StudySize
 from plantain.data.interventions import plan_interventions as planned
 from plantain.data.patching import MEASURES, PatchStudy
-from plantain.data.prompts import PromptSet
+from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.rankings import head_scores
 from plantain.data.view import View
 from plantain.errors import InputError
@@ -63,6 +63,7 @@ def iter_patching(
     table: Interventions | None = None,
     same_weights: bool = True,
     sets_from: str = "",
+    share: slice = slice(None),
 ) -> Iterator[CauseProgress]:
     """Patch pair after pair, yielding the study so far after each.
 
@@ -84,6 +85,7 @@ def iter_patching(
     table : interventions of one's own, over folds of ``study_folds``; None: those of a study
     sets_from : which prompt set chose the sets of ``table``, for the record
     same_weights : whether the dense run must be of these weights; not where ``table`` leaves nothing to be ranked
+    share : pairs of this process, where several share a study; ``resume`` is then ``part_of`` it
 
     Raises
     ------
@@ -96,9 +98,9 @@ def iter_patching(
     folds = study_folds(dense.prompts, size.seed)
     study = resume or _start(plan, dense, size, view, beside, folds, truth, table, sets_from)
     if resume is not None:
-        _check_resume(resume, plan, view, size, truth, sets_from)
+        _check_resume(resume, dense.prompts.pairs[share], plan, view, size, truth, sets_from)
     directions = None if pictures is None else true_differences(pipe, pictures)
-    _check_same_truth(study, directions)
+    _check_same_truth(study, None if directions is None else directions[share])
     runner, clock, first = PatchRunner(plan, study.table, directions), Clock(), len(study.values)
     spent = float(study.about.get("seconds", 0.0))
     starts = study.starts
@@ -106,16 +108,44 @@ def iter_patching(
     if done == total:
         yield CauseProgress(done, total, study, 0.0)
         return
-    for pair in range(study.n_pairs, len(dense.prompts)):
-        values, velocity = runner.pair(pair, study.table.of_pair(int(folds[pair])))
+    for row in range(study.n_pairs, len(study.prompts)):
+        values, velocity = runner.pair(row + (share.start or 0), study.table.of_pair(int(study.folds[row])))
         velocities = study.velocities.copy()
-        velocities[pair] = velocity
+        velocities[row] = velocity
         about = study.about | {"seconds": round(spent + clock.seconds, 3)}
         whole = np.concatenate([study.values, values])
         study, done = replace(study, values=whole, velocities=velocities, about=about), len(whole)
         left = clock.seconds / (done - first) * (total - done)
         with clock.paused():
             yield CauseProgress(done, total, study, left)
+
+
+def start_patching(pipe: Any, dense: DenseResult, pictures: np.ndarray | None = None, **more: Any) -> PatchStudy:
+    """The study before its first pair, heads chosen and interventions planned; arguments as of ``iter_patching``.
+
+    >>> part_of(start_patching(pipe, dense, pictures.pixels), slice(0, 12))
+    """
+    size, view = more.get("size") or StudySize(), View.of(more.get("view", "head"))
+    plan = _checked_plan(pipe, dense, pictures, more.get("same_weights", True))
+    named = more.get("truth", "pictures"), more.get("table"), more.get("sets_from", "")
+    return _start(plan, dense, size, view, more.get("beside"), study_folds(dense.prompts, size.seed), *named)
+
+
+def part_of(study: PatchStudy, pairs: slice) -> PatchStudy:
+    """The study of some of its pairs, with heads as they were chosen over all: what one of several processes does.
+
+    >>> part_of(study, slice(0, 12)).n_pairs
+    0
+    """
+    # Rules and designs hold for the set, not for every part of it.
+    some = replace(study.prompts, pairs=study.prompts.pairs[pairs], rules=(), design="")
+    return replace(
+        study,
+        prompts=some,
+        sizes=study.sizes[:, pairs],
+        folds=study.folds[pairs],
+        velocities=study.velocities[pairs],
+    )
 
 
 def study_folds(prompts: PromptSet, seed: int = 0) -> np.ndarray:
@@ -235,9 +265,17 @@ def _plain(size: StudySize) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(size).items()}
 
 
-def _check_resume(resume: PatchStudy, plan: Plan, view: View, size: StudySize, truth: str, sets_from: str) -> None:
+def _check_resume(
+    resume: PatchStudy,
+    pairs: tuple[PromptPair, ...],
+    plan: Plan,
+    view: View,
+    size: StudySize,
+    truth: str,
+    sets_from: str,
+) -> None:
     now = {
-        "prompts": (resume.prompts, plan.prompts),
+        "prompts": (resume.prompts.pairs, pairs),
         "settings": (resume.config, plan.config),
         "heads": (resume.view, view),
         "weights": (resume.provenance.get("weights_fingerprint"), plan.provenance["weights_fingerprint"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ def iter_grafted(
     resume: DenseResult | None = None,
     weights_seed: int = 0,
     about: Mapping[str, Any] | None = None,
+    blocks: Sequence[int] | None = None,
 ) -> Iterator[DenseProgress]:
     """A dense run for every block, drawn anew by ``reinitialise`` while all others are as trained: one result of them.
 
@@ -39,13 +40,14 @@ def iter_grafted(
 
     A random head in a trained model still reads a stream that carries the picture. What it shows, no head has learned,
     so only what a trained head shows beyond it is the head's own. Yields after every block; ``resume`` goes on with the
-    next one. Each block takes a dense run's time.
+    next one. Each block takes a dense run's time. ``blocks``: those that are done, in order; None: all.
 
     Raises InputError as ``iter_dense``, and for a ``resume`` of another seed or of other weights.
     """
     known = {**describe(pipe), "weights": GRAFTED, "graft_seed": weights_seed}
-    n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
-    first = 0
+    if blocks is None:
+        blocks = range(len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks))
+    n_blocks, first = len(blocks), 0
     if resume is not None:
         was = resume.run.provenance
         if any(was.get(key) != known[key] for key in ("weights", "graft_seed", "weights_fingerprint")):
@@ -64,24 +66,27 @@ def iter_grafted(
         yield DenseProgress("blocks", n_blocks, n_blocks, whole, 0.0)
         return
     donor = reinitialise(pipe, seed=weights_seed).transformer
-    for block in range(first, n_blocks):
+    for done, block in list(enumerate(blocks, 1))[first:]:
         part = None
         with grafted(pipe, donor, block):
             steps = iter_dense(pipe, prompts, config, pictures, bodies, figures, decoders, blocks=[block], about=about)
             for progress in steps:
                 part = progress.result
         assert part is not None  # a prompt set holds at least one pair
-        whole = part if whole is None else _with_block(whole, part, block)
+        whole = part if whole is None else with_block(whole, part, block)
         provenance = {**whole.run.provenance, **known, "seconds": round(clock.seconds, 3)}
-        about = {**whole.about, BLOCKS_DONE: block + 1}
+        about = {**whole.about, BLOCKS_DONE: done}
         whole = replace(whole, run=replace(whole.run, provenance=provenance), about=about)
-        left = clock.seconds / (block + 1 - first) * (n_blocks - block - 1)
+        left = clock.seconds / (done - first) * (n_blocks - done)
         with clock.paused():
-            yield DenseProgress("blocks", block + 1, n_blocks, whole, left)
+            yield DenseProgress("blocks", done, n_blocks, whole, left)
 
 
-def _with_block(whole: DenseResult, part: DenseResult, block: int) -> DenseResult:
-    """The heads of one block taken from another result."""
+def with_block(whole: DenseResult, part: DenseResult, block: int) -> DenseResult:
+    """The heads of one block taken from another result.
+
+    >>> with_block(whole, part, block=3)
+    """
     if set(whole.decoded) != set(part.decoded):
         has = ", ".join(sorted(whole.decoded)) or "none"
         raise InputError(f"Cannot resume: the saved graft has the decoders {has}; give the same bodies and figures.")

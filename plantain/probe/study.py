@@ -46,6 +46,7 @@ def run_controls(
     out: str | Path = "runs/controls",
     resume: bool = True,
     n_permuted: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[ControlProgress]:
     """Probe every set on a pipeline and on ``n_untrained`` re-initialised transformers, saving each run.
 
@@ -55,7 +56,8 @@ def run_controls(
     Same noise seeds and settings throughout; the text encoder stays, so each transformer reads the same text
     features; then on ``n_permuted`` whose trained values are shuffled (``permute``). Weight seeds are 0, 1, …; one twin
     is in memory at a time, beside ``pipe``. Interrupted, the same call goes on where it stopped: finished runs are
-    kept, a partial one is completed.
+    kept, a partial one is completed. ``share``: this process's number from 0, and how many there are; the runs are
+    dealt to them in turn, each made by one.
 
     Raises InputError before anything runs: two sets of one name or folder, a number of twins below 0 or for a model
     without trained weights, runs in ``out`` that are of other settings or prompts, or any run there with
@@ -72,18 +74,23 @@ def run_controls(
     check_untrained(model, n_untrained + n_permuted > 0, 0)
     weights: list[Weights] = [(False, None)]
     weights += [(True, seed) for seed in range(n_untrained)] + [(PERMUTED, seed) for seed in range(n_permuted)]
-    folders = {(twin, name): model_folder(out, model, *twin) / names[name] for twin in weights for name in names}
+    mine = [(twin, name) for twin in weights for name in names][share[0] :: share[1]]
+    folders = {(twin, name): model_folder(out, model, *twin) / names[name] for twin, name in mine}
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
     by_name = {prompts.name: prompts for prompts in sets}
     saved = {
         folder: _saved(folder, by_name[name], config, head_map, resume, {} if untrained else source)
         for ((untrained, _), name), folder in folders.items()
     }
-    n_left = len(weights) * sum(map(len, sets)) - sum(found.n_pairs for found in saved.values() if found)
+    n_all = sum(len(by_name[name]) for _, name in folders)
+    n_left = n_all - sum(found.n_pairs for found in saved.values() if found)
     n_new, started, numbers = 0, time.monotonic(), iter(range(1, len(folders) + 1))
     for untrained, seed in weights:
+        here = [prompts for prompts in sets if ((untrained, seed), prompts.name) in folders]
+        if not here:
+            continue
         twin = pipe if seed is None else _twin(pipe, source, untrained, seed)
-        for prompts in sets:
+        for prompts in here:
             folder = folders[(untrained, seed), prompts.name]
             before = saved.pop(folder)
             run = next(numbers), len(folders), model_name(model, untrained), prompts.name

@@ -1,0 +1,167 @@
+"""Work that several processes share: what each does and saves as a part, and the parts put together.
+
+A probe and a patching study are dealt pair by pair, a dense run block by block: its heads are read one by one, and that
+takes longer than the forwards, which every process makes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from plantain.data.dense import BLOCKS_DONE, DenseResult, load_dense
+from plantain.data.patching import PatchStudy, load_study
+from plantain.data.prompts import PromptSet
+from plantain.data.result import ProbeResult, load_result
+from plantain.data.settings import ProbeConfig
+from plantain.errors import InputError
+from plantain.probe.cause import part_of
+from plantain.probe.grafted import with_block
+from plantain.probe.probe import Progress, make_plan
+from plantain.probe.ranks import Ranks, nothing_in, part_folder, parts_folder
+from plantain.probe.saving import iter_saved
+
+_Part = TypeVar("_Part", ProbeResult, DenseResult, PatchStudy)
+_ALIKE = ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype")
+
+
+def iter_shared(
+    pipe: Any, prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: Ranks
+) -> Generator[Progress, None, None]:
+    """``iter_saved`` of this process's pairs, into a folder of its own beside ``folder``; it goes on where it stopped.
+
+    >>> for progress in iter_shared(pipe, prompts, config, "runs/mine", Ranks.here()): ...
+    >>> Ranks.here().wait()
+    >>> joined(prompts, config, "runs/mine", Ranks.here())
+
+    Raises InputError as ``iter_saved``, or parts that were saved by another number of processes.
+    """
+    part = part_folder(folder, ranks)
+    share = ranks.share(len(prompts), max(1, make_plan(pipe, prompts, config, None).batch_size // 2))
+    if share.start == share.stop:
+        return  # more processes than batches
+    resume = None if nothing_in(part) else load_result(part)
+    # Rules and designs hold for the set, not for every part of it.
+    some = replace(prompts, pairs=prompts.pairs[share], rules=(), design="")
+    yield from iter_saved(pipe, some, config, resume, part)
+
+
+def joined(prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: Ranks) -> ProbeResult:
+    """The parts of a probe as one run, saved in ``folder``; the parts go.
+
+    >>> joined(prompts, config, "runs/mine", Ranks.here()).complete
+
+    Raises InputError: a part that is not there, not whole, of other weights or settings.
+    """
+    found = _parts(folder, ranks, load_result)
+    _check_whole(found, prompts, folder)
+    first, seconds = found[0], max(part.provenance["seconds"] for part in found)
+    _check_alike([part.provenance for part in found])
+    provenance = first.provenance | {"processes": ranks.size, "seconds": seconds}
+    mean_square = np.concatenate([part.mean_square for part in found])
+    counts = np.concatenate([part.token_counts for part in found])
+    return _saved(ProbeResult(mean_square, counts, prompts, config, first.head_map, provenance), folder)
+
+
+def joined_dense(folder: str | Path, ranks: Ranks, n_blocks: int) -> DenseResult:
+    """The parts of a dense run, or of a grafted one, as one, saved in ``folder``: from each the blocks that it read.
+
+    >>> joined_dense("runs/dense/mine", Ranks.here(), n_blocks=25)
+
+    Raises InputError as ``joined``.
+    """
+    found = [(rank, part_folder(folder, rank)) for rank in ranks.all()]
+    parts = [(rank, load_dense(path)) for rank, path in found if not nothing_in(path)]
+    whole = parts[0][1]
+    _check_alike([part.run.provenance for _, part in parts])
+    read = 0
+    for rank, part in parts:
+        blocks = range(n_blocks)[rank.share(n_blocks)]
+        done = part.about[BLOCKS_DONE] == len(blocks) if BLOCKS_DONE in part.about else part.finished
+        if part.run.complete and done:
+            read += len(blocks)
+            for block in blocks:
+                whole = with_block(whole, part, block)
+    if read < n_blocks:
+        raise InputError(
+            f"{read} of {n_blocks} blocks are read and saved in {parts_folder(folder)}; start the same command with "
+            "--resume."
+        )
+    about = whole.about | ({BLOCKS_DONE: n_blocks} if BLOCKS_DONE in whole.about else {})
+    run = replace(whole.run, provenance=whole.run.provenance | {"processes": ranks.size})
+    return _saved(replace(whole, run=run, about=about), folder)
+
+
+def shared_study(plan: Callable[[], PatchStudy], folder: str | Path, ranks: Ranks) -> tuple[PatchStudy | None, slice]:
+    """This process's part of a patching study as it is so far, and its pairs among all; None where it has none.
+
+    >>> study, pairs = shared_study(lambda: start_patching(pipe, dense), "runs/patch/mine", Ranks.here())
+
+    The first process plans the study for all of them: two machines may rank heads of almost equal scores differently.
+    """
+    planned, part = parts_folder(folder) / "plan", part_folder(folder, ranks)
+    if ranks.first and nothing_in(planned):
+        plan().save(planned)
+    ranks.wait()
+    whole = load_study(planned)
+    share = ranks.share(len(whole.prompts))
+    if share.start == share.stop:
+        return None, share  # more processes than pairs
+    return (part_of(whole, share) if nothing_in(part) else load_study(part)), share
+
+
+def joined_study(prompts: PromptSet, folder: str | Path, ranks: Ranks) -> PatchStudy:
+    """The parts of a patching study as one, saved in ``folder``; the parts go.
+
+    >>> joined_study(dense.prompts, "runs/patch/mine", Ranks.here())
+
+    Raises InputError as ``joined``.
+    """
+    found = _parts(folder, ranks, load_study)
+    _check_whole(found, prompts, folder)
+    _check_alike([part.provenance for part in found])
+    first, seconds = found[0], max(part.about["seconds"] for part in found)
+    study = replace(
+        load_study(parts_folder(folder) / "plan"),
+        values=np.concatenate([part.values for part in found]),
+        velocities=np.concatenate([part.velocities for part in found]),
+        provenance=first.provenance | {"processes": ranks.size},
+        about=first.about | {"seconds": seconds},
+    )
+    return _saved(study, folder)
+
+
+def _parts(folder: str | Path, ranks: Ranks, load: Callable[[Path], _Part]) -> list[_Part]:
+    """What every process saved; nothing of one that had nothing to do."""
+    return [load(path) for rank in ranks.all() if not nothing_in(path := part_folder(folder, rank))]
+
+
+def _check_whole(found: Sequence[ProbeResult | PatchStudy], prompts: PromptSet, folder: str | Path) -> None:
+    pairs = [pair for part in found for pair in part.prompts.pairs]
+    if tuple(pairs) != prompts.pairs or not all(part.complete for part in found):
+        done = sum(part.n_pairs for part in found)
+        raise InputError(
+            f"{done} of {len(prompts)} pairs are saved in {parts_folder(folder)}; start the same command with --resume."
+        )
+
+
+def _check_alike(provenances: Sequence[dict[str, Any]]) -> None:
+    first = provenances[0]
+    for other in provenances[1:]:
+        for key in _ALIKE:
+            if other.get(key) != first.get(key):
+                raise InputError(
+                    f"The processes of this run differ in {key}: {first.get(key)} and {other.get(key)}. Give all of "
+                    "them the same model and settings."
+                )
+
+
+def _saved(result: _Part, folder: str | Path) -> _Part:
+    result.save(folder)
+    shutil.rmtree(parts_folder(folder), ignore_errors=True)
+    return result
