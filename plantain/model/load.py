@@ -18,6 +18,7 @@ from plantain.model.names import (
     model_name,
 )
 from plantain.model.untrained import permute, reinitialise, untrained_transformer
+from plantain.model.weights import check_weights, read_components
 from plantain.paths import POSEBOX
 from plantain.wording import shorten
 
@@ -122,11 +123,15 @@ def _from_folder(folder: Path, dtype: torch.dtype | None, **parts: Any) -> Any:
     from diffusers import Flux2KleinPipeline
 
     try:
-        pipe = Flux2KleinPipeline.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **parts)
+        read = read_components(folder, dtype, but=parts)
+        pipe = Flux2KleinPipeline.from_pretrained(str(folder), local_files_only=True, **parts, **read)
+        check_weights(read)
+    except InputError:
+        raise
     except MemoryError as error:
         raise InputError(memory_sentence(str(folder), "cpu")) from error
     except Exception as error:  # a folder may be broken in any way; the cause stays attached
-        why = shorten(str(error))
+        why = shorten(str(error)) or type(error).__name__
         raise InputError(f"The pipeline in {folder} cannot be loaded ({why}); save or download it again.") from error
     if not pipe.tokenizer.chat_template:  # without its files a tokenizer loads all the same, and knows no word
         raise InputError(f"The pipeline in {folder} cannot be loaded (no tokenizer); save or download it again.")

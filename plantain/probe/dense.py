@@ -21,7 +21,7 @@ from plantain.errors import InputError
 from plantain.model.features import encode
 from plantain.model.noise import latent_grid
 from plantain.probe.decoded import CODE_LEVEL, iter_decoded
-from plantain.probe.probe import Clock, Plan, extended, forward, make_plan, noise_of
+from plantain.probe.probe import Clock, Plan, check_finite, extended, forward, make_plan, noise_of
 from plantain.probe.tokens import ImageTokens
 from plantain.stats.match import unit_maps
 
@@ -213,16 +213,6 @@ def planned_maps(
     if resume is not None and not np.array_equal(resume.maps, maps):
         raise InputError("Cannot resume: the saved run was matched with other maps. Give the same pictures and bodies.")
     return maps, usable
-
-
-def check_finite(values: np.ndarray, prompts: PromptSet, batch: slice) -> None:
-    """Mean squares (2 k, …) of a batch of pairs: not a number anywhere in a block would be one here."""
-    bad = ~np.isfinite(values).reshape(batch.stop - batch.start, -1).all(axis=1)
-    if bad.any():
-        raise InputError(
-            f"The activations of pair {prompts.pairs[batch.start + int(bad.argmax())].id!r} are not all finite; load "
-            "the model in another dtype (float32, bfloat16), or with sound weights."
-        )
 
 
 class Matches:

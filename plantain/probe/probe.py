@@ -69,7 +69,7 @@ def iter_probe(
     missing pairs run. A pipeline serves one caller at a time: hooks see the forwards of every thread.
 
     Raises InputError before anything runs: a prompt too long for the model, a size, head width or noise level it does
-    not allow, or a ``resume`` that belongs to another run.
+    not allow, or a ``resume`` that belongs to another run. While it runs: activations that are not finite.
     """
     config = config or ProbeConfig()
     plan = make_plan(pipe, prompts, config, resume)
@@ -88,6 +88,7 @@ def iter_probe(
         by_seed = []
         for latents in noise:
             values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
+            check_finite(values, prompts, batch)
             by_seed.append(values)
             forwards_done += 1
             if len(by_seed) == len(noise):
@@ -218,6 +219,16 @@ def denoise(
     if config.noise_levels is not None:
         check_realised(config.noise_levels, realised)
     return realised
+
+
+def check_finite(values: np.ndarray, prompts: PromptSet, batch: slice) -> None:
+    """Mean squares (2 k, …) of a batch of pairs: not a number anywhere in a block would be one here."""
+    bad = ~np.isfinite(values).reshape(batch.stop - batch.start, -1).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"The activations of pair {prompts.pairs[batch.start + int(bad.argmax())].id!r} are not all finite; load "
+            "the model in another dtype (float32, bfloat16), or with sound weights."
+        )
 
 
 def noise_of(pipe: Any, seed: int, size: tuple[int, int]) -> torch.Tensor:

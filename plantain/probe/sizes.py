@@ -9,8 +9,7 @@ import torch
 
 from plantain.data.heads import HeadMap
 from plantain.model.features import encode
-from plantain.probe.dense import check_finite
-from plantain.probe.probe import Plan, forward, noise_of
+from plantain.probe.probe import Plan, check_finite, forward, noise_of
 from plantain.probe.tokens import ImageTokens
 
 
