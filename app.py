@@ -20,13 +20,14 @@ from PIL.Image import Image
 from starlette.middleware import Middleware
 
 from plantain.data import dataset as results_repo
-from plantain.data.prompts import PromptPair, PromptSet
+from plantain.data.prompts import MAX_FILE_BYTES, PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.default import default_model
 from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, drawing_defaults, text_mask
+from plantain.paths import ROOT
 from plantain.ui import catalog
 from plantain.ui.engine import Engine, PatchJob
 from plantain.ui.packed import PackedPage
@@ -284,6 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         head=HEAD,
         mcp_server=_has_mcp(),
         footer_links=["api", "gradio"],
+        max_file_size=MAX_FILE_BYTES,
+        # Nothing of the project or of saved runs is handed out as a file: what is, is made in a temporary folder.
+        blocked_paths=[str(ROOT), str(catalog.saved_folder())],
         app_kwargs={"middleware": [Middleware(PackedPage)]},
     )
     return 0

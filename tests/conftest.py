@@ -24,6 +24,7 @@ OF_ONE_SERVER = (
     "test_pair_overlay",
     "test_cause_view",
     "test_reopened",
+    "test_served",
 )
 OF_THEIR_OWN = ("test_zerogpu", "test_start")
 

@@ -26,6 +26,9 @@ MAX_CHARACTERS = 20_000
 # beyond what is read again. Names of tags count once a pair.
 MAX_FILE_BYTES = 10 * 1024**2
 MAX_PAIRS, MAX_TAGS, MAX_SET_CHARACTERS = 20_000, 200, 6_000_000
+# A set of a CSV file has the names of columns at every pair: where that makes it this many times as large, it is no
+# table of prompts. Below so many characters it does no harm.
+MAX_GROWTH, SMALL_SET = 9, 100_000
 RESERVED_IDS = ("block", "part", "index")
 # Pose; another contrast of pose; a control near pose, or a control; one of the lexical controls that pose is placed
 # among; a set with nothing to find. A set without a role is a control.
@@ -201,6 +204,12 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
     twice = sorted(column for column, times in Counter(columns).items() if times > 1)
     if twice:
         raise InputError(f"{source} has the column {twice[0]!r} twice; give every column a name of its own.")
+    named = len(rows) * sum(len(column) + 8 for column in columns)  # quotes, colon, comma
+    if named > max(SMALL_SET, MAX_GROWTH * len(text)):
+        raise InputError(
+            f"The names of {len(columns):,} columns, at each of {len(rows):,} pairs, would make {source} more than "
+            f"{MAX_GROWTH} times as large; use shorter names, or fewer columns."
+        )
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise InputError(f"Row {line} of {source} has not {len(columns)} columns; quote texts that hold commas.")

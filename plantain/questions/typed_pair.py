@@ -10,7 +10,7 @@ from plantain import stats
 from plantain.data.prompts import PromptSet, check_text, load_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
-from plantain.errors import InputError
+from plantain.errors import InputError, is_number
 from plantain.questions.carry_over import along_axis
 from plantain.questions.response import THRESHOLDS
 from plantain.stats import MIN_PAIRS
@@ -66,6 +66,9 @@ class PairReading:
 
 def check_prompt(text: str | None, name: str, other: str | None = None) -> None:
     """Refuse a prompt that cannot be run, or not with the ``other`` one; ``name`` stands in the sentence."""
+    for given in (text, other):
+        if not isinstance(given, str | None):
+            raise InputError(f"{name} must be text; got {type(given).__name__}.")
     text = (text or "").strip()
     check_text(text, name)
     strange = [found for found in re.findall(r"\{[^{}]*\}", text) if found != PLACEHOLDER]
@@ -79,8 +82,8 @@ def check_prompt(text: str | None, name: str, other: str | None = None) -> None:
 
 def check_n_seeds(n_seeds: int) -> None:
     """Refuse a number of noise seeds that gives no t, or takes too long."""
-    if not MIN_PAIRS <= n_seeds <= MAX_SEEDS:
-        raise InputError(f"Expected {MIN_PAIRS} to {MAX_SEEDS} noise seeds; got {n_seeds}.")
+    if not (is_number(n_seeds) and MIN_PAIRS <= n_seeds <= MAX_SEEDS):
+        raise InputError(f"Expected {MIN_PAIRS} to {MAX_SEEDS} noise seeds; got {str(n_seeds)[:40]}.")
 
 
 def job(a: str, b: str, n_seeds: int, seed: int = 0) -> tuple[PromptSet, ProbeConfig]:

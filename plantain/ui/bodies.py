@@ -1,15 +1,15 @@
 """What a visitor sees first: bodies that the model drew, of a few pairs, side by side; one opens its pair below."""
 
-from functools import lru_cache
 from html import escape
 
 from plantain.ui import overlay
 from plantain.ui.dense import Dense
+from plantain.ui.once import once
 
 _SHOWN = 3
 
 
-@lru_cache(maxsize=4)
+@once(maxsize=4)
 def bodies_html(dense: Dense) -> str:
     """A few pairs as buttons, A and B side by side; empty where no pictures are kept.
 

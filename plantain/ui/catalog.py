@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,6 +18,7 @@ from plantain.data.twins import is_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.counted import Counted, RunWithTwin
+from plantain.ui.once import once
 
 PUBLISHED = "published"
 MOST_AT_ONCE = 50
@@ -42,7 +42,7 @@ def _kept(maxsize: int) -> Callable[[_Reader], _Reader]:
     """Keep in memory what a function makes of a run's folder, until the folder changes."""
 
     def keeping(make: _Reader) -> _Reader:
-        made = lru_cache(maxsize)(lambda folder, changed, *args: make(folder, *args))
+        made = once(maxsize)(lambda folder, changed, *args: make(folder, *args))
         return cast(_Reader, lambda folder, *args: made(folder, (folder / "run.json").stat().st_mtime_ns, *args))
 
     return keeping
@@ -53,7 +53,7 @@ def saved_folder() -> Path:
     return Path("runs").resolve()
 
 
-@lru_cache(maxsize=1)
+@once(maxsize=1)
 def fetched_folder() -> Path:
     """Where runs of the results dataset lie; a Space has no disk that lasts."""
     return temporary_folder("plantain-runs-")
@@ -241,7 +241,7 @@ def _first_of(folder: Path, n_pairs: int, counting: str, step: int) -> Counted:
     return Counted(load(folder).first(n_pairs), counting, step, n_flips=200)
 
 
-@lru_cache(maxsize=64)
+@once(maxsize=64)
 def _both(run: Counted, twin: Counted | None) -> RunWithTwin:
     return RunWithTwin(run, twin)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -34,6 +33,7 @@ from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, STEPS, Engine, what_went_wrong
 from plantain.ui.html import alert, status
 from plantain.ui.limits import Whole
+from plantain.ui.once import once
 from plantain.ui.where import chooser, index_of
 
 TITLE = "Cause: does moving a head's values move the body?"
@@ -196,7 +196,7 @@ def _alpha(text: str) -> float:
     return float(text)
 
 
-@lru_cache(maxsize=2)
+@once(maxsize=2)
 def _choices(runs: CauseRuns) -> str:
     whole = runs.pictures if runs.pictures is not None and runs.pictures.complete else None
     pixels = None if whole is None else whole.pixels

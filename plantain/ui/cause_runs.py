@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import threading
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 from pathlib import Path
 
@@ -24,9 +22,7 @@ from plantain.report.section import Section
 from plantain.ui import catalog
 from plantain.ui.dense import Dense, all_dense
 from plantain.ui.html import alert, page_figure
-
-# Made once for everybody, like the controls: whoever comes first waits for it.
-_once = threading.Lock()
+from plantain.ui.once import once
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
@@ -85,7 +81,7 @@ def _described() -> list[Path]:
     return [path for root in roots for path in sorted(root.glob(f"*/{PATCH.description}"))]
 
 
-@lru_cache(maxsize=8)
+@once(maxsize=8)
 def _together(dense: Dense, weights: str, state: tuple[tuple[Path, int], ...]) -> CauseRuns:
     run, pictures = dense.run(weights), dense.pictures
     read = [_study(path.parent, changed) for path, changed in state]
@@ -101,7 +97,7 @@ def _together(dense: Dense, weights: str, state: tuple[tuple[Path, int], ...]) -
     return CauseRuns(Chooser(run, own), pictures, tuple(studies) if own is not None else ())
 
 
-@lru_cache(maxsize=16)
+@once(maxsize=16)
 def _study(folder: Path, changed: int) -> PatchStudy | None:
     try:
         return load_study(folder)
@@ -127,11 +123,10 @@ def curves_html(model: str) -> str:
     runs = cause_runs(model)
     if runs is None or not runs.studies:
         return ""
-    with _once:
-        return _curves(runs)
+    return _curves(runs)
 
 
-@lru_cache(maxsize=2)
+@once(maxsize=2)
 def _curves(runs: CauseRuns) -> str:
     try:
         found = _answer(runs)
@@ -159,7 +154,7 @@ def curves(runs: CauseRuns) -> Section | None:
     return None if found is None else found[0]
 
 
-@lru_cache(maxsize=2)
+@once(maxsize=2)
 def _answer(runs: CauseRuns) -> tuple[Section, Answer] | None:
     studies = {study.weights: study for study in runs.studies if not study.about.get("sets_from")}
     return QUESTIONS["cause"].section(Studies(studies)) if "trained" in studies else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from html import escape
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from plantain.questions.place import place_count
 from plantain.questions.response import summarise
 from plantain.report.command import is_shipped
 from plantain.ui import catalog
+from plantain.ui.once import once
 from plantain.wording import signed
 
 
@@ -123,7 +124,7 @@ def _under(roots: Iterable[Path], prompts: Iterable[str]) -> Iterator[Dense]:
                 yield found
 
 
-@lru_cache(maxsize=32)
+@once(maxsize=32)
 def _read(root: Path, state: tuple[tuple[Path, int], ...], prompts: str) -> Dense | None:
     try:
         family = load_family([root], prompts)

@@ -1,7 +1,6 @@
 """The ladder as the page shows it: a rung a line, trained beside its twins, and what that says; each line opens."""
 
 import shlex
-from functools import lru_cache
 from html import escape
 
 from plantain.data.prompts import described
@@ -12,6 +11,7 @@ from plantain.report.register import QUESTIONS
 from plantain.report.section import Section
 from plantain.ui.dense import Dense
 from plantain.ui.html import page_figure
+from plantain.ui.once import once
 from plantain.wording import Table, p_value, share
 
 SCOPE = "attention heads"
@@ -41,7 +41,7 @@ _LEARNED = {
 _REACTING = " Merely reacting takes no learning."
 
 
-@lru_cache(maxsize=4)
+@once(maxsize=4)
 def _asked_of(dense: Dense) -> tuple[Section, Ladder]:
     section, found = QUESTIONS["ladder"].section(dense.family)
     assert isinstance(found, Ladder)
@@ -106,7 +106,7 @@ def answer(found: Ladder) -> str:
     return said + (_REACTING if verdicts["respond"].startswith("not learned") else "")
 
 
-@lru_cache(maxsize=4)
+@once(maxsize=4)
 def answer_html(dense: Dense) -> str:
     """The same of a dense run, and what a head is; empty where its prompts ask of something else than pose.
 
@@ -118,7 +118,7 @@ def answer_html(dense: Dense) -> str:
     return f'<p class="plantain-claim plantain-answered">{said}</p>' if said else ""
 
 
-@lru_cache(maxsize=4)
+@once(maxsize=4)
 def ladder_html(dense: Dense) -> str:
     """Every rung, its counts and its verdict."""
     section, found = _asked_of(dense)

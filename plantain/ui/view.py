@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -19,6 +18,7 @@ from plantain.report.picture import NARROW, Picture
 from plantain.ui import catalog, embed, headline
 from plantain.ui.engine import QUIET
 from plantain.ui.html import html_table, page_figure
+from plantain.ui.once import once
 
 # Inches of a figure that shares its row with one of a phone's width; drawn wider, its text would shrink.
 _TWO_THIRDS = 6.4
@@ -119,21 +119,20 @@ class _OnDemand(Mapping[str, str]):
     """Values that are made when they are asked for: a page opens with half of a run's parts, the dearer half folded."""
 
     def __init__(self, makers: Mapping[str, Callable[[], str]]) -> None:
-        self._makers, self._made = makers, dict[str, str]()
+        self._make = once(len(makers))(lambda name: makers[name]())
+        self._names = (*makers,)
 
     def __getitem__(self, name: str) -> str:
-        if name not in self._made:
-            self._made[name] = self._makers[name]()
-        return self._made[name]
+        return self._make(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._makers)
+        return len(self._names)
 
 
-@lru_cache(maxsize=48)
+@once(maxsize=48)
 def _values(both: RunWithTwin, key: str) -> Values:
     return _OnDemand(
         {
@@ -183,7 +182,7 @@ def _overview(both: RunWithTwin) -> str:
 _NO_HEADS = '<p class="plantain-muted">Not known: the card\'s data of single heads and pairs were not released.</p>'
 
 
-@lru_cache(maxsize=4)
+@once(maxsize=4)
 def _published(counting: str) -> Values:
     table = load_published()
     title = "Published: the five blocks the card names"

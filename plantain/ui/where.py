@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, LOUD, QUIET
 from plantain.ui.html import alert, html_table
 from plantain.ui.ladder import figure_html, ladder_html
+from plantain.ui.once import once
 from plantain.wording import signed
 
 FIGURE = "The ladder as a figure, and every count"
@@ -146,7 +146,7 @@ def files_of(key: str, pair: Any, head: Any, weights: str) -> Files:
     if dense is None:
         raise InputError("this run has not been read token by token.")
     pair, head = index_of(pair, dense.family.trained.n_pairs), index_of(head, len(dense.names))
-    weights = weights if weights in dense.t else "trained"
+    weights = _known(dense, weights)
     run, truth, said = dense.run(weights), dense.truth_maps[pair], TRUTH_SAID[dense.truth]
     values, pictures = shift_map(run, pair, head), dense.pictures
     kept = pictures is not None and pictures.n_pairs > pair
@@ -293,13 +293,13 @@ def _first(dense: Dense, key: str, pair: Any, head: Any) -> dict[str, Any]:
 def _show(key: str, pair: Any, head: Any, weights: str, with_truth: bool) -> tuple[Any, Any]:
     def drawn(dense: Dense) -> tuple[str, str]:
         pair_at, head_at = index_of(pair, dense.family.trained.n_pairs), index_of(head, len(dense.names))
-        return shown(dense, pair_at, head_at, weights if weights in dense.t else "trained", bool(with_truth))
+        return shown(dense, pair_at, head_at, _known(dense, weights), bool(with_truth))
 
     return _of(key, drawn, (gr.skip(), gr.skip()))
 
 
 def _recolour(key: str, weights: str) -> Any:
-    return _of(key, lambda dense: gr.HTML(choices=_heads(dense, weights)), gr.skip())
+    return _of(key, lambda dense: gr.HTML(choices=_heads(dense, _known(dense, weights))), gr.skip())
 
 
 def _of(key: str, make: Callable[[Dense], Any], otherwise: Any) -> Any:
@@ -311,19 +311,24 @@ def _of(key: str, make: Callable[[Dense], Any], otherwise: Any) -> Any:
     return otherwise if dense is None else make(dense)
 
 
+def _known(dense: Dense, weights: Any) -> str:
+    """Weights that were read, whatever a browser sends."""
+    return weights if isinstance(weights, str) and weights in dense.t else "trained"
+
+
 def index_of(asked: Any, n: int) -> int:
     """A place in a list of n, whatever a browser sends."""
     return min(max(asked, 0), n - 1) if isinstance(asked, int) and not isinstance(asked, bool) else 0
 
 
-@lru_cache(maxsize=8)
+@once(maxsize=8)
 def _pairs(dense: Dense) -> str:
     pictures = dense.pictures if dense.pictures and dense.pictures.complete else None
     prompts = dense.family.trained.prompts
     return overlay.pair_choices(prompts.pairs, pictures.pixels if pictures else None, prompts.conditions)
 
 
-@lru_cache(maxsize=32)
+@once(maxsize=32)
 def _heads(dense: Dense, weights: str) -> str:
     run = dense.run(weights)
     return overlay.head_choices(

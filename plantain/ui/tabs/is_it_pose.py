@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from functools import lru_cache, partial
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from plantain.ui.cause import CauseView
 from plantain.ui.downloads import Export
 from plantain.ui.engine import QUIET, Engine
 from plantain.ui.html import alert, html_table, page_figure, section_html
+from plantain.ui.once import once
 
 STUDY = RUNS / "controls"
 KEPT = STUDY / "page.json"
@@ -94,7 +95,7 @@ def _digest() -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=1)
+@once(maxsize=1)
 def _compared() -> tuple[ControlReport, Section]:
     report = compare(load_controls(STUDY))
     return report, section(report)
@@ -164,7 +165,7 @@ def _answer(question: Question) -> str:
     return f'<section class="plantain-page plantain-left">{section_html(_section(question.name))}</section>'
 
 
-@lru_cache(maxsize=len(QUESTIONS))
+@once(maxsize=len(QUESTIONS))
 def _section(name: str) -> Section:
     question = QUESTIONS[name]
     if question.of == "study" and question.shown == STUDY:
