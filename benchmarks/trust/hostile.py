@@ -1,0 +1,78 @@
+"""Hostile input in the long run: random cases against every property of tests/hostile.py.
+
+    python benchmarks/trust/hostile.py --cases 100000
+
+Beside what the tests ask, every case must end within two seconds and 200 MB. Needs the extra ``test``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+SECONDS, MEGABYTES = 2.0, 200.0
+
+
+class Measured:
+    """A check that also asks for time and memory, and keeps the largest of both."""
+
+    def __init__(self, check: Callable[[Any], None]) -> None:
+        self._check, self.cases, self.seconds, self.megabytes = check, 0, 0.0, 0.0
+
+    def __call__(self, case: Any) -> None:
+        before, started = _peak(), time.perf_counter()
+        self._check(case)
+        seconds, grown = time.perf_counter() - started, _peak() - before
+        self.cases += 1
+        if self.cases > 5:  # the first ones import, and read what is kept
+            self.seconds, self.megabytes = max(self.seconds, seconds), max(self.megabytes, grown)
+            assert seconds < SECONDS, f"{seconds:.1f} s"
+            assert grown < MEGABYTES, f"{grown:.0f} MB"
+
+
+def _one_case(measured: Measured) -> Callable[[Any], None]:
+    def run(case: Any) -> None:
+        measured(case)
+
+    return run
+
+
+def _peak() -> float:
+    """The most that this process ever held, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cases", type=int, default=100_000, help="of all properties together (default: 100,000)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    from hostile import PROPERTIES
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    print("| what is sent | cases | slowest | memory grew by at most |\n|---|---|---|---|")
+    for what, (strategy, check) in PROPERTIES.items():
+        measured = Measured(check)
+        asked = settings(
+            max_examples=-(-options.cases // len(PROPERTIES)),
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        seed(options.seed)(asked(given(strategy)(_one_case(measured))))()
+        slowest = f"{1000 * measured.seconds:.0f} ms"
+        print(f"| {what} | {measured.cases:,} | {slowest} | {measured.megabytes:.0f} MB |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""Killed at random moments, a run, controls, a dense run and a study lose nothing that was saved, and go on."""
+
+import subprocess
+import sys
+
+from plantain.paths import ROOT
+
+
+def test_kills_at_random_moments_lose_no_saved_pair():
+    command = [sys.executable, str(ROOT / "benchmarks" / "trust" / "kill.py"), "--kills", "12", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| 3 |") == 4
