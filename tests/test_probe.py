@@ -406,6 +406,28 @@ def test_too_little_gpu_memory_is_a_sentence(odd_pipeline, small_prompts, monkey
     assert n_hooks(odd_pipeline.transformer) == 0
 
 
+def test_a_batch_that_the_memory_does_not_hold_is_halved(odd_pipeline, small_prompts, monkeypatch):
+    config, kind, tried = ProbeConfig(n_seeds=2), type(odd_pipeline.transformer), []
+    real = kind.forward
+
+    def narrow(self, hidden_states, *given, **named):
+        tried.append(len(hidden_states))
+        if len(hidden_states) > 2 and len(tried) != 2:  # one seed fits, and the next one does not
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(self, hidden_states, *given, **named)
+
+    expected = run_probe(odd_pipeline, small_prompts, ProbeConfig(n_seeds=2, batch_size=2))
+    monkeypatch.setattr(probe, "choose_batch_size", lambda *arguments: 10)
+    monkeypatch.setattr(kind, "forward", narrow)
+    steps = list(iter_probe(odd_pipeline, small_prompts, config))
+    assert tried == [10, 4, 4, *[2] * 10]
+    result = steps[-1].result
+    assert result.provenance["batch_size"] == 2
+    assert (result.complete, steps[-1].seconds_left) == (True, 0)
+    np.testing.assert_array_equal(result.mean_square, expected.mean_square)
+    assert n_hooks(odd_pipeline.transformer) == 0
+
+
 def test_every_seed_moves_the_progress_and_only_whole_batches_the_result(odd_pipeline, small_prompts):
     steps = list(iter_probe(odd_pipeline, small_prompts, ProbeConfig(batch_size=4, n_seeds=3)))
     batches = -(-len(small_prompts) // 2)

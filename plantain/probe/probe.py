@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.features import Features, encode
 from plantain.model.identity import describe, execution_device, versions
+from plantain.model.memory import free_memory
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
 from plantain.model.text import call_arguments, text_mask
 from plantain.probe.capture import HeadCapture
@@ -30,6 +31,10 @@ _CPU_TOKENS = 1536
 _MAX_PIXELS = 512
 # Share of the free GPU memory that a forward's activations may take, by the estimate below.
 _GPU_SHARE = 0.5
+
+
+class TooLargeError(InputError):
+    """The GPU's memory does not hold a batch."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,10 @@ def iter_probe(
     >>> for progress in plantain.iter_probe(pipe, prompts, plantain.ProbeConfig()):
     ...     print(progress.done, "of", progress.total, f"{progress.seconds_left:.0f} s left")
 
-    Each prompt is encoded once; every seed's noise is the same for all prompts; pixels are never
-    decoded. With ``resume``, a partial result of the same settings, prompts and weights, only the
-    missing pairs run. A pipeline serves one caller at a time: hooks see the forwards of every thread.
+    Each prompt is encoded once; every seed's noise is the same for all prompts; pixels are never decoded. A batch that
+    the GPU's memory does not hold is halved, unless ``config`` sets its size. With ``resume``, a partial result of the
+    same settings, prompts and weights, only the missing pairs run. A pipeline serves one caller at a time: hooks see
+    the forwards of every thread.
 
     Raises InputError before anything runs: a prompt too long for the model, a size, head width or noise level it does
     not allow, or a ``resume`` that belongs to another run. While it runs: activations that are not finite.
@@ -79,22 +85,29 @@ def iter_probe(
         return
     noise = [noise_of(pipe, seed, plan.size) for seed in config.seeds]
     negative = encode(pipe, [""]) if config.guidance_scale > 1 else None
-    pairs_a_batch = max(1, plan.batch_size // 2)
-    forwards_total = -(-(len(prompts) - done) // pairs_a_batch) * len(noise)
-    forwards_done, clock = 0, Clock()
+    first, rows_done, clock = done, 0, Clock()
     while done < len(prompts):
-        batch = slice(done, min(done + pairs_a_batch, len(prompts)))
+        batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
         features = plan.features(batch)
         by_seed = []
         for latents in noise:
-            values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
+            values = None
+            try:
+                values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
+            except TooLargeError:
+                if config.batch_size is not None or plan.batch_size <= 2:
+                    raise
+            if values is None:  # here, where the error no longer holds what filled the memory
+                rows_done, plan = rows_done - len(by_seed) * len(features), plan.halved()
+                break
             check_finite(values, prompts, batch)
             by_seed.append(values)
-            forwards_done += 1
+            rows_done += len(features)
             if len(by_seed) == len(noise):
                 result = extended(plan, result, np.stack(by_seed, axis=1), sigmas, clock.seconds)
                 done = result.n_pairs
-            left = clock.seconds / forwards_done * (forwards_total - forwards_done)
+            rows_total = 2 * len(noise) * (len(prompts) - first)
+            left = clock.seconds / rows_done * (rows_total - rows_done)
             with clock.paused():
                 yield Progress(done, len(prompts), result, left)
 
@@ -118,6 +131,12 @@ class Plan:
     def features(self, batch: slice) -> torch.Tensor:
         """Text features of whole pairs, A before B: (2N, T_text, width)."""
         return self.texts.of([text for pair in self.prompts.pairs[batch] for text in (pair.a, pair.b)])
+
+    def halved(self) -> "Plan":
+        """The same with half as many prompts a forward, after one that the memory did not hold."""
+        free_memory()
+        batch_size = max(2, self.batch_size // 4 * 2)
+        return replace(self, batch_size=batch_size, provenance=self.provenance | {"batch_size": batch_size})
 
 
 def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeResult | None) -> Plan:
@@ -211,7 +230,7 @@ def denoise(
             **(call_arguments(pipe) | {"height": height, "width": width}),
         )
     except torch.cuda.OutOfMemoryError as error:
-        raise InputError(
+        raise TooLargeError(
             f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
             "set batch_size (--batch-size 2), or a smaller height and width."
         ) from error
