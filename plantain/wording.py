@@ -1,6 +1,7 @@
 """Numbers and tables as text: one wording of each, for shell, page and files."""
 
 import math
+import re
 from dataclasses import dataclass
 
 
@@ -55,6 +56,26 @@ def p_value(p: float) -> str:
     return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
 
 
+_LINK = re.compile(r"\][(\[]|^\s*\[[^\]]*\]:")
+
+
+def inert(text: str) -> str:
+    """A text that may be anybody's, on one line of Markdown where it opens no HTML, link or picture.
+
+    >>> inert("a <b>chef</b> ![x](http://x.example)")
+    'a &lt;b>chef&lt;/b> !\\\\[x\\\\](http://x.example)'
+
+    Emphasis stays, and so does whatever only looks like the others: "p < 0.05", "single[6]".
+    """
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.splitlines()))
+    return re.sub(r"[\\\[\]]", r"\\\g<0>", text) if _LINK.search(text) else text
+
+
+def code(text: str) -> str:
+    """The same as a span of code."""
+    return f"`{' '.join(text.splitlines()).replace('`', chr(39))}`"
+
+
 @dataclass(frozen=True)
 class Table:
     """Cells as texts, the header first, under a title and a line that says how to read them.
@@ -81,10 +102,10 @@ class Table:
     @property
     def rows_markdown(self) -> str:
         """The cells alone, as a table of Markdown."""
-        header, *body = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in self.cells]
+        header, *body = [" | ".join(inert(cell).replace("|", "\\|") for cell in row) for row in self.cells]
         return "\n".join([f"| {header} |", f"|{'|'.join(['---'] * len(self.cells[0]))}|", *(f"| {r} |" for r in body)])
 
     def markdown(self, level: int = 2) -> str:
         """Under a heading of that level, where the table has a title."""
-        heading = f"{'#' * level} {self.title}" if self.title else ""
-        return "\n\n".join(part for part in (heading, self.note, self.rows_markdown) if part)
+        heading = f"{'#' * level} {inert(self.title)}" if self.title else ""
+        return "\n\n".join(part for part in (heading, inert(self.note), self.rows_markdown) if part)

@@ -25,6 +25,7 @@ OF_ONE_SERVER = (
     "test_cause_view",
     "test_reopened",
     "test_served",
+    "test_strangers",
 )
 OF_THEIR_OWN = ("test_zerogpu", "test_start")
 

@@ -1,5 +1,7 @@
 """A run as a section of a model card: static Markdown, since model cards run no frames and no scripts."""
 
+import shlex
+
 from plantain.data.family import load_family
 from plantain.data.prompts import described
 from plantain.data.result import ProbeResult
@@ -10,7 +12,7 @@ from plantain.questions.ladder import ladder
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report import figures
 from plantain.report.notes import about_model, caveat, describe_run
-from plantain.wording import Table, p_value, share
+from plantain.wording import Table, code, inert, p_value, share
 
 SPACE = "https://huggingface.co/spaces/phanerozoic/dense-plantain"
 _BADGE = "https://huggingface.co/datasets/huggingface/badges/resolve/main/open-in-hf-spaces-sm.svg"
@@ -26,19 +28,20 @@ def model_card(both: RunWithTwin) -> str:
     n, step = result.config.num_inference_steps, card.view.step
     steps = "one denoising step" if n == 1 else f"step {step + 1} of {n} denoising steps"
     steps += f" at noise level {result.levels[step]:g}" if result.levels else ""
-    partial = "" if result.complete else f" **Partial run: {known['prompts']}.**"
+    partial = "" if result.complete else f" **Partial run: {inert(known['prompts'])}.**"
     parts = [
         "## Which heads respond?",
         f"[![Open in Spaces]({_BADGE})]({SPACE})",
-        f"`{result.model}` read {result.n_pairs} prompt pairs of *{result.prompts.name}* (A: {a}; B: {b}), "
+        f"{code(result.model)} read {result.n_pairs} prompt pairs of *{inert(result.prompts.name)}* (A: {inert(a)}; "
+        f"B: {inert(b)}), "
         f"{steps}, guidance {known['guidance']}, noise seed "
         f"{known['noise seeds']}; every head has a paired t "
         f"of the RMS of its output, B − A, beside a null of {card.draws.n_flips:,} sign flips.{partial}",
         _table(both).rows_markdown,
-        f"![{figures.response.alt_text(card, both.beside(lambda twin: twin.card))}](overview.svg)",
+        f"![{inert(figures.response.alt_text(card, both.beside(lambda twin: twin.card)))}](overview.svg)",
         _beside_twin(both),
         _ladder(both.result),
-        caveat(result.prompts),
+        inert(caveat(result.prompts)),
         about_model(result.model),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -65,8 +68,9 @@ def _ladder(result: ProbeResult) -> str:
     except InputError:
         family = None
     if family is None or family.model != result.model or family.trained.prompts != result.prompts:
-        command = f"python -m plantain dense --model {result.model} --prompts {result.prompts.name}"
-        return f"**Stricter questions have not been run**: where, which part, how deformed. `{command}`, then `ladder`."
+        words = ["python", "-m", "plantain", "dense", "--model", result.model, "--prompts", result.prompts.name]
+        said = "**Stricter questions have not been run**: where, which part, how deformed."
+        return f"{said} {code(shlex.join(words))}, then `ladder`."
     _, table = ladder(family).tables
     note = "Attention heads, trained beside twins that learned nothing; *grafted*: each block drawn anew in the model."
     return f"**The ladder.** {note}\n\n{table.rows_markdown}"

@@ -22,7 +22,7 @@ from plantain.report.card import model_card
 from plantain.report.notes import about_model, at_step, caveat, counting, describe_run, shared_subjects
 from plantain.report.picture import Picture
 from plantain.report.section import Section
-from plantain.wording import share
+from plantain.wording import inert, share
 
 HEAD_COLUMNS = ("head", "block", "kind", "part", "index", "first_channel", "n_channels")
 """What names a head in every CSV, as the page names it first."""
@@ -129,7 +129,7 @@ def markdown(both: RunWithTwin) -> str:
     a, b = prompts.conditions
     at = at_step(result, card.view.step)
     state = "" if result.complete else f" **Partial run: {result.n_pairs} of {len(prompts)} pairs.**"
-    intro = f"{prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A{at}.{state}"
+    intro = inert(f"{prompts.question} A: {a}; B: {b}; {result.n_pairs} pairs; t of B − A{at}.") + state
     sentences, twin_curve = card.beyond, both.beside(lambda twin: twin.curve)
     if twin := both.beside(lambda twin: twin.card):
         above = (share(count, twin.n_heads) for count in twin.counts)
@@ -145,9 +145,9 @@ def markdown(both: RunWithTwin) -> str:
         return figures.response.null_counts(run.curve, twin_curve, width)
 
     parts = [
-        f"# {prompts.title or prompts.name}: {result.model}",
+        f"# {inert(f'{prompts.title or prompts.name}: {result.model}')}",
         intro.strip(),
-        f"![{figures.response.alt_text(card, twin)}](overview.svg)",
+        f"![{inert(figures.response.alt_text(card, twin))}](overview.svg)",
         Section(title, sentences, tables[:1], null, "null").markdown(),
         Section("Blocks by max |t|", [block.line for block in card.blocks]).markdown(),
         Section("Attention heads: the model's own, no MLP", run.head.beyond, tables[1:]).markdown(),

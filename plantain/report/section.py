@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plantain.wording import Table
+from plantain.wording import Table, inert
 
 if TYPE_CHECKING:
     from plantain.report.picture import Picture
@@ -35,7 +35,9 @@ class Section:
         """Markdown under a heading of that level: the picture, named by its alternative text, sentences, tables."""
         from plantain.report.picture import WIDE  # here, since the shell's answers need no matplotlib
 
-        picture = "" if self.draw is None else f"![{self.draw(WIDE).alt}]({self.name}.svg)"
-        said = "\n".join(f"- {sentence}" for sentence in self.sentences)
+        picture = "" if self.draw is None else f"![{inert(self.draw(WIDE).alt)}]({self.name}.svg)"
+        said = "\n".join(f"- {inert(sentence)}" for sentence in self.sentences)
         tables = [table.markdown(level + 1) for table in self.tables]
-        return "\n\n".join(part for part in (f"{'#' * level} {self.title}", picture, said, *tables) if part) + "\n"
+        return (
+            "\n\n".join(part for part in (f"{'#' * level} {inert(self.title)}", picture, said, *tables) if part) + "\n"
+        )
