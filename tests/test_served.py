@@ -8,7 +8,9 @@ import urllib.request
 import pytest
 
 from plantain.data.prompts import MAX_FILE_BYTES
+from plantain.errors import InputError
 from plantain.paths import ROOT
+from plantain.ui import limits
 
 
 def status(url, **more):
@@ -81,3 +83,18 @@ def test_the_page_is_sent_compressed_to_those_who_take_it_so(server):
     whole, sent = plain.read(), packed.read()
     assert b"plantain-claim" in gzip.decompress(sent)
     assert len(sent) < 300_000 < len(whole)
+
+
+def test_no_run_is_saved_where_there_are_very_many_or_no_room_is_left(tmp_path, monkeypatch):
+    limits.check_room(tmp_path / "not" / "yet" / "there")
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+    limits.check_room(tmp_path)
+    monkeypatch.setattr(limits, "MAX_SAVED", 3)
+    with pytest.raises(InputError, match=r"at most 3 runs, and 3 are there\. Move some away"):
+        limits.check_room(tmp_path)
+    monkeypatch.setattr(limits, "MAX_SAVED", 4)
+    monkeypatch.setattr(limits, "MIN_FREE_BYTES", 10**18)
+    with pytest.raises(InputError, match="MB are free on the disk"):
+        limits.check_room(tmp_path)

@@ -1,8 +1,10 @@
 """What one visitor may ask of the page, and how long it takes: what its fields, links and endpoints share."""
 
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,6 +21,8 @@ from plantain.wording import duration
 
 # A page serves many: what would keep the model for longer than some minutes belongs on the command line.
 MAX_PAIRS, MAX_PASSES = 1000, 6400
+# Of a page that many may reach: runs that are saved beside it, and room that is left on its disk.
+MAX_SAVED, MIN_FREE_BYTES = 1000, 500 * 1000**2
 OWN_SIZE = "its own, at most 512"
 SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
 
@@ -72,6 +76,18 @@ def check_work(n_pairs: int, config: ProbeConfig) -> None:
         raise InputError(
             f"This run passes {n_passes:,} prompts through the model, and the page at most {MAX_PASSES:,}; choose "
             "fewer seeds, steps or pairs, or use `python -m plantain run`."
+        )
+
+
+def check_room(folder: Path) -> None:
+    """Refuse, with an InputError, one more run where there are very many, or the disk is almost full."""
+    there = next(path for path in (folder, *folder.parents) if path.is_dir())
+    n_saved, free = len(list(folder.glob("*/run.json"))), shutil.disk_usage(there).free
+    if n_saved >= MAX_SAVED:
+        raise InputError(f"The page saves at most {MAX_SAVED:,} runs, and {n_saved:,} are there. Move some away.")
+    if free < MIN_FREE_BYTES:
+        raise InputError(
+            f"Less than {MIN_FREE_BYTES // 1000**2} MB are free on the disk ({free // 1000**2}). Make room."
         )
 
 

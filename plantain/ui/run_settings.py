@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from plantain.data.prompts import PromptSet, load_prompts, shipped_prompts
+from plantain.data.prompts import MAX_FILE_BYTES, PromptSet, load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -68,7 +68,8 @@ def lay_out_fields() -> dict[str, Any]:
     """A field for each of ``Settings``, by its name, in the same order."""
     with gr.Row():
         prompts = gr.Dropdown(shipped_prompts(), value="dense_pose", label="Prompt set", min_width=260)
-        said = "or your own, used instead: JSON, or CSV with columns a and b"
+        most = f"{limits.MAX_PAIRS:,} pairs, {MAX_FILE_BYTES // 1024**2} MB"
+        said = f"or your own, used instead: JSON, or CSV with columns a and b; at most {most}"
         look: dict[str, Any] = {"height": 90, "min_width": 260, "elem_classes": ["plantain-upload"]}
         upload = gr.File(label=said, file_types=[".json", ".csv"], **look)
     with gr.Row():

@@ -293,7 +293,10 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
     if folder.exists():
         return status(f"{folder.name} exists already; press again in a second."), False
     try:
+        limits.check_room(folder.parent)
         result.save(folder)
+    except InputError as error:
+        return alert("Not saved:", error), False
     except OSError as error:
         return alert("Not saved:", f"{error.strerror or error}. Download the run below instead."), False
     return status(f"Saved as {folder.name}; it is in the list of the Results tab now."), True

@@ -1,0 +1,143 @@
+"""Fifty visitors of one page at once, reading and probing, from a cold start: how long each waits, and what is kept.
+
+    python benchmarks/trust/visitors.py --minutes 10
+
+The real server on loopback. Each visitor opens the page, changes the run and the counting, opens a drawer, and begins
+again; five of them also queue probes. Every answer but 200 ends it. The server's memory is read at the start and at the
+end. Needs the extra ``test``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import browser  # noqa: E402
+import numpy as np  # noqa: E402
+import psutil  # noqa: E402
+
+N_VISITORS, N_PROBING = 50, 5
+WANTED = 2.0  # seconds, of reading, for 95 of 100
+RUNS = ["published", *(f"shipped/posebox{twin}" for twin in ("", "-untrained", "-permuted", "-random"))]
+
+
+class Page:
+    """What the page answers, by what a visitor does."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        config = json.loads(get(url + "config"))
+        self._values = {part["id"]: part["props"].get("value") for part in config["components"]}
+        self._labels = {part["id"]: part["props"].get("label") for part in config["components"]}
+        self._events = config["dependencies"]
+
+    def events(self, label: str, event: str) -> list[dict[str, Any]]:
+        """Events of the first component of a label."""
+        of = next(number for number, said in self._labels.items() if said and said.startswith(label))
+        return [one for one in self._events if [of, event] in [list(target) for target in one["targets"]]]
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        loads = [one for one in self._events if any(event == "load" for _, event in one["targets"])]
+        return min(loads, key=lambda one: int(one["id"]))
+
+    def ask(self, event: dict[str, Any], session: str, **values: Any) -> bytes:
+        """Send an event with the values that the page opens with, but for those of some labels."""
+        data = [values.get(str(self._labels.get(of)), self._values.get(of)) for of in event["inputs"]]
+        body = json.dumps({"data": data, "fn_index": event["id"], "session_hash": session}).encode()
+        return get(
+            urllib.request.Request(
+                self.url + "gradio_api/run/predict", body, {"Content-Type": "application/json"}, method="POST"
+            )
+        )
+
+
+def get(asked: str | urllib.request.Request) -> bytes:
+    with urllib.request.urlopen(asked, timeout=120) as answer:
+        return bytes(answer.read())
+
+
+def visit(page: Page, number: int, until: float, seconds: dict[str, list[float]]) -> None:
+    """One visitor, until it is time."""
+    rng = random.Random(number)
+
+    def timed(what: str, call: Any, *given: Any, **named: Any) -> None:
+        started = time.perf_counter()
+        call(*given, **named)
+        seconds[what].append(time.perf_counter() - started)
+
+    while time.monotonic() < until:
+        session = f"visitor{number}-{rng.random()}"
+        timed("opening the page", get, page.url)
+        timed("its opening event", page.ask, page.opening, session)
+        for _ in range(3):
+            key = rng.choice(RUNS)
+            for event in page.events("Run", "change"):
+                timed("changing the run", page.ask, event, session, Run=key)
+            time.sleep(rng.random())
+        for drawer in ("Every block", "Numbers", "How sure"):
+            for event in page.events(drawer, "expand"):
+                timed("opening a drawer", page.ask, event, session, Run=key)
+        time.sleep(2 * rng.random())
+
+
+def probe(url: str, until: float, seconds: dict[str, list[float]]) -> None:
+    """One who asks for probes, one after the other."""
+    from gradio_client import Client
+
+    client = Client(url, verbose=False)
+    while time.monotonic() < until:
+        started = time.perf_counter()
+        found = client.predict(api_name="/run_probe")
+        assert found["summary"]["n_pairs"] == 25
+        seconds["a queued 25-pair probe"].append(time.perf_counter() - started)
+    client.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10.0)
+    options = parser.parse_args()
+    seconds: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder, browser.serve(Path(folder)) as url:
+        page, until = Page(url), time.monotonic() + 60 * options.minutes
+        with ThreadPoolExecutor(N_VISITORS + N_PROBING) as pool:
+            asked = [pool.submit(visit, page, i, until, seconds) for i in range(N_VISITORS)]
+            asked += [pool.submit(probe, url, until, seconds) for _ in range(N_PROBING)]
+            time.sleep(min(60.0, 20 * options.minutes))
+            early = memory_of(url)
+            for one in asked:
+                one.result()
+        late = memory_of(url)
+    print("| what | times | median | 95th percentile | the longest |\n|---|---|---|---|---|")
+    for what, found in seconds.items():
+        middle, high = np.quantile(found, [0.5, 0.95])
+        print(f"| {what} | {len(found):,} | {middle:.2f} s | {high:.2f} s | {max(found):.2f} s |")
+    print(f"\nEvery answer was 200. The server held {early:.0f} MB after a minute, and {late:.0f} MB at the end.")
+    return 0
+
+
+def memory_of(url: str) -> float:
+    """Resident memory of the server, MB."""
+    port = int(url.rsplit(":", 1)[1].strip("/"))
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "app.py" in " ".join(command) and str(port) in command:
+            return float(process.memory_info().rss) / 1024**2
+    raise RuntimeError("The server has ended.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
