@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "speed"))
 from measured import Row, machine, read, table  # noqa: E402
 
-MEASURES = ("capture", "probe", "dense_pass", "patching", "null", "growth", "start", "page")
+MEASURES = ("capture", "probe", "dense_pass", "patching", "null", "growth", "start", "page", "klein")
 DOCS = HERE.parent / "docs"
 HEAD = """# Speed
 
@@ -34,7 +34,7 @@ UNMEASURED = """
 
 Nothing here ran on a GPU, and FLUX.2 Klein's weights were not at hand. Missing: seconds of the 25-pair probe, of a
 dense run and of a patch at 512 × 512 and 1,024 × 1,024 pixels, peak memory there, and the share of a large product's
-FLOP/s. With 1,000 runs saved in `runs/` a page takes more than a minute to start: every one is read then.
+FLOP/s: `python benchmarks/speed/klein.py` measures them where there is one.
 """
 
 

@@ -5,6 +5,7 @@
 Times are taken with an allocator that keeps freed memory: giving blocks back to the system and faulting them in again
 costs more than capture does, and hits the variants unevenly (storing would come out faster than bare). Peak memory is
 that of a process of its own for each, with the allocator as it is (Linux). Random weights: the arithmetic is the same.
+nnsight, a peer, needs the extra ``bench``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,7 +33,7 @@ KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 # Klein's block counts at a width whose forward takes more than half a second on two cores.
 HEADS, WIDTH = 6, 64
 N_TEXT, N_IMAGE, N_REAL = 512, 256, 60
-TURNS = 25
+TURNS, PEER_TURNS = 25, 9
 VARIANTS = ("bare", "capture", "storing")
 
 
@@ -151,9 +153,30 @@ def rows() -> Iterator[Row]:
     yield beside(what, "the bare forward", found["capture"], found["bare"], 1.02, note)
     against = f"hooks that keep what they see ({held['storing'] / 1e6:.0f} MB)"
     yield beside("the same", against, found["capture"], found["storing"])
+    ours, theirs = timed("capture"), with_nnsight(transformer, inputs)
+    found = in_turns({"ours": ours, "theirs": theirs}, PEER_TURNS)
+    yield beside("the same", f"nnsight {version('nnsight')}, the same inputs saved", found["ours"], found["theirs"])
     peaks = {variant: peak_in_child(variant) for variant in VARIANTS}
     for variant, said in (("bare", "the bare forward"), ("storing", "hooks that keep what they see")):
         yield beside("its peak memory", said, peaks["capture"], peaks[variant], unit="MB")
+
+
+def with_nnsight(transformer: Flux2Transformer2DModel, inputs: dict[str, Any]) -> Callable[[], object]:
+    """A forward under a library that lets one ask for any module's input, asked for what capture sees."""
+    import nnsight
+
+    model = nnsight.NNsight(transformer)
+
+    def call() -> object:
+        with torch.no_grad(), model.trace(**inputs):
+            kept = nnsight.save([])  # what it is not told to save is gone after the trace
+            for block in model.transformer_blocks:  # in the order in which they run
+                kept += [block.attn.to_add_out.input, block.attn.to_out[0].input]
+            for block in model.single_transformer_blocks:
+                kept.append(block.attn.to_out.input)
+        return kept
+
+    return call
 
 
 def child(variant: str) -> None:

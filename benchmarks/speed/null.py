@@ -2,8 +2,9 @@
 
     python benchmarks/speed/null.py
 
-25 pairs × 16,320 heads, 1,000 flips; counts at |t| > 3 and > 5, and max |t|. MNE gives t, max |t| and adjusted p, and
-no counts. The loop of ``ttest_1samp`` makes 20 flips, and its time is scaled up. Needs the extra ``bench``.
+25 pairs × 16,320 heads, 1,000 flips; counts at |t| > 3 and > 5, and max |t|. MNE and nilearn give t, max |t| and
+adjusted p, and no counts. The loop of ``ttest_1samp`` makes 20 flips, and its time is scaled up. Needs the extra
+``bench``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ TOLERANCE = 1e-10
 
 def rows() -> Iterator[Row]:
     import mne
+    import nilearn
+    from nilearn.mass_univariate import permuted_ols
 
     d = make_differences()
     signs, u = random_signs(N_FLIPS).astype(np.float32), d.astype(np.float32)
@@ -37,6 +40,14 @@ def rows() -> Iterator[Row]:
         t_obs, _, _ = mne.stats.permutation_t_test(d, n_permutations=N_FLIPS, tail=0, verbose="error")
         return np.asarray(t_obs)
 
+    def with_nilearn() -> np.ndarray:
+        # With nothing but the mean in the model it flips signs; max |t| and adjusted p, no counts.
+        ones = np.ones((N_PAIRS, 1))
+        found = permuted_ols(ones, d, model_intercept=False, n_perm=N_FLIPS, random_state=0, output_type="dict")
+        return np.asarray(found["t"][0])
+
+    if (apart := float(np.max(np.abs(stats.paired_t(d) - with_nilearn())))) > 1e-6:
+        raise SystemExit(f"t and nilearn's differ by up to {apart:.1e}.")
     apart = float(np.max(np.abs(stats.paired_t(d) - with_mne())))
     if apart > TOLERANCE:
         raise SystemExit(f"t and MNE's T_obs differ by up to {apart:.1e}; allowed are {TOLERANCE:.0e}.")
@@ -52,6 +63,7 @@ def rows() -> Iterator[Row]:
     memory = f"{peak_megabytes(ours):.0f} MB"
     for name, call, scale, wanted in (
         (f"MNE {mne.__version__} `permutation_t_test`", with_mne, 1, 0.1),
+        (f"nilearn {nilearn.__version__} `permuted_ols`", with_nilearn, 1, None),
         ("NumPy, float64, written plainly", lambda: vectorised_null(d), 1, None),
         ("a loop of SciPy's `ttest_1samp`", lambda: loop_null(d), N_FLIPS // LOOP_FLIPS, None),
     ):
