@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import accelerate
+import numpy as np
 import pytest
 import torch
 from pipelines import build_odd
@@ -165,3 +167,30 @@ def test_quantised_layers_are_told():
     pipe.transformer = torch.ao.quantization.quantize_dynamic(pipe.transformer, kinds, dtype=torch.qint8)
     assert computed_in(pipe).startswith("float32, ")
     assert computed_in(pipe).endswith(" layers quantised")
+
+
+# -- seen through ----------------------------------------------------------------------------------
+
+
+def offloaded_to_main_memory(pipe, folder):
+    accelerate.cpu_offload(pipe.transformer, execution_device=torch.device("cpu"))
+
+
+def offloaded_to_disk(pipe, folder):
+    accelerate.disk_offload(pipe.transformer, folder, execution_device=torch.device("cpu"))
+
+
+def fused(pipe, folder):
+    pipe.transformer.fuse_qkv_projections()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("change", [offloaded_to_main_memory, offloaded_to_disk, fused])
+def test_weights_that_lie_elsewhere_or_together_give_the_same_values(small_prompts, tmp_path, change):
+    pipe, config = build_odd(joint_blocks=1, single_blocks=1), plantain.ProbeConfig(batch_size=2)
+    expected = run_probe(pipe, small_prompts, config)
+    change(pipe, tmp_path)
+    found = run_probe(pipe, small_prompts, config)
+    np.testing.assert_allclose(found.mean_square, expected.mean_square, rtol=2e-5)
+    if change is not fused:
+        assert found.provenance["weights_fingerprint"] == expected.provenance["weights_fingerprint"]
