@@ -29,8 +29,8 @@ from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
 from plantain.model.text import call_arguments, drawing_defaults, text_mask
 from plantain.paths import ROOT
 from plantain.ui import catalog
+from plantain.ui.door import Door, fetch_nothing
 from plantain.ui.engine import Engine, PatchJob
-from plantain.ui.packed import PackedPage
 from plantain.ui.page import HEAD, build_page, theme
 
 if TYPE_CHECKING:
@@ -272,6 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     # A polite kill leaves by the ordinary door, through which temporary folders are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    fetch_nothing()
     page.queue(max_size=20)
     warming = threading.Timer(_WARM_UP_AFTER_SECONDS, _warm_up)
     warming.daemon = True
@@ -288,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         max_file_size=MAX_FILE_BYTES,
         # Nothing of the project or of saved runs is handed out as a file: what is, is made in a temporary folder.
         blocked_paths=[str(ROOT), str(catalog.saved_folder())],
-        app_kwargs={"middleware": [Middleware(PackedPage)]},
+        app_kwargs={"middleware": [Middleware(Door)]},
     )
     return 0
 

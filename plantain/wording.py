@@ -60,14 +60,16 @@ _LINK = re.compile(r"\][(\[]|^\s*\[[^\]]*\]:")
 
 
 def inert(text: str) -> str:
-    """A text that may be anybody's, on one line of Markdown where it opens no HTML, link or picture.
+    """A text that may be anybody's, on one line of Markdown where it opens no HTML, picture or block.
 
     >>> inert("a <b>chef</b> ![x](http://x.example)")
     'a &lt;b>chef&lt;/b> !\\\\[x\\\\](http://x.example)'
 
-    Emphasis stays, and so does whatever only looks like the others: "p < 0.05", "single[6]".
+    Emphasis stays, and so does whatever only looks like the others: "p < 0.05", "single[6]". A bare address stays text
+    too; some who show Markdown make a link of it.
     """
     text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.splitlines()))
+    text = re.sub(r"^\s*(?=#|>|~~~|```)", r"\\", text)  # a heading, a quotation, a block of code to the end of the page
     return re.sub(r"[\\\[\]]", r"\\\g<0>", text) if _LINK.search(text) else text
 
 

@@ -1,6 +1,8 @@
 """A run shared among processes: the same numbers, and nothing lost when one of them dies."""
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +18,9 @@ from plantain.data.prompts import PromptSet
 from plantain.data.result import load_result
 from plantain.errors import InputError
 from plantain.paths import ROOT
-from plantain.probe.ranks import Ranks, parts_folder
-from plantain.probe.shared import iter_shared, joined
+from plantain.probe import probe
+from plantain.probe.ranks import Ranks, check_free, parts_folder
+from plantain.probe.shared import choose_batch, iter_shared, joined
 
 N_PAIRS = 18  # batches of four: the last one is not whole
 PAIRS = [(f"a {who} standing {where}", f"a {who} leaping {where}") for where in ("", "in a gym") for who in "abcdefghi"]
@@ -43,8 +46,15 @@ def test_shares_are_whole_batches_in_order_and_even(size, n_pairs, batch):
     assert max(batches) - min(batches) <= 1
 
 
+@pytest.fixture(autouse=True)
+def one_after_the_other(monkeypatch):
+    """In this process the ranks take turns, and none waits; those that are started are others."""
+    monkeypatch.setattr(Ranks, "wait", lambda _: None)
+
+
 def probe_all(posebox, prompts, folder, size):
     for rank in range(size):
+        choose_batch(posebox, prompts, plantain.ProbeConfig(), folder, Ranks(rank, size))
         for _ in iter_shared(posebox, prompts, plantain.ProbeConfig(), folder, Ranks(rank, size)):
             pass
     return joined(prompts, plantain.ProbeConfig(), folder, Ranks(0, size))
@@ -63,12 +73,51 @@ def test_the_parts_are_the_run_of_one_process_to_the_bit(posebox, prompts, alone
 
 def test_parts_that_are_missing_or_of_others_are_a_sentence(posebox, prompts, tmp_path):
     config, folder = plantain.ProbeConfig(), tmp_path / "run"
+    choose_batch(posebox, prompts, config, folder, Ranks(0, 2))
     for _ in iter_shared(posebox, prompts, config, folder, Ranks(0, 2)):
         pass
     with pytest.raises(InputError, match=r"12 of 18 pairs are saved in .*run\.parts; .* --resume"):
         joined(prompts, config, folder, Ranks(0, 2))
     with pytest.raises(InputError, match=r"parts of another number of processes \(0-of-2\); start as many"):
         list(iter_shared(posebox, prompts, config, folder, Ranks(0, 3)))
+
+
+def test_every_process_takes_the_batches_that_the_first_one_chose(posebox, prompts, alone, tmp_path, monkeypatch):
+    """Another GPU would hold more, and its share would overlap."""
+    folder, config = tmp_path / "run", plantain.ProbeConfig()
+    choose_batch(posebox, prompts, config, folder, Ranks(0, 2))
+    monkeypatch.setattr(probe, "choose_batch_size", lambda *_: 10)
+    choose_batch(posebox, prompts, config, folder, Ranks(1, 2))
+    for ranks in Ranks(0, 2).all():
+        *_, last = iter_shared(posebox, prompts, config, folder, ranks)
+        assert last.total == (12, 6)[ranks.rank]
+    result = joined(prompts, config, folder, Ranks(0, 2))
+    np.testing.assert_array_equal(result.mean_square, alone.mean_square)
+    assert result.provenance["batch_size"] == alone.provenance["batch_size"]
+    assert result.config == alone.config
+
+
+def test_a_joining_that_was_cut_short_is_gone_on_with(posebox, prompts, tmp_path, monkeypatch):
+    folder, config, ranks = tmp_path / "run", plantain.ProbeConfig(), Ranks(0, 1)
+    choose_batch(posebox, prompts, config, folder, ranks)
+    for _ in iter_shared(posebox, prompts, config, folder, ranks):
+        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # killed before the parts went
+        joined(prompts, config, folder, ranks)
+    check_free(folder, ranks, resume=True)
+    with pytest.raises(InputError, match="is not empty"):
+        check_free(folder, ranks, resume=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(plantain.ProbeResult, "save", full)
+        with pytest.raises(InputError, match=r"put together in .*run: No space left.*safe in .*run\.parts; "):
+            joined(prompts, config, folder, ranks)
+    assert joined(prompts, config, folder, ranks).complete
+    assert not parts_folder(folder).exists()
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 # -- several processes -----------------------------------------------------------------------------

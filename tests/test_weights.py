@@ -1,6 +1,7 @@
 """Weights that are not all there, or no numbers, or computed with coarser than they say: refused, or told."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import plantain
 from plantain.errors import InputError
-from plantain.model.identity import computed_in
+from plantain.model.identity import coarser, describe
 from plantain.model.load import load_pipeline
 from plantain.model.weights import check_weights
 from plantain.probe.probe import run_probe
@@ -98,9 +99,10 @@ def test_another_model_in_a_components_place_is_refused(copied):
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_weights_saved_as_a_pickle_are_not_read(copied, component):
     (file,) = (copied / component).glob("*.safetensors")
-    torch.save(load_file(file), file.with_name(file.name.replace("model.safetensors", "model.bin")))
+    name = "pytorch_model.bin" if component == "text_encoder" else "diffusion_pytorch_model.bin"
+    torch.save(load_file(file), file.with_name(name))
     file.rename(copied / "elsewhere")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"cannot be loaded \(.*safetensors"):
         load_pipeline(str(copied), device="cpu")
 
 
@@ -117,6 +119,19 @@ def test_weights_that_are_no_numbers_are_named(copied, component, value):
     with pytest.raises(InputError, match=r"holds values that are not finite in torch\.float32") as caught:
         load_pipeline(str(copied), device="cpu")
     assert f"{component}.{named[0]}" in str(caught.value)
+
+
+def test_a_buffer_that_is_no_number_is_named(copied):
+    change(copied, "vae", lambda tensors: tensors["bn.running_var"].fill_(float("nan")))
+    with pytest.raises(InputError, match=r"vae\.bn\.running_var holds values that are not finite"):
+        load_pipeline(str(copied), device="cpu")
+
+
+def test_a_vocabulary_projection_that_nobody_reads_may_be_missing(copied, small_prompts):
+    configure(copied, "text_encoder", tie_word_embeddings=False)
+    first, second = (load_pipeline(str(copied), device="cpu") for _ in range(2))
+    assert describe(first) == describe(second)
+    run_probe(first, small_prompts, plantain.ProbeConfig(batch_size=2))
 
 
 def test_weights_too_large_for_half_precision_are_named(copied):
@@ -144,19 +159,21 @@ def test_activations_that_are_no_numbers_end_a_run_and_name_the_pair(small_promp
 
 
 def test_autocast_is_told_and_not_gone_on_with(odd_pipeline, small_prompts):
-    assert computed_in(odd_pipeline) == "float32"
+    assert coarser(odd_pipeline) == ""
+    assert "coarser" not in describe(odd_pipeline)
     config = plantain.ProbeConfig(batch_size=2)
     first = next(plantain.iter_probe(odd_pipeline, small_prompts, config)).result
     with torch.autocast("cpu", torch.bfloat16):
-        assert computed_in(odd_pipeline) == "float32, autocast to bfloat16"
-        with pytest.raises(InputError, match="saved run has dtype float32, this one float32, autocast to bfloat16"):
+        assert describe(odd_pipeline)["coarser"] == "autocast to bfloat16"
+        assert describe(odd_pipeline)["dtype"] == "float32"
+        with pytest.raises(InputError, match="saved run has coarser None, this one autocast to bfloat16"):
             run_probe(odd_pipeline, small_prompts, config, resume=first)
 
 
 def test_weights_of_eight_bits_are_told():
     pipe = build_odd(joint_blocks=1, single_blocks=1)
     pipe.transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
-    assert computed_in(pipe) == "float32, stored in float8_e4m3fn"
+    assert coarser(pipe) == "stored in float8_e4m3fn"
     check_weights({"transformer": pipe.transformer})
 
 
@@ -165,8 +182,7 @@ def test_quantised_layers_are_told():
     pipe = build_odd(joint_blocks=1, single_blocks=1)
     kinds = {torch.nn.Linear}
     pipe.transformer = torch.ao.quantization.quantize_dynamic(pipe.transformer, kinds, dtype=torch.qint8)
-    assert computed_in(pipe).startswith("float32, ")
-    assert computed_in(pipe).endswith(" layers quantised")
+    assert re.fullmatch(r"(\d+) of \1 layers quantised", coarser(pipe))
 
 
 # -- seen through ----------------------------------------------------------------------------------

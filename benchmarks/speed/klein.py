@@ -183,7 +183,8 @@ def made_bodies(n_pairs: int, grid: tuple[int, int]) -> Bodies:
 
 def patch_seconds(pipe: Any, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """A pair's forward with the values of 15 heads of B in A, and the same without."""
-    heads = plan.head_map.runs_of_heads("head")[:: plan.head_map.n_heads("head") // 15][:15].any(axis=0)
+    every = plan.head_map.runs_of_heads("head")
+    heads = np.asarray(every[:: len(every) // 15][:15].any(axis=0))
     features, noise = plan.features(slice(0, 1)), noise_of(pipe, 0, plan.size)
 
     def plain() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from plantain.cli.run import checked_model, default_out
 from plantain.cli.settings import add_settings, add_weights, config_of, load, made, writing
 from plantain.data.bodies import bodies_from_points
 from plantain.data.dense import DenseResult, check_config, load_dense
-from plantain.data.disk import DENSE, is_free
+from plantain.data.disk import DENSE, PROBE, is_free
 from plantain.data.figures import figures_from_pictures
 from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
 from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.result import load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.probe.ranks import Ranks, check_free, part_folder
@@ -64,9 +66,10 @@ def _dense(options: argparse.Namespace) -> int:
     pictures, ranks = load_pictures(options.maps, prompts) if options.maps else None, Ranks.here()
     if ranks.several:
         check_free(out, ranks, options.resume, besides=(FOLDER,))
+        ranks.wait()  # nobody makes a part before it is known that none is there
     # A part of a command that several processes share is saved beside the run.
     part = part_folder(out, ranks) if ranks.several else out
-    resume = _resumed(part, options.resume)
+    resume = _resumed(part, options.resume, prompts)
     ranks.take_device()
     with made(out), made(part):
         # Of a graft the seed is that of the blocks drawn anew, in a model that is trained.
@@ -75,28 +78,36 @@ def _dense(options: argparse.Namespace) -> int:
             _pictures(pipe, prompts, config, out)
         ranks.wait()
         pictures = pictures or load_pictures(out, prompts)
-        result = _read(pipe, prompts, config, pictures, resume, part, options, ranks)
+        n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
+        blocks = range(n_blocks)[ranks.share(n_blocks)]
+        result = None
+        if blocks:  # else there are more processes than blocks
+            result = _read(pipe, prompts, config, pictures, resume, part, options, ranks.first, blocks)
         if ranks.several:
-            result = _joined(out, result, ranks)
-    if ranks.first:
+            result = _joined(out, n_blocks, ranks)
+    if result is not None:
         print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
         print(f"\nThe ladder, beside its twins: python -m plantain ladder {out}", file=sys.stderr)
     return 0
 
 
-def _joined(out: Path, part: DenseResult, ranks: Ranks) -> DenseResult:
+def _joined(out: Path, n_blocks: int, ranks: Ranks) -> DenseResult | None:
+    """The whole run, in the first process."""
     from plantain.probe.shared import joined_dense  # torch
 
     ranks.wait()
-    return joined_dense(out, ranks, len(part.head_map.block_names)) if ranks.first else part
+    return joined_dense(out, ranks, n_blocks) if ranks.first else None
 
 
-def _resumed(out: Path, wanted: bool) -> DenseResult | None:
+def _resumed(out: Path, wanted: bool, prompts: PromptSet) -> DenseResult | None:
     """The run to go on with, or None for a new one; a folder with pictures alone is free."""
     with writing(out):
         free = not out.is_dir() or is_free(out, besides=(FOLDER,))
     if wanted and (out / DENSE.description).exists():
         return load_dense(out)
+    if wanted and (out / PROBE.description).exists() and load_result(out).prompts == prompts:
+        print(f"Nothing was read token by token in {out}; starting afresh.", file=sys.stderr)
+        return None  # killed between the two saves of its first pairs
     if not free and wanted:
         raise InputError(f"{out} holds no dense run to go on with (no {DENSE.description}); give another --out.")
     if not free:
@@ -184,7 +195,8 @@ def _read(
     resume: DenseResult | None,
     out: Path,
     options: argparse.Namespace,
-    ranks: Ranks,
+    shown: bool,
+    blocks: Sequence[int],
 ) -> DenseResult:
     """The dense run with a progress bar, saved on the way; an interruption says what is saved."""
     from plantain.probe.dense import iter_dense  # torch
@@ -196,13 +208,11 @@ def _read(
         for note in () if told is None else told.notes:
             print(note, file=sys.stderr)
     given = {"pictures": pictures, "resume": resume, "about": judged, "decoders": not options.no_decoders, **known}
-    if ranks.several:
-        n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
-        given["blocks"] = range(n_blocks)[ranks.share(n_blocks)]
+    given["blocks"] = blocks
     if options.grafted:
         given["weights_seed"] = options.weights_seed or 0
     steps = (iter_grafted if options.grafted else iter_dense)(pipe, prompts, config, **given)
-    result, bar = resume, tqdm(total=len(prompts), desc=prompts.name, disable=not ranks.first)
+    result, bar = resume, tqdm(total=len(prompts), desc=prompts.name, disable=not shown)
     try:
         with bar, contextlib.closing(saved_steps(steps, resume, out, "dense run")) as running:
             for progress in running:
@@ -213,5 +223,5 @@ def _read(
                 bar.update(progress.done - bar.n)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is saved in {out}; go on with the same command and --resume") from None
-    assert result is not None  # a prompt set holds at least one pair, and a model as many blocks as processes
+    assert result is not None  # a prompt set holds at least one pair
     return result

@@ -70,9 +70,13 @@ def _patch(options: argparse.Namespace) -> int:
     ranks = Ranks.here()
     if ranks.several and (options.grafted or options.estimate):
         raise InputError("Several processes share a study alone; leave --grafted and --estimate to one.")
-    if ranks.several:
+    begun = options.resume and (out / PATCH.description).exists()
+    if ranks.several and not begun:
         check_free(out, ranks, options.resume)
-    resume = None if ranks.several else _resumed(out, options.resume)
+    # Put together already, a study is gone on with by the first process alone: its pictures are drawn.
+    resume = _resumed(out, options.resume) if begun or not ranks.several else None
+    if begun and not ranks.first:
+        return 0
     if resume is not None and options.grafted:
         raise InputError(
             "A grafted study is not gone on with, as it takes minutes; leave --resume out, with a new --out."
@@ -91,7 +95,7 @@ def _patch(options: argparse.Namespace) -> int:
         if options.estimate:
             return _estimate(pipe, dense, pictures, given)
         study: PatchStudy | None
-        if ranks.several:
+        if ranks.several and resume is None:
             study = _shared(pipe, dense, pictures, out, ranks, given)
         else:
             study = _measure(pipe, dense, pictures, resume, out, options, given)
@@ -184,7 +188,9 @@ def _measure(
     return _run(iter_patching(pipe, dense, pictures, resume=resume, **given), resume, out, "patched")
 
 
-def _shared(pipe: Any, dense: DenseResult, pictures: Any, out: Path, ranks: Ranks, given: dict[str, Any]) -> PatchStudy:
+def _shared(
+    pipe: Any, dense: DenseResult, pictures: Any, out: Path, ranks: Ranks, given: dict[str, Any]
+) -> PatchStudy | None:
     """The study where several processes were started for it, in the first one; None in the others."""
     from plantain.probe.cause import iter_patching, start_patching  # torch
     from plantain.probe.shared import joined_study, shared_study

@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _run_shared(options: argparse.Namespace, prompts: PromptSet, config: ProbeConfig, out: Path) -> int:
     """This process's part of a run that several were started for (``accelerate launch``); the first one tells of it."""
-    from plantain.probe.shared import iter_shared, joined  # torch
+    from plantain.probe.shared import choose_batch, iter_shared, joined  # torch
 
     ranks, (model, untrained) = Ranks.here(), checked_model(options)
     if options.draw or options.push is not None:
@@ -82,7 +82,8 @@ def _run_shared(options: argparse.Namespace, prompts: PromptSet, config: ProbeCo
     check_free(out, ranks, options.resume)
     ranks.take_device()
     pipe = load(options, model, untrained, options.weights_seed or 0)
-    ranks.wait()  # until the first has seen that the folder is free
+    with writing(out):
+        choose_batch(pipe, prompts, config, out, ranks)
     steps = contextlib.closing(iter_shared(pipe, prompts, config, out, ranks))
     said = f"{prompts.name}, process {ranks.rank + 1} of {ranks.size}"
     try:

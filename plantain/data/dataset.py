@@ -67,6 +67,7 @@ def run_name(result: ProbeResult) -> str:
         "config": config,
         "head_map": result.head_map.to_dict(),
         **{key: result.provenance.get(key) for key in resolved},
+        **({"coarser": coarser} if (coarser := result.provenance.get("coarser")) else {}),  # few runs have it
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     return "-".join([_plain(result.prompts.name), _plain(result.model.rsplit("/", 1)[-1]), digest])

@@ -18,7 +18,9 @@ def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     """
     same = (twin.prompts, twin.config, twin.head_map) == (of.prompts, of.config, of.head_map)
     # Sizes and dtype left to the model are resolved on the machine, and recorded there.
-    resolved = all(twin.provenance.get(key) == of.provenance.get(key) for key in ("height", "width", "dtype"))
+    resolved = all(
+        twin.provenance.get(key) == of.provenance.get(key) for key in ("height", "width", "dtype", "coarser")
+    )
     return same and resolved and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
 
 

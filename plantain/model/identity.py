@@ -25,29 +25,28 @@ def describe(pipe: Any) -> dict[str, Any]:
         **source,
         "weights_fingerprint": weights_fingerprint(pipe),
         "device": _device_name(execution_device(pipe)),
-        "dtype": computed_in(pipe),
+        "dtype": _plain(pipe.transformer.dtype),
+        **({"coarser": said} if (said := coarser(pipe)) else {}),
     }
 
 
-def computed_in(pipe: Any) -> str:
-    """The dtype of a pipeline's transformer, and what makes its numbers coarser than that says.
+def coarser(pipe: Any) -> str:
+    """What makes the numbers of a pipeline's transformer coarser than its dtype says, in words; empty as a rule.
 
-    >>> computed_in(pipe)
-    'float32'
-    >>> with torch.autocast("cpu", torch.bfloat16): computed_in(pipe)
-    'float32, autocast to bfloat16'
+    >>> with torch.autocast("cpu", torch.bfloat16): coarser(pipe)
+    'autocast to bfloat16'
 
     Runs are compared, and gone on with, where this is the same.
     """
     model, device, said = pipe.transformer, execution_device(pipe).type, []
-    said.append(_plain(model.dtype))
     if torch.is_autocast_enabled(device):
         said.append(f"autocast to {_plain(torch.get_autocast_dtype(device))}")
     # Eight bits or fewer: weights are stored so, and cast up or multiplied as they are.
     small = {_plain(values.dtype) for values in model.parameters() if values.dtype.itemsize == 1}
     said += [f"stored in {dtype}" for dtype in sorted(small)]
-    linear = [module for module in model.modules() if type(module).__name__ == "Linear"]
-    packed = sum(not isinstance(getattr(module, "weight", None), torch.Tensor) for module in linear)
+    linear = [module for module in model.modules() if type(module).__name__.endswith("Linear")]
+    # Packed weights are no parameters any more, or tensors of a class of their own.
+    packed = sum(type(getattr(getattr(module, "weight", None), "data", None)) is not torch.Tensor for module in linear)
     said += [f"{packed} of {len(linear)} layers quantised"] if packed else []
     return ", ".join(said)
 

@@ -278,7 +278,10 @@ def _check_resume(
         "prompts": (resume.prompts.pairs, pairs),
         "settings": (resume.config, plan.config),
         "heads": (resume.view, view),
-        "weights": (resume.provenance.get("weights_fingerprint"), plan.provenance["weights_fingerprint"]),
+        **{
+            what: (resume.provenance.get(key), plan.provenance.get(key))
+            for what, key in (("weights", "weights_fingerprint"), ("dtype", "dtype"), ("precision", "coarser"))
+        },
         "size": (resume.about.get("size"), _plain(size)),
         "truth": (resume.about.get("truth"), truth),
         "sets": (resume.about.get("sets_from", ""), sets_from),

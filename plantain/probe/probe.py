@@ -89,7 +89,7 @@ def iter_probe(
     while done < len(prompts):
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
         features = plan.features(batch)
-        by_seed = []
+        by_seed: list[np.ndarray] = []
         for latents in noise:
             values = None
             try:
@@ -294,6 +294,7 @@ def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, 
         was = now if key == "batch_size" else getattr(resume.config, key)
         if was != now:
             refuse(key, was, now)
-    for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype"):
-        if resume.provenance.get(key) != provenance[key]:
-            refuse(key, resume.provenance.get(key), provenance[key])
+    for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype", "coarser"):
+        was, now = resume.provenance.get(key), provenance.get(key)
+        if was != now:
+            refuse(key, was, now)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from plantain.data.disk import is_free
 from plantain.errors import InputError
+from plantain.wording import shorten
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,20 @@ class Ranks:
         """Until every process is here; InputError where one of them ended before."""
         if not self.several:
             return
-        import torch
-        from accelerate import PartialState
+        from torch import distributed
 
         try:
-            # A process that is done early waits for the others as long as it takes.
-            PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7)).wait_for_everyone()
+            if not distributed.is_initialized():
+                # Words between processes, no numbers: on the CPU, whatever computes. A process that is done early
+                # waits for the others as long as it takes.
+                distributed.init_process_group("gloo", rank=self.rank, world_size=self.size, timeout=timedelta(days=7))
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"The {self.size} processes of this command do not find one another ({shorten(str(error))}); start "
+                "them with accelerate launch or torchrun."
+            ) from error
+        try:
+            distributed.barrier()
         except RuntimeError as error:
             raise InputError(
                 "Another process of this command ended before it was done; what each had done is saved. Start the same "
@@ -112,9 +121,11 @@ def check_free(folder: str | Path, ranks: Ranks, resume: bool, besides: tuple[st
     if not ranks.first:
         return
     folder, parts = Path(folder), parts_folder(folder)
+    if resume and parts.is_dir() and not is_free(parts):
+        return  # the folder was free when they were begun: what lies in it is their joining, cut short
     if folder.exists() and not (folder.is_dir() and is_free(folder, besides)):
         raise InputError(f"{folder} is not empty; give another --out.")
-    if parts.exists() and not resume and not is_free(parts):
+    if parts.exists() and not is_free(parts):
         raise InputError(f"{parts} holds an interrupted run; give another --out, or --resume.")
 
 

@@ -27,7 +27,22 @@ from plantain.probe.ranks import Ranks, nothing_in, part_folder, parts_folder
 from plantain.probe.saving import iter_saved
 
 _Part = TypeVar("_Part", ProbeResult, DenseResult, PatchStudy)
-_ALIKE = ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype")
+_ALIKE = ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype", "coarser")
+_BATCH = "batch_size"  # a file beside the parts
+
+
+def choose_batch(pipe: Any, prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: Ranks) -> None:
+    """Before ``iter_shared``: the first process says how many prompts a forward takes, and the others wait for it.
+
+    >>> choose_batch(pipe, prompts, config, "runs/mine", Ranks.here())
+
+    Each would find what its own memory holds, and shares of unlike batches would overlap.
+    """
+    file = parts_folder(folder) / _BATCH
+    if ranks.first and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{max(2, make_plan(pipe, prompts, config, None).batch_size // 2 * 2)}\n")
+    ranks.wait()
 
 
 def iter_shared(
@@ -35,6 +50,7 @@ def iter_shared(
 ) -> Generator[Progress, None, None]:
     """``iter_saved`` of this process's pairs, into a folder of its own beside ``folder``; it goes on where it stopped.
 
+    >>> choose_batch(pipe, prompts, config, "runs/mine", Ranks.here())
     >>> for progress in iter_shared(pipe, prompts, config, "runs/mine", Ranks.here()): ...
     >>> Ranks.here().wait()
     >>> joined(prompts, config, "runs/mine", Ranks.here())
@@ -42,7 +58,8 @@ def iter_shared(
     Raises InputError as ``iter_saved``, or parts that were saved by another number of processes.
     """
     part = part_folder(folder, ranks)
-    share = ranks.share(len(prompts), max(1, make_plan(pipe, prompts, config, None).batch_size // 2))
+    batch_size = int((parts_folder(folder) / _BATCH).read_text())
+    config, share = replace(config, batch_size=batch_size), ranks.share(len(prompts), batch_size // 2)
     if share.start == share.stop:
         return  # more processes than batches
     resume = None if nothing_in(part) else load_result(part)
@@ -77,10 +94,15 @@ def joined_dense(folder: str | Path, ranks: Ranks, n_blocks: int) -> DenseResult
     """
     found = [(rank, part_folder(folder, rank)) for rank in ranks.all()]
     parts = [(rank, load_dense(path)) for rank, path in found if not nothing_in(path)]
-    whole = parts[0][1]
+    if not parts:
+        raise InputError(f"Nothing is saved in {parts_folder(folder)} yet; start the command again.")
+    whole, read = parts[0][1], 0
     _check_alike([part.run.provenance for _, part in parts])
-    read = 0
     for rank, part in parts:
+        if not np.array_equal(part.maps, whole.maps):
+            raise InputError(
+                "The processes of this run found the bodies or pictures elsewhere; make them on one machine."
+            )
         blocks = range(n_blocks)[rank.share(n_blocks)]
         done = part.about[BLOCKS_DONE] == len(blocks) if BLOCKS_DONE in part.about else part.finished
         if part.run.complete and done:
@@ -124,7 +146,6 @@ def joined_study(prompts: PromptSet, folder: str | Path, ranks: Ranks) -> PatchS
     """
     found = _parts(folder, ranks, load_study)
     _check_whole(found, prompts, folder)
-    _check_alike([part.provenance for part in found])
     first, seconds = found[0], max(part.about["seconds"] for part in found)
     study = replace(
         load_study(parts_folder(folder) / "plan"),
@@ -162,6 +183,12 @@ def _check_alike(provenances: Sequence[dict[str, Any]]) -> None:
 
 
 def _saved(result: _Part, folder: str | Path) -> _Part:
-    result.save(folder)
+    try:
+        result.save(folder)
+    except OSError as error:
+        raise InputError(
+            f"The parts cannot be put together in {folder}: {error.strerror or error}. They are safe in "
+            f"{parts_folder(folder)}; make room, and start the same command with --resume."
+        ) from error
     shutil.rmtree(parts_folder(folder), ignore_errors=True)
     return result

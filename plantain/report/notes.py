@@ -78,7 +78,7 @@ def describe_run(result: ProbeResult) -> dict[str, str]:
         "picture": f"{p.get('width', '?')} × {p.get('height', '?')} pixels, {int(result.token_counts[0, 0, 0])} tokens",
         "text": f"{real.min()} to {real.max()} real tokens of {p.get('n_text_tokens', '?')}; "
         f"mean difference B − A {float((real[:, 1] - real[:, 0]).mean()):+.2f}",
-        "device": f"{p.get('device', 'unknown')}, {p.get('dtype', 'unknown')}",
+        "device": ", ".join(str(p[key]) for key in ("device", "dtype", "coarser") if p.get(key)) or "unknown",
         "made": f"{p.get('started', 'unknown')}, {float(p.get('seconds', 0)):.1f} s",
         "versions": versions or "unknown",
     }

@@ -203,7 +203,7 @@ def alike(one: ProbeResult, other: ProbeResult) -> bool:
     """Whether two runs are of the same weights, size and noise level, so that their numbers stand side by side."""
     return one.head_map == other.head_map and all(
         one.provenance.get(key) == other.provenance.get(key)
-        for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype")
+        for key in ("weights_fingerprint", "height", "width", "realised_sigmas", "dtype", "coarser")
     )
 
 

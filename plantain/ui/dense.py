@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -15,7 +16,7 @@ from plantain.data.dense import TRUTHS, DenseResult
 from plantain.data.disk import DENSE
 from plantain.data.family import Family, load_family
 from plantain.data.pictures import Pictures, load_pictures
-from plantain.data.result import ProbeResult
+from plantain.data.result import ProbeResult, peek
 from plantain.errors import InputError
 from plantain.model.names import KLEIN
 from plantain.paths import RUNS
@@ -119,9 +120,19 @@ def _under(roots: Iterable[Path], prompts: Iterable[str]) -> Iterator[Dense]:
     """Families of these prompt sets under these folders."""
     for root in roots:
         state = tuple((path, path.stat().st_mtime_ns) for path in sorted(root.rglob(DENSE.description)))
-        for name in prompts if state else ():
+        for name in (name for name in prompts if state and name in _names(state)):
             if (found := _read(root, state, name)) is not None:
                 yield found
+
+
+@once(maxsize=32)
+def _names(state: tuple[tuple[Path, int], ...]) -> frozenset[str]:
+    """Prompt sets that the dense runs in some folders are of."""
+    names = set()
+    for path, _ in state:
+        with suppress(InputError, OSError):
+            names.add(peek(path.parent).prompts)
+    return frozenset(names)
 
 
 @once(maxsize=32)

@@ -5,7 +5,9 @@ A check raises where something else than an InputError comes out, or more than t
 
 import hashlib
 import json
+import os
 import shutil
+import sys
 import tempfile
 from contextlib import suppress
 from functools import cache
@@ -267,7 +269,7 @@ def event(given):
 
 
 keys = st.sampled_from(["shipped/posebox", "shipped/posebox-untrained", "published"]) | values
-PROPERTIES = {
+_EVERY = {
     "a CSV file": (csv_texts(), csv),
     "a prompt set": (values | mutated(shipped), prompt_json),
     "the name of a set": (texts, set_name),
@@ -289,3 +291,41 @@ PROPERTIES = {
     ),
     "a private event": (st.tuples(keys, keys, values, values, values, values), event),
 }
+
+
+# -- no file is touched but in a folder of the case --------------------------------------------------
+
+_written: list[str] = []
+_watching = [False]
+
+
+def _watch(event, arguments):
+    """An audit hook: files that are opened to be written, outside temporary folders, and folders made there."""
+    if not _watching[0] or event not in ("open", "os.mkdir", "os.rename"):
+        return
+    path = os.fspath(arguments[0]) if isinstance(arguments[0], (str, bytes, os.PathLike)) else ""
+    path = path.decode(errors="replace") if isinstance(path, bytes) else path
+    writes = event != "open" or bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+    if path and writes and not path.startswith((tempfile.gettempdir() + os.sep, "/proc/", os.devnull)):
+        _written.append(f"{event} {path}")
+
+
+sys.addaudithook(_watch)
+
+
+def watched(check):
+    """The same check, which also fails where a file outside is written."""
+
+    def run(case):
+        _written.clear()
+        _watching[0] = True
+        try:
+            check(case)
+        finally:
+            _watching[0] = False
+        assert not _written, _written
+
+    return run
+
+
+PROPERTIES = {what: (strategy, watched(check)) for what, (strategy, check) in _EVERY.items()}
