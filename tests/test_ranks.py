@@ -15,7 +15,7 @@ import pytest
 import plantain
 from plantain import cli
 from plantain.data.prompts import PromptSet
-from plantain.data.result import load_result
+from plantain.data.result import ProbeResult, load_result
 from plantain.errors import InputError
 from plantain.paths import ROOT
 from plantain.probe import probe
@@ -109,7 +109,7 @@ def test_a_joining_that_was_cut_short_is_gone_on_with(posebox, prompts, tmp_path
     with pytest.raises(InputError, match="is not empty"):
         check_free(folder, ranks, resume=False)
     with monkeypatch.context() as patch:
-        patch.setattr(plantain.ProbeResult, "save", full)
+        patch.setattr(ProbeResult, "save", full)
         with pytest.raises(InputError, match=r"put together in .*run: No space left.*safe in .*run\.parts; "):
             joined(prompts, config, folder, ranks)
     assert joined(prompts, config, folder, ranks).complete

@@ -105,9 +105,11 @@ def _resumed(out: Path, wanted: bool, prompts: PromptSet) -> DenseResult | None:
         free = not out.is_dir() or is_free(out, besides=(FOLDER,))
     if wanted and (out / DENSE.description).exists():
         return load_dense(out)
-    if wanted and (out / PROBE.description).exists() and load_result(out).prompts == prompts:
-        print(f"Nothing was read token by token in {out}; starting afresh.", file=sys.stderr)
-        return None  # killed between the two saves of its first pairs
+    if wanted and (out / PROBE.description).exists():
+        begun = load_result(out)
+        if begun.prompts == prompts and not begun.complete:  # killed between the two saves of its first pairs
+            print(f"Nothing was read token by token in {out}; starting afresh.", file=sys.stderr)
+            return None
     if not free and wanted:
         raise InputError(f"{out} holds no dense run to go on with (no {DENSE.description}); give another --out.")
     if not free:

@@ -70,11 +70,7 @@ def _patch(options: argparse.Namespace) -> int:
     ranks = Ranks.here()
     if ranks.several and (options.grafted or options.estimate):
         raise InputError("Several processes share a study alone; leave --grafted and --estimate to one.")
-    begun = options.resume and (out / PATCH.description).exists()
-    if ranks.several and not begun:
-        check_free(out, ranks, options.resume)
-    # Put together already, a study is gone on with by the first process alone: its pictures are drawn.
-    resume = _resumed(out, options.resume) if begun or not ranks.several else None
+    begun, resume = _begun(options, out, ranks)
     if begun and not ranks.first:
         return 0
     if resume is not None and options.grafted:
@@ -106,6 +102,18 @@ def _patch(options: argparse.Namespace) -> int:
     print(f"Saved {study.n_pairs} pairs, {len(study.values):,} patched rows, to {out}.", file=sys.stderr)
     print(f"\nWhat it says: python -m plantain cause {out}", file=sys.stderr)
     return 0
+
+
+def _begun(options: argparse.Namespace, out: Path, ranks: Ranks) -> tuple[bool, PatchStudy | None]:
+    """Whether a study lies in the folder that is gone on with, and the study; refused where one would be lost.
+
+    Several processes go on with their parts; once these are put together, the first process alone goes on.
+    """
+    begun = options.resume and (out / PATCH.description).exists()
+    if ranks.several and not begun:
+        check_free(out, ranks, options.resume)
+        return False, None
+    return begun, _resumed(out, options.resume)
 
 
 def _carried(options: argparse.Namespace, dense: DenseResult, size: StudySize) -> dict[str, Any]:
