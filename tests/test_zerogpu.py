@@ -271,7 +271,6 @@ def test_a_refusal_leaves_the_last_run_standing(lending):
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("memory", "The GPU's memory is too small for 8 prompts"),
         ("code", "The run failed on the GPU with KeyError; the log has the details."),
         ("abort", "GPU task aborted."),
     ],
@@ -283,6 +282,14 @@ def test_a_run_that_fails_half_way_keeps_its_pairs(space, fault, sentence):
     assert zerogpu.text_of(outputs[0]).startswith(f"Stopped by an error after 4 of 25 pairs. {sentence}")
     assert controls(outputs) == [True, False, True]
     assert "4 of 25 pairs" in str(visitor.do("recount", None, "head", 0))
+
+
+def test_a_run_goes_on_in_smaller_batches_where_the_memory_is_too_small(space):
+    visitor = space.visitor()
+    with space.fault("memory"):
+        outputs = visitor.press(*RUN)
+    assert zerogpu.text_of(outputs[0]).startswith("Done: 25 pairs in ")
+    assert "25 of 25 pairs" in str(visitor.do("recount", None, "head", 0))
 
 
 def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):

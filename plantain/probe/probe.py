@@ -33,10 +33,6 @@ _MAX_PIXELS = 512
 _GPU_SHARE = 0.5
 
 
-class TooLargeError(InputError):
-    """The GPU's memory does not hold a batch."""
-
-
 @dataclass(frozen=True)
 class Progress:
     """State of a running probe: ``result`` holds the ``done`` pairs of ``total``; None before the first."""
@@ -94,8 +90,9 @@ def iter_probe(
             values = None
             try:
                 values, sigmas = forward(plan, features, plan.masks[batch], latents, negative)
-            except TooLargeError:
-                if config.batch_size is not None or plan.batch_size <= 2:
+            except InputError as error:
+                too_large = isinstance(error.__cause__, torch.cuda.OutOfMemoryError)
+                if not too_large or config.batch_size is not None or plan.batch_size <= 2:
                     raise
             if values is None:  # here, where the error no longer holds what filled the memory
                 rows_done, plan = rows_done - len(by_seed) * len(features), plan.halved()
@@ -230,7 +227,7 @@ def denoise(
             **(call_arguments(pipe) | {"height": height, "width": width}),
         )
     except torch.cuda.OutOfMemoryError as error:
-        raise TooLargeError(
+        raise InputError(
             f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
             "set batch_size (--batch-size 2), or a smaller height and width."
         ) from error
