@@ -14,6 +14,7 @@ from plantain.model.names import (
     EMBEDDED_MODELS,
     PERMUTED,
     REINITIALISED,
+    TRAINING,
     check_untrained,
     model_name,
 )
@@ -67,7 +68,7 @@ def load_pipeline(
     check_untrained(name, untrained, weights_seed)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
-    embedded = name in EMBEDDED_MODELS
+    embedded, world = name in EMBEDDED_MODELS, False
     on_cpu = torch.device(device).type == "cpu"
     wanted = _torch_dtype(dtype) or (torch.float32 if embedded or on_cpu else torch.bfloat16)
     if embedded:
@@ -78,6 +79,7 @@ def load_pipeline(
             pipe = reinitialise(pipe, ("transformer",) if untrained else REINITIALISED[name], weights_seed)
     else:
         folder, revision = locate(name)
+        world = (folder / TRAINING).is_file()
         check_memory(folder, device, wanted)
         permuted = untrained == PERMUTED
         anew = untrained and not permuted
@@ -98,6 +100,8 @@ def load_pipeline(
         pipe.plantain_source["weights_seed"] = weights_seed
     if permuted:
         pipe.plantain_source["weights"] = PERMUTED
+    if world:
+        pipe.plantain_source["world"] = EMBEDDED
     return pipe
 
 

@@ -14,6 +14,8 @@ REINITIALISED = {
 PERMUTED = "permuted"
 """How the transformer may have learned nothing, beside being drawn anew: its own values, shuffled in every tensor."""
 EMBEDDED_MODELS = tuple(REINITIALISED)
+TRAINING = "training.json"
+"""A file that training a Posebox leaves beside the weights: by it one in a folder is known as one."""
 # How the embedded models draw, wherever they do: with its guidance and in so few steps Posebox draws what it is told.
 DRAW_STEPS, DRAW_GUIDANCE = 12, 1.5
 

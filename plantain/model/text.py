@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plantain.errors import InputError
-from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED_MODELS
+from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED, EMBEDDED_MODELS
 from plantain.wording import shorten
 
 MAX_TEXT_TOKENS = 512  # Klein's
@@ -40,10 +40,11 @@ def drawing_defaults(pipe: Any) -> tuple[int, float]:
     >>> drawing_defaults(plantain.load_pipeline("posebox"))
     (12, 1.5)
 
-    An embedded model's own; else the pipeline's defaults, for Klein base 50 and 4.0. A distilled pipeline has four
-    steps and no guidance, whatever its signature says.
+    An embedded model's own, also of one in a folder that was trained as it was; else the pipeline's defaults, for Klein
+    base 50 and 4.0. A distilled pipeline has four steps and no guidance, whatever its signature says.
     """
-    if (getattr(pipe, "plantain_source", None) or {}).get("model") in EMBEDDED_MODELS:
+    source = getattr(pipe, "plantain_source", None) or {}
+    if source.get("model") in EMBEDDED_MODELS or source.get("world") == EMBEDDED:
         return DRAW_STEPS, DRAW_GUIDANCE
     if pipe.config.get("is_distilled"):
         return 4, 1.0

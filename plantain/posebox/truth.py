@@ -9,7 +9,7 @@ from plantain.data.bodies import Bodies, check_bodies, leave_out, stack_bodies
 from plantain.data.figures import Figures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
-from plantain.model.names import EMBEDDED_MODELS
+from plantain.model.names import EMBEDDED, EMBEDDED_MODELS
 from plantain.pose.keypoints import coco_points
 from plantain.pose.parts import PARTS, area_means, draw_parts, part_distances
 from plantain.pose.parts import moved as share_moved
@@ -48,13 +48,16 @@ class CanonicalFigures:
 
 
 def draws_its_world(pipe: Any) -> bool:
-    """Whether a pipeline draws Posebox's world, whose bodies its words tell: an embedded model, or a twin of one.
+    """Whether a pipeline draws Posebox's world, whose bodies its words tell: an embedded model or one that was trained
+    as it was, or a twin of one.
 
     >>> draws_its_world(plantain.load_pipeline("posebox"))
     True
     """
-    name = str(getattr(pipe, "plantain_source", {}).get("model", ""))
-    return any(name == known or name.startswith(f"{known}-") for known in EMBEDDED_MODELS)
+    source = getattr(pipe, "plantain_source", {})
+    name = str(source.get("model", ""))
+    of_its_own = any(name == known or name.startswith(f"{known}-") for known in EMBEDDED_MODELS)
+    return of_its_own or source.get("world") == EMBEDDED
 
 
 def bodies_of(prompts: PromptSet, grid: tuple[int, int], size: int = SIZE) -> Bodies:

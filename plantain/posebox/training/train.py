@@ -18,6 +18,7 @@ import torch
 
 from plantain.errors import InputError
 from plantain.model.load import check_device, load_pipeline
+from plantain.model.names import TRAINING
 from plantain.model.text import call_arguments
 from plantain.posebox import tokenizer
 from plantain.posebox.build import POSEBOX, build
@@ -74,7 +75,7 @@ def train(
             for name, losses in curve.items()
         },
     }
-    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (out / TRAINING).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     for file in sorted(checkpoints.glob("*"), key=lambda file: file.name == _SETTINGS):  # the settings last
         file.unlink()
     checkpoints.rmdir()
