@@ -19,6 +19,7 @@ import control_sets
 import numpy as np
 import random_weights
 import twins
+import unweighted
 
 import plantain
 from plantain.data.dense import READINGS
@@ -345,6 +346,7 @@ MAKERS = {
     "caused": caused,
     "dissociated": dissociated,
     "twins": lambda: grid(twins.table()),
+    "unweighted": lambda: grid(unweighted.table()),
 }
 """What fills each part of the page between ``<!-- made: NAME -->`` and ``<!-- end -->``."""
 

@@ -2,10 +2,10 @@
 
     P=runs/unweighted/posebox-unweighted D=runs/unweighted/dense
     python -m plantain.posebox train --out $P --figure-weight 0 --parts-of posebox --pictures 8192 --steps 1000
-    python -m plantain.posebox prove $P --out runs/unweighted/proof
+    python -m plantain.posebox prove $P --out runs/unweighted/proof --per-pose 1
     python -m plantain dense --model $P --out $D/trained
     python -m plantain dense --model $P --out $D/untrained --untrained --maps $D/trained
-    python -m plantain dense --model $P --out $D/grafted --grafted --maps $D/trained
+    python -m plantain dense --model $P --out $D/grafted --grafted --maps $D/trained --no-decoders
     python benchmarks/findings/unweighted.py runs/unweighted
     python benchmarks/findings/unweighted.py --table
 
