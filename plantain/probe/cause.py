@@ -275,7 +275,7 @@ def _check_resume(
     sets_from: str,
 ) -> None:
     now = {
-        "prompts": (resume.prompts.pairs, pairs),
+        "prompts": ((resume.prompts.name, resume.prompts.pairs), (plan.prompts.name, pairs)),
         "settings": (resume.config, plan.config),
         "heads": (resume.view, view),
         **{
