@@ -65,6 +65,22 @@ def odd_pipeline():
 
 
 @pytest.fixture(scope="session")
+def saved_pipeline(odd_pipeline, tmp_path_factory):
+    """The same in a folder, as ``save_pretrained`` writes it."""
+    folder = tmp_path_factory.mktemp("saved") / "pipeline"
+    odd_pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(saved_pipeline, tmp_path):
+    """A copy of that folder, to be spoiled."""
+    import shutil
+
+    return Path(shutil.copytree(saved_pipeline, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
 def small_prompts():
     """Five pairs of unequal lengths; every b says "leaping"."""
     return PromptSet.from_pairs(

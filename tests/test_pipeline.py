@@ -30,15 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def saved(odd_pipeline, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "pipeline"
-    odd_pipeline.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def copied(saved, tmp_path):
-    return Path(shutil.copytree(saved, tmp_path / "copy"))
+def saved(saved_pipeline):
+    return saved_pipeline
 
 
 # -- the embedded model ----------------------------------------------------------------------------

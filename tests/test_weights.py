@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-from pathlib import Path
 
 import accelerate
 import numpy as np
@@ -20,18 +18,6 @@ from plantain.model.weights import check_weights
 from plantain.probe.probe import run_probe
 
 COMPONENTS = ("transformer", "text_encoder", "vae")
-
-
-@pytest.fixture(scope="module")
-def saved(odd_pipeline, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "pipeline"
-    odd_pipeline.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def copied(saved, tmp_path):
-    return Path(shutil.copytree(saved, tmp_path / "copy"))
 
 
 def change(folder, component, edit):
