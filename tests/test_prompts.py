@@ -383,9 +383,10 @@ def test_an_id_that_is_a_column_of_exported_tables_is_refused(name):
         ("a,b\n" + "x" * 50_000 + ",y\n", "has 50,000 characters; at most 20,000 are read"),
         ("a,b\n" + "x,y\n" * 20_001, "holds more than 20,000 pairs"),
         (",".join(["a", "b", *(f"c{i}" for i in range(17_000))]) + "\nx,y" + "," * 17_000 + "\n", "has 17,000 tags"),
-        ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "more than 6,000,000 characters, tags and their names"),
+        ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "would make it more than 9 times as large"),
+        ("a,b,c\n" + ("x,y," + "z" * 7000 + "\n") * 1000, "more than 6,000,000 characters, tags and their names"),
     ],
-    ids=["letters", "pairs", "columns", "names of columns"],
+    ids=["letters", "pairs", "columns", "names of columns", "tags"],
 )
 def test_a_small_file_that_would_cost_much_is_refused(text, sentence):
     with pytest.raises(InputError, match=sentence):

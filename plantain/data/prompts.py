@@ -207,8 +207,8 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
     named = len(rows) * sum(len(column) + 8 for column in columns)  # quotes, colon, comma
     if named > max(SMALL_SET, MAX_GROWTH * len(text)):
         raise InputError(
-            f"The names of {len(columns):,} columns, at each of {len(rows):,} pairs, would make {source} more than "
-            f"{MAX_GROWTH} times as large; use shorter names, or fewer columns."
+            f"{source} has {len(columns):,} columns whose names, kept at each of {len(rows):,} pairs, would make it "
+            f"more than {MAX_GROWTH} times as large; use shorter names, or fewer columns."
         )
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
