@@ -68,10 +68,11 @@ def serve(folder, **variables):
 
 
 @contextmanager
-def open_page(browser, url, query="", width=1280, height=900, dark=False, allowed=()):
+def open_page(browser, url, query="", width=1280, height=900, dark=False, allowed=(), held=None):
     """The opened page; at the end: no script error, nothing red on the console, no request to another host.
 
-    ``allowed``: parts of what may be red all the same.
+    ``allowed``: parts of what may be red all the same. ``held``: a list for gradio's own scripts, which wait in
+    it to be let through; else gradio is waited for.
     """
     context = browser.new_context(
         viewport={"width": width, "height": height}, accept_downloads=True, color_scheme="dark" if dark else "light"
@@ -83,8 +84,11 @@ def open_page(browser, url, query="", width=1280, height=900, dark=False, allowe
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "//" in request.url else None)
-    page.goto(url + query, wait_until="domcontentloaded")
-    page.locator(".plantain-claim, .plantain-compact h2").first.wait_for(state="attached")
+    if held is not None:
+        page.route("**/assets/index-*.js", lambda route: held.append(route))
+    page.goto(url + query, wait_until="commit" if held is not None else "domcontentloaded")
+    if held is None:
+        arrived(page)
     try:
         yield page
     finally:
@@ -92,6 +96,12 @@ def open_page(browser, url, query="", width=1280, height=900, dark=False, allowe
     # A field that refuses its value answers with 422, which the browser itself prints in red.
     assert [error for error in errors if not any(part in error for part in ("422", *allowed))] == []
     assert hosts == {url.split("/")[2]}
+
+
+def arrived(page):
+    """Wait until gradio has laid the page out, and what was shown before is gone."""
+    page.locator(".plantain-claim, .plantain-compact h2").first.wait_for(state="attached")
+    page.locator("#plantain-first").wait_for(state="detached")
 
 
 def shows(page, text, timeout=15_000):

@@ -16,6 +16,7 @@ from plantain.data.prompts import PromptSet
 # Files whose tests share one server; then those that start their own. They take longest, and begin first.
 OF_ONE_SERVER = (
     "test_page",
+    "test_first_paint",
     "test_accessibility",
     "test_links",
     "test_api",

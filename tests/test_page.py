@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import FEW_PAIRS, LOADED, choose, open_drawer, open_page, open_tab, saved, shows, upload
+from browser import FEW_PAIRS, LOADED, arrived, choose, open_drawer, open_page, open_tab, saved, shows, upload
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
@@ -139,6 +139,7 @@ def test_the_command_that_makes_the_run_again_can_be_copied(kept):
 def test_a_run_deleted_meanwhile_is_a_sentence_and_no_old_numbers(page, server):
     folder = SHIPPED.save(Path(server[1]) / "runs" / "short-lived")
     page.reload(wait_until="domcontentloaded")
+    arrived(page)
     page.get_by_label("Run", exact=True).filter(visible=True).click()
     option = page.get_by_role("option", name="short-lived").first
     option.wait_for()

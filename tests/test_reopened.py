@@ -123,7 +123,7 @@ def test_a_run_is_found_again_after_a_reload_and_by_no_other_visitor(server, bro
     shows(page, "Done: 5 pairs", LOADED)
     claim = page.locator(".plantain-claim").filter(visible=True).first.inner_text()
     page.reload(wait_until="domcontentloaded")
-    page.locator(".plantain-claim").first.wait_for(state="attached")
+    arrived(page)
     open_tab(page, "Run")
     shows(page, "The page was opened anew; your run is still here: 5 pairs.")
     assert page.locator(".plantain-claim").filter(visible=True).first.inner_text() == claim
@@ -146,7 +146,7 @@ def test_a_run_reloaded_half_way_goes_on(server, browser, tmp_path):
         page.get_by_role("button", name="Run the probe", exact=True).click()
         shows(page, re.compile("Pair ([4-9]|1[0-9]) of 20"), LOADED)
         page.reload(wait_until="domcontentloaded")
-        page.locator(".plantain-claim").first.wait_for(state="attached")
+        arrived(page)
         open_tab(page, "Run")
         shows(page, re.compile("your run is still here: [0-9]+ of 20 pairs"), LOADED)
         page.get_by_role("button", name="Go on with the rest").click()

@@ -5,22 +5,26 @@ from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # gradio streams any public address to whoever asks for it as a file: a page would be an open proxy.
 _ADDRESS = re.compile(r"/(file=\s*https?:|proxy=)", re.IGNORECASE)
 
 
 class Door:
-    """ASGI middleware: addresses asked for as files are refused, and the page is compressed for those who take it so.
+    """ASGI middleware: addresses asked for as files are refused, the page is given what it shows before gradio has
+    come, and is compressed for those who take it so.
 
-    >>> page.launch(app_kwargs={"middleware": [Middleware(Door)]})
+    >>> page.launch(app_kwargs={"middleware": [Middleware(Door, head="<style>…</style>", body="<div>…</div>")]})
+
+    ``head`` goes to the end of the page's head, after the style sheet of its theme, ``body`` to the end of its body.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app, self.packed = app, GZipMiddleware(app, compresslevel=6)
+    def __init__(self, app: ASGIApp, head: str = "", body: str = "") -> None:
+        self.app, self.packed = app, GZipMiddleware(_Added(app, head, body), compresslevel=6)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.app
@@ -41,3 +45,35 @@ def fetch_nothing() -> None:
 
 async def _refuse(*asked: Any, **named: Any) -> str:
     raise gr.Error("Files are uploaded here, and not fetched from an address.", print_exception=False)
+
+
+class _Added:
+    """The page with more in its head and body; gradio itself adds to the head only when it has come."""
+
+    def __init__(self, app: ASGIApp, head: str, body: str) -> None:
+        self.app, self.head, self.body = app, head, body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started: Message = {}
+        parts: list[bytes] = []
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                started.update(message)
+                return
+            parts.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            body, headers = b"".join(parts), MutableHeaders(raw=started["headers"])
+            if headers.get("content-type", "").startswith("text/html") and body:
+                body = self._added(body.decode(), getattr(scope["app"].get_blocks(), "theme_hash", "")).encode()
+                headers["content-length"] = str(len(body))
+            await send(started)
+            await send({"type": "http.response.body", "body": body})
+
+        await self.app(scope, receive, add)
+
+    def _added(self, page: str, theme: str) -> str:
+        # At the address that gradio asks for as well, so that it is fetched once.
+        head = f'<link rel="stylesheet" href="./theme.css?v={theme}">{self.head}</head>'
+        return page.replace("</head>", head, 1).replace("</body>", f"{self.body}</body>", 1)

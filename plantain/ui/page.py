@@ -9,27 +9,31 @@ from plantain.paths import ROOT
 from plantain.report.palette import DARK, VARIABLES
 from plantain.ui import api, links
 from plantain.ui.engine import Engine
+from plantain.ui.first import TITLE as FIRST_TITLE
+from plantain.ui.first import first_html
 from plantain.ui.links import TABS
 from plantain.ui.tabs import is_it_pose, pair, results, run
 
 TITLE = "dense-plantain"
-INTRO = """# dense-plantain
-Does an image model know what a body pose is? Asked of its *heads*, small parts that work side by side.
-"""
+INTRO = (
+    f"<h1>{TITLE}</h1><p>Does an image model know what a body pose is? Asked of its <em>heads</em>, small parts that "
+    "work side by side.</p>"
+)
 METHOD = ROOT / "docs" / "method.md"
 _CSS, _SCRIPT = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
 for _selector, _colours in ((".dark", DARK), (":root", VARIABLES)):
     _CSS = f"{_selector} {{ {' '.join(f'{name}: {value};' for name, value in _colours.items())} }}\n{_CSS}"
-# Not as gradio's ``css``: that is scoped to a container inside the page, where no rule can ask whether the page is
-# embedded.
+# Neither as gradio's ``css``, which is scoped to a container inside the page, where no rule can ask whether the page is
+# embedded, nor as its ``head``, which comes when gradio has come: the server's door puts it into the page.
 HEAD = f"<style>\n{_CSS}</style>\n<script>\n{_SCRIPT}{links.script()}</script>\n"
+FIRST = first_html(TABS)
 
 
 def build_page(engine: Engine) -> gr.Blocks:
     """Assemble the page around a model; nothing is loaded until somebody runs something."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         with gr.Row(elem_classes=["plantain-top", "plantain-full"]):
-            gr.Markdown(INTRO, elem_classes=["plantain-title"])
+            gr.HTML(INTRO, elem_classes=[FIRST_TITLE])
             copy = links.button()
         link = gr.HTML("", elem_classes=["plantain-linkbar"])
         with gr.Tabs() as tabs:

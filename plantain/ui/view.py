@@ -17,6 +17,7 @@ from plantain.report.command import is_shipped, shell_command
 from plantain.report.picture import NARROW, Picture
 from plantain.ui import catalog, embed, headline
 from plantain.ui.engine import QUIET
+from plantain.ui.first import COMPACT, HEADLINE
 from plantain.ui.html import html_table, page_figure
 from plantain.ui.once import once
 
@@ -40,7 +41,7 @@ def step_choices(result: ProbeResult) -> list[tuple[str, int]]:
     return [(f"{i + 1}{level}", i) for i, level in enumerate(levels)]
 
 
-_CLASSES = {"compact": "plantain-compact"}
+_CLASSES = {"compact": [COMPACT], "headline": ["plantain-full", HEADLINE]}
 Values = Mapping[str, Any]  # what a view shows, by the names in PARTS
 PARTS = ("headline", "counts", "table", "overview", "half", "sure", "reproduce", "compact")
 
@@ -61,8 +62,7 @@ class RunView:
     def place(self, *names: str) -> None:
         """Lay parts out here."""
         for name in names:
-            classes = [_CLASSES.get(name, "plantain-full")]
-            self.parts[name] = gr.HTML(self._first[name], elem_classes=classes)
+            self.parts[name] = gr.HTML(self._first[name], elem_classes=_CLASSES.get(name, ["plantain-full"]))
 
     def place_tools(self, save: Callable[[], object]) -> None:
         """How to make the run again, and its files, each in a drawer; ``save`` lays out what hands them over."""

@@ -21,6 +21,7 @@ from plantain.ui import catalog, overlay
 from plantain.ui.dense import Dense, dense_beside, not_run
 from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, LOUD, QUIET
+from plantain.ui.first import LADDER
 from plantain.ui.html import alert, html_table
 from plantain.ui.ladder import figure_html, ladder_html
 from plantain.ui.once import once
@@ -170,7 +171,7 @@ def files_of(key: str, pair: Any, head: Any, weights: str) -> Files:
 def build(run: gr.Dropdown) -> dict[str, Any]:
     """Lay ladder and *Where* out for the run chosen in ``run``; they follow it. The fields that a link sets."""
     first = opened(str(run.value))
-    ladder = gr.HTML(first["ladder"], elem_classes=["plantain-full"])
+    ladder = gr.HTML(first["ladder"], elem_classes=["plantain-full", LADDER])
     visible = first["visible"]
     with gr.Accordion(FIGURE, open=False, visible=visible, elem_classes=["plantain-full"]) as drawer:
         figure = gr.HTML("")

@@ -13,6 +13,7 @@ from plantain.ui.compare import compare
 from plantain.ui.dense import dense_beside
 from plantain.ui.downloads import Export
 from plantain.ui.engine import LOUD, QUIET
+from plantain.ui.first import BODIES
 from plantain.ui.headline import badge
 from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
@@ -32,7 +33,7 @@ def build(tab: gr.Tab) -> tuple[dict[str, Any], dict[str, gr.Accordion]]:
     made: dict[str, Any] = {}
 
     def lay_out(view: RunView) -> None:
-        made["bodies"] = gr.HTML(_bodies(first), elem_classes=["plantain-full"])
+        made["bodies"] = gr.HTML(_bodies(first), elem_classes=["plantain-full", BODIES])
         view.place("headline")
         made["where"] = where.build(run)
         with _drawer("Numbers: the card's table, and what counts as a head") as made["counting drawer"]:
