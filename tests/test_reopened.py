@@ -4,7 +4,7 @@ import csv
 import re
 
 import pytest
-from browser import FEW_PAIRS, LOADED, open_drawer, open_page, open_tab, saved, shows, upload
+from browser import FEW_PAIRS, LOADED, arrived, open_drawer, open_page, open_tab, saved, shows, upload
 
 A, B = "A nurse standing in a gym", "A nurse leaping in a gym"
 DONE = re.compile("Its shift is [0-9.]+ times the median pose pair's")
