@@ -13,7 +13,7 @@ from pipelines import draw, n_hooks, projections
 import plantain
 from plantain.errors import InputError
 from plantain.model.text import call_arguments, text_mask
-from plantain.probe.capture import add_by_product, add_by_sums
+from plantain.probe.streams import add_by_product, add_by_sums, new_scratch, streams_of, sum_at_once, sum_by_rows
 
 # Capture squares and averages in float32: 2**-24 a rounding, a few dozen of them in a row at most.
 FLOAT32_ROUNDING = 2e-6
@@ -515,3 +515,24 @@ def test_both_ways_to_add_up_agree_with_float64():
         total = torch.zeros(2, 3, 96)
         add(total, weights, squares)
         torch.testing.assert_close(total, exact, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 16), (2, 70, 96), (1, 301, 512), (3, 5, 40_000)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_both_ways_to_square_and_add_agree_with_float64(shape, dtype):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    exact, before = x.double().square().sum(dim=1).float(), x.clone()
+    for add in (sum_by_rows, sum_at_once):
+        torch.testing.assert_close(add(x, new_scratch(x.device)), exact, rtol=1e-6, atol=0)
+    assert torch.equal(x, before)
+
+
+def test_tokens_in_one_stream_in_every_row_are_told_from_those_that_differ_by_row():
+    mask = np.arange(8) < np.array([[3], [5]])
+    image, text = torch.zeros(2, 4, 1), torch.zeros(2, 8, 1)
+    streams = streams_of(image, text, torch.as_tensor(mask))
+    assert streams["image"].ranges == ((0, 4, 0),)
+    assert streams["text"].ranges == ((0, 3, 0), (3, 5, None), (5, 8, 1))
+    assert streams["both"].ranges == ((0, 3, 1), (3, 5, None), (5, 8, 2), (8, 12, 0))
+    assert streams["both"].counts[..., 0].tolist() == [[4, 3, 5], [4, 5, 3]]
+    assert streams_of(image, text, None)["both"].ranges == ((0, 8, 1), (8, 12, 0))
