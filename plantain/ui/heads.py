@@ -35,9 +35,18 @@ class EveryHead:
 
     def __init__(self, drawer: gr.Accordion, run: gr.Dropdown, counting: gr.Radio) -> None:
         gr.Markdown(_READ, elem_classes=["plantain-prose", "plantain-muted"])
-        self._said = gr.HTML("")
+        self._said = gr.HTML("", elem_classes=["plantain-every-said"])
+        # Always visible to gradio, which loses a component that is made visible while its drawer opens; page.css hides
+        # it beside an error.
         self._table = gr.Dataframe(
-            interactive=False, show_search="search", max_height=480, pinned_columns=1, visible=False, show_label=False
+            [[""]],
+            headers=["head"],
+            interactive=False,
+            show_search="search",
+            max_height=480,
+            pinned_columns=1,
+            show_label=False,
+            elem_classes=["plantain-every"],
         )
         Export("heads", _files, [run, counting], "Save: CSV")
         self._table.change(None, None, None, js=_NAME_SEARCH, **QUIET)
@@ -55,11 +64,11 @@ class EveryHead:
         try:
             found = _every(key, counting)
         except (InputError, OSError) as error:
-            return alert("Not shown.", error), gr.Dataframe(visible=False)
+            return alert("Not shown.", error), gr.Dataframe({"headers": ["head"], "data": [[""]]}, datatype="str")
         header = ["head", *found.columns]
         value = {"headers": header, "data": found.rows}
         kinds: Any = ["str", *["number"] * len(found.columns)]
-        return "", gr.Dataframe(value, datatype=kinds, visible=True)
+        return "", gr.Dataframe(value, datatype=kinds)
 
 
 def _every(key: str, counting: str) -> asked.EveryHead:
