@@ -15,7 +15,7 @@ def encode(pixels: np.ndarray) -> bytes:
     >>> decode(encode(pixels), *pixels.shape[:2])
     """
     if max(pixels.shape[:2]) <= _LOSSLESS_SIDE:
-        # Of a lossless file "quality" is effort alone: 100 takes thirty times as long, and saves no byte of such pictures.
+        # Of a lossless file "quality" is effort alone: 100 takes thirty times as long, and saves no byte here.
         options = {"lossless": True, "quality": 75, "method": 6, "exact": True}
     else:
         options = {"quality": _QUALITY, "method": 4}

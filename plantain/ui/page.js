@@ -1,6 +1,12 @@
 // The compact view is the same page with most of it hidden: one link, one cache, one thing to test. The class is set
 // before the first paint, so that the full page never flashes up in a small frame.
 if (new URLSearchParams(location.search).get("embed") === "1") document.documentElement.classList.add("plantain-embed");
+// Of two rules of equal weight the later one holds: ours stay the last, whatever gradio fetches when a tab is opened.
+const style = document.querySelector("#plantain-style");
+new MutationObserver((changes) => {
+  const sheets = changes.flatMap(({addedNodes}) => [...addedNodes]).filter((node) => node.matches?.("link, style") && node !== style);
+  if (sheets.length) document.head.append(style);
+}).observe(document.head, {childList: true});
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;

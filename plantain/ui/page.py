@@ -25,7 +25,7 @@ for _selector, _colours in ((".dark", DARK), (":root", VARIABLES)):
     _CSS = f"{_selector} {{ {' '.join(f'{name}: {value};' for name, value in _colours.items())} }}\n{_CSS}"
 # Neither as gradio's ``css``, which is scoped to a container inside the page, where no rule can ask whether the page is
 # embedded, nor as its ``head``, which comes when gradio has come: the server's door puts it into the page.
-HEAD = f"<style>\n{_CSS}</style>\n<script>\n{_SCRIPT}{links.script()}</script>\n"
+HEAD = f"<style id='plantain-style'>\n{_CSS}</style>\n<script>\n{_SCRIPT}{links.script()}</script>\n"
 FIRST = first_html(TABS)
 
 
