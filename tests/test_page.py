@@ -245,12 +245,12 @@ def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp
 
 
 def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
-    (tmp_path / "twenty.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(20)))
+    (tmp_path / "ten.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(10)))
     open_tab(page, "Run")
-    upload(page, tmp_path / "twenty.csv")
+    upload(page, tmp_path / "ten.csv")
     set_number(page, "Noise seeds", 8)  # long enough that a quick machine is not done before a slow browser stops it
     start_probe(page)
-    shows(page, re.compile("Pair [1-9] of 20"), LOADED)
+    shows(page, re.compile("Pair [1-5] of 10"), LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
     page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
@@ -259,7 +259,7 @@ def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
     set_number(page, "Noise seeds", 4)
     shows(page, "Go on with the rest keeps the settings of the stopped run")
     page.get_by_role("button", name="Go on with the rest").click()
-    shows(page, "Done: 20 pairs", LOADED)
+    shows(page, "Done: 10 pairs", LOADED)
     assert page.get_by_role("button", name="Go on with the rest").is_disabled()
 
 
