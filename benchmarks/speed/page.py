@@ -68,7 +68,7 @@ def _empty_page() -> Iterator[str]:
     """The address of a gradio page with one line of text."""
     port = free_port()
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen([sys.executable, "-c", EMPTY.format(port=port)], stdout=quiet, stderr=quiet)
+    process = subprocess.Popen([sys.executable, "-c", EMPTY.format(port=port, mcp=False)], stdout=quiet, stderr=quiet)
     try:
         while True:
             try:
