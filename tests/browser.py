@@ -75,7 +75,10 @@ def open_page(browser, url, query="", width=1280, height=900, dark=False, allowe
     it to be let through; else gradio is waited for.
     """
     context = browser.new_context(
-        viewport={"width": width, "height": height}, accept_downloads=True, color_scheme="dark" if dark else "light"
+        viewport={"width": width, "height": height},
+        accept_downloads=True,
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",  # what turns while the server works takes the server's time, where no GPU draws it
     )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()

@@ -13,10 +13,9 @@ import pytest
 
 from plantain.data.prompts import PromptSet
 
-# Files whose tests share one server; then those that start their own. They take longest, and begin first.
+# Files whose tests share a server; then those that start their own. They take longest, and begin first.
+OF_THE_PAGE = ("test_page", "test_first_paint")
 OF_ONE_SERVER = (
-    "test_page",
-    "test_first_paint",
     "test_accessibility",
     "test_links",
     "test_api",
@@ -32,7 +31,7 @@ OF_THEIR_OWN = ("test_zerogpu", "test_start")
 
 
 def pytest_collection_modifyitems(items):
-    first = (*OF_ONE_SERVER, *OF_THEIR_OWN)
+    first = (*OF_THE_PAGE, *OF_ONE_SERVER, *OF_THEIR_OWN)
     items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))
 
 
@@ -44,7 +43,8 @@ def pytest_xdist_make_scheduler(config, log):
     class Files(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            return "of one server" if Path(file).stem in OF_ONE_SERVER else file
+            shared = [group for group in (OF_THE_PAGE, OF_ONE_SERVER) if Path(file).stem in group]
+            return " ".join(shared[0]) if shared else file
 
     return Files(config, log)
 
