@@ -14,7 +14,9 @@ from contextlib import contextmanager
 
 from plantain.paths import ROOT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# The shell without a window first: it opens a page in half the processor time.
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _BROWSERS)), None)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -3,9 +3,10 @@
 if (new URLSearchParams(location.search).get("embed") === "1") document.documentElement.classList.add("plantain-embed");
 // Of two rules of equal weight the later one holds: ours stay the last, whatever gradio fetches when a tab is opened.
 const style = document.querySelector("#plantain-style");
+let moving = 0;
 new MutationObserver((changes) => {
   const sheets = changes.flatMap(({addedNodes}) => [...addedNodes]).filter((node) => node.matches?.("link, style") && node !== style);
-  if (sheets.length) document.head.append(style);
+  if (sheets.length && !moving) moving = requestAnimationFrame(() => { moving = 0; document.head.append(style); });
 }).observe(document.head, {childList: true});
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
