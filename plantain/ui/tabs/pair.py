@@ -59,11 +59,12 @@ _BEGUN = '<p role="status" data-begun="">Loading the model, if this is its first
 _ASKED_BY_LINK = '<p role="status" data-probe="now">Probing the pair that the link names …</p>'
 # Once the fields hold the link's prompts, which another event sets.
 _PROBE_IF_ASKED = """() => {
+  if (!plantain.asked.has("a") || !plantain.asked.has("b")) return;
   const press = (tries) => {
-    if (!document.querySelector("#plantain-pair-status [data-probe]")) return;
+    const said = document.querySelector("#plantain-pair-status [data-probe]");  // or not yet, or never
     const [a, b] = [...document.querySelectorAll(".plantain-asked textarea")].map((field) => field.value.trim());
     const there = a === plantain.asked.get("a").trim() && b === plantain.asked.get("b").trim();
-    if (there) document.querySelector("#plantain-probe")?.click();
+    if (said && there) document.querySelector("#plantain-probe")?.click();
     else if (tries) setTimeout(press, 100, tries - 1);
   };
   setTimeout(press, 100, 100);
