@@ -31,6 +31,7 @@ from plantain.paths import ROOT
 from plantain.ui import catalog
 from plantain.ui.door import Door, fetch_nothing
 from plantain.ui.engine import Engine, PatchJob
+from plantain.ui.limits import MAX_SESSIONS
 from plantain.ui.page import FIRST, HEAD, build_page, theme
 
 if TYPE_CHECKING:
@@ -286,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mcp_server=_has_mcp(),
         footer_links=["api", "gradio"],
         max_file_size=MAX_FILE_BYTES,
+        state_session_capacity=MAX_SESSIONS,
         # Nothing of the project or of saved runs is handed out as a file: what is, is made in a temporary folder.
         blocked_paths=[str(ROOT), str(catalog.saved_folder())],
         app_kwargs={"middleware": [Middleware(Door, head=HEAD, body=FIRST)]},

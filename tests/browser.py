@@ -40,6 +40,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for(url, lives=lambda: True):
+    """Until the page is served, at most a minute. ``lives()`` is True, or what the server said before it ended."""
+    for _ in range(600):
+        assert lives() is True, lives()
+        try:
+            return urllib.request.urlopen(url, timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} was never served.")
+
+
 @contextmanager
 def serve(folder, **variables):
     """``python app.py`` with the embedded model, started in ``folder``; yields its address. No traceback is allowed.
@@ -55,13 +66,7 @@ def serve(folder, **variables):
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(600):
-            assert process.poll() is None, log_path.read_text()
-            try:
-                urllib.request.urlopen(url, timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_for(url, lambda: process.poll() is None or log_path.read_text())
         yield url
     finally:
         process.send_signal(signal.SIGTERM)

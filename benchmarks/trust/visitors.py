@@ -43,6 +43,10 @@ class Page:
         self._labels = {part["id"]: part["props"].get("label") for part in config["components"]}
         self._events = config["dependencies"]
 
+    def label(self, begins: str) -> str:
+        """The whole label of the first component whose label begins so."""
+        return next(said for said in self._labels.values() if said and said.startswith(begins))
+
     def events(self, label: str, event: str) -> list[dict[str, Any]]:
         """Events of the first component of a label."""
         of = next(number for number, said in self._labels.items() if said and said.startswith(label))
@@ -53,10 +57,24 @@ class Page:
         loads = [one for one in self._events if any(event == "load" for _, event in one["targets"])]
         return min(loads, key=lambda one: int(one["id"]))
 
+    def pressed(self, button: str) -> dict[str, Any]:
+        """The event of a button's click that is sent to the server."""
+        numbers = [number for number, said in self._values.items() if said == button]
+        return next(
+            one for one in self._events if one["backend_fn"] and [numbers[0], "click"] in map(list, one["targets"])
+        )
+
+    def after(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the page asks for when that event has ended."""
+        return [one for one in self._events if one["backend_fn"] and one.get("trigger_after") == event["id"]]
+
+    def data(self, event: dict[str, Any], values: dict[str, Any]) -> list[Any]:
+        """What an event is sent with: the values that the page opens with, but for those of some labels."""
+        return [values.get(str(self._labels.get(of)), self._values.get(of)) for of in event["inputs"]]
+
     def ask(self, event: dict[str, Any], session: str, **values: Any) -> bytes:
-        """Send an event with the values that the page opens with, but for those of some labels."""
-        data = [values.get(str(self._labels.get(of)), self._values.get(of)) for of in event["inputs"]]
-        body = json.dumps({"data": data, "fn_index": event["id"], "session_hash": session}).encode()
+        """Send an event that waits for nobody."""
+        body = json.dumps({"data": self.data(event, values), "fn_index": event["id"], "session_hash": session}).encode()
         return get(
             urllib.request.Request(
                 self.url + "gradio_api/run/predict", body, {"Content-Type": "application/json"}, method="POST"

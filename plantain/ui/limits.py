@@ -23,6 +23,8 @@ from plantain.wording import duration
 MAX_PAIRS, MAX_PASSES = 1000, 6400
 # Of a page that many may reach: runs that are saved beside it, and room that is left on its disk.
 MAX_SAVED, MIN_FREE_BYTES = 1000, 500 * 1000**2
+# Browser tabs that the server remembers, the last ones: gradio keeps some 2 MB and what was run for each, for ever.
+MAX_SESSIONS = 200
 OWN_SIZE = "its own, at most 512"
 SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
 

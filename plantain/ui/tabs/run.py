@@ -30,8 +30,8 @@ from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_wh
 from plantain.ui.visits import Visit, Visits
 from plantain.wording import time_left
 
-# Drawing the map takes about as long as a few pairs of a small model.
-_FIGURE_EVERY_SECONDS = 2.0
+# Drawing the map takes about as long as a few pairs of a small model: it takes a fifth of the run's time at most.
+_FIGURE_EVERY_SECONDS, _FIGURE_SHARE = 2.0, 0.2
 # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
 _VISIT = "() => [plantain.visit()]"
 _MAY_SAVE = not os.environ.get("SPACE_ID")
@@ -211,7 +211,7 @@ class _Start:
 def _run(engine: Engine, board: _Board, stopping: threading.Event, start: _Start) -> Iterator[Update]:
     counting, resume = start.counting, start.resume
     yield board.now(status("Loading the model, if this is its first run …"), None, running=True)
-    result, lent, drawn_at = resume, False, 0.0
+    result, lent, draw_at = resume, False, 0.0
     try:
         prompts, config = start.job()
         engine.tokens(prompts.prompts)  # refuses a prompt too long before a GPU is asked for
@@ -236,9 +236,11 @@ def _run(engine: Engine, board: _Board, stopping: threading.Event, start: _Start
             if news and result is not None:
                 update[board.state] = result
                 if result.n_pairs >= MIN_PAIRS and not result.complete:
-                    draw = time.monotonic() - drawn_at > _FIGURE_EVERY_SECONDS
-                    update |= board.view.given(show_live(result, counting, draw))
-                    drawn_at = time.monotonic() if draw else drawn_at
+                    begun = time.monotonic()
+                    update |= board.view.given(show_live(result, counting, begun >= draw_at))
+                    if begun >= draw_at:
+                        ended = time.monotonic()
+                        draw_at = ended + max(_FIGURE_EVERY_SECONDS, (ended - begun) / _FIGURE_SHARE)
             yield update
     except Exception as error:
         if not lent:  # refused, say, or no GPU was to be had: what stood before stands still

@@ -1,0 +1,211 @@
+"""A thousand probes and five hundred typed pairs in one process: what the server holds, and what was left behind.
+
+    python benchmarks/trust/memory.py --visitors 500
+
+The real server on loopback, in this process, so that what it holds can be counted. Every visitor opens the page with a
+session of their own, uploads five pairs, probes them twice, probes a typed pair, each from new noise, and closes the
+tab. Ends with status 1 where, once the server remembers as many tabs as it may, memory grows by more than five per
+cent, or anything else that is counted grows. Needs the extra ``test``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import uuid
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox"}
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import browser  # noqa: E402
+import psutil  # noqa: E402
+from visitors import Page, get  # noqa: E402
+
+from plantain.ui.limits import MAX_SESSIONS  # noqa: E402
+
+N_CHECKPOINTS, GROWTH = 20, 1.05
+# What comes and goes: a thread of the pool, a connection that is being closed.
+SLACK = {"tensors": 50, "hooks": 0, "figures": 0, "threads": 8, "open files": 8}
+
+
+class Visitor:
+    """One browser tab: it says that it is there until it is closed, and waits in the queue for what it asks."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.session = page, uuid.uuid4().hex
+
+    def __enter__(self) -> Visitor:
+        self._beat = urllib.request.urlopen(f"{self.page.url}gradio_api/heartbeat/{self.session}", timeout=60)
+        get(self.page.url)
+        self.page.ask(self.page.opening, self.session)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._beat.close()
+
+    def press(self, button: str, **values: Any) -> list[Any]:
+        """Click a button and what follows from it; the last values that the page is sent."""
+        event = self.page.pressed(button)
+        found = self._queued(event, values)
+        for later in self.page.after(event):
+            self._queued(later, values)
+        return found
+
+    def _queued(self, event: dict[str, Any], values: dict[str, Any]) -> list[Any]:
+        body = {"data": self.page.data(event, values), "fn_index": event["id"], "session_hash": self.session}
+        asked = urllib.request.Request(
+            self.page.url + "gradio_api/queue/join",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method="POST",
+        )
+        get(asked)
+        with urllib.request.urlopen(
+            f"{self.page.url}gradio_api/queue/data?session_hash={self.session}", timeout=600
+        ) as told:
+            for line in told:
+                said = json.loads(line[5:]) if line.startswith(b"data:") else {}
+                if said.get("msg") == "process_completed":
+                    assert said["success"], said
+                    return list(said["output"]["data"])
+        raise AssertionError("The queue ended without an answer.")
+
+
+def held() -> dict[str, float]:
+    """What this process holds now."""
+    import torch
+
+    import app
+
+    gc.collect()
+    process = psutil.Process()
+    figures = sys.modules.get("matplotlib.figure")
+    modules = [module for pipe in app.loaded.values() for module in (*pipe.transformer.modules(), *pipe.vae.modules())]
+    everything = gc.get_objects()
+    return {
+        "MB": process.memory_info().rss / 1024**2,
+        "tensors": sum(type(one) in (torch.Tensor, torch.nn.Parameter) for one in everything),
+        "hooks": sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules),
+        "figures": sum(isinstance(one, figures.Figure) for one in everything) if figures else 0,
+        "threads": process.num_threads(),
+        "open files": process.num_fds(),
+        "sessions": len(sessions()),
+        "files": len(_files()),
+        "files, MB": sum(path.stat().st_size for path in _files()) / 1024**2,
+    }
+
+
+def sessions() -> dict[str, Any]:
+    """Of gradio, by name; the page that is served is whichever holds any."""
+    from gradio.state_holder import StateHolder
+
+    found = [one for one in gc.get_objects() if isinstance(one, StateHolder)]
+    return max((one.session_data for one in found), key=len, default={})
+
+
+def _files() -> list[Path]:
+    return [path for path in Path(tempfile.gettempdir()).rglob("*") if path.is_file()]
+
+
+def visit(page: Page, number: int) -> None:
+    """Two probes and a typed pair."""
+    with Visitor(page) as visitor:
+        pairs = {page.label("or your own"): upload(page.url, browser.FEW_PAIRS)}
+        for probe in range(2):
+            visitor.press("Run the probe", **pairs, **{"First noise seed": 2 * number + probe})
+        seeds = page.label("Noise seeds (for plain")
+        visitor.press("Probe this pair", **{"First noise seed": number, seeds: 3})
+
+
+def upload(url: str, text: str) -> dict[str, Any]:
+    """A prompt file handed to the page, as its field then names it."""
+    edge = uuid.uuid4().hex
+    said = 'Content-Disposition: form-data; name="files"; filename="few.csv"\r\nContent-Type: text/csv'
+    body = f"--{edge}\r\n{said}\r\n\r\n{text}\r\n--{edge}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    (path,) = json.loads(get(urllib.request.Request(url + "gradio_api/upload", body, headers, method="POST")))
+    return {"path": path, "orig_name": "few.csv", "meta": {"_type": "gradio.FileData"}}
+
+
+def drive(url: str, n_visitors: int, at_once: int) -> Iterator[dict[str, float]]:
+    """Visitors, some at once, and what is held as they go by."""
+    page = Page(url)
+    every = max(1, n_visitors // N_CHECKPOINTS)
+    with ThreadPoolExecutor(at_once) as pool:
+        for first in range(0, n_visitors, every):
+            list(pool.map(lambda number: visit(page, number), range(first, min(first + every, n_visitors))))
+            time.sleep(3)  # closed tabs are noticed once a second
+            yield {"visitors": float(min(first + every, n_visitors))} | held()
+
+
+def verdict(rows: list[dict[str, float]]) -> list[str]:
+    """What grew once as many tabs were remembered as may be; of a run of fewer visitors, after its first fifth."""
+    full = [row for row in rows if row["sessions"] >= MAX_SESSIONS] or rows[len(rows) // 5 :]
+    early, late = full[0], full[-1]
+    grown = [
+        f"{what}: {early[what]:.0f} to {late[what]:.0f}" for what in SLACK if late[what] > early[what] + SLACK[what]
+    ]
+    if late["MB"] > GROWTH * early["MB"]:
+        grown.append(f"memory: {early['MB']:.0f} to {late['MB']:.0f} MB")
+    return grown
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--visitors", type=int, default=500)
+    parser.add_argument("--at-once", type=int, default=3)
+    options = parser.parse_args()
+    rows: list[dict[str, float]] = []
+    failed: list[BaseException] = []
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "tmp").mkdir()
+        tempfile.tempdir = str(Path(folder) / "tmp")
+        os.environ |= {"TMPDIR": tempfile.tempdir, "GRADIO_TEMP_DIR": tempfile.tempdir}
+        os.chdir(folder)
+        warnings.simplefilter("ignore", FutureWarning)  # of torch, for being looked through
+        import app
+
+        port = browser.free_port()
+
+        def driven() -> None:
+            try:
+                browser.wait_for(f"http://127.0.0.1:{port}/")
+                for row in drive(f"http://127.0.0.1:{port}/", options.visitors, options.at_once):
+                    if not rows:
+                        print(f"| {' | '.join(row)} |\n|{'---|' * len(row)}", flush=True)
+                    rows.append(row)
+                    print("| " + " | ".join(f"{value:,.0f}" for value in row.values()) + " |", flush=True)
+            except BaseException as error:
+                failed.append(error)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        driver = threading.Thread(target=driven)
+        driver.start()
+        with contextlib.suppress(SystemExit):
+            app.main(["--port", str(port)])
+        driver.join()
+        os.chdir(ROOT)
+    if failed:
+        raise failed[0]
+    grown = verdict(rows)
+    print(f"\nGrew: {'; '.join(grown)}." if grown else "\nNothing grew.")
+    return bool(grown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
