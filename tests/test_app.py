@@ -2,12 +2,14 @@
 
 import threading
 
+import gradio as gr
 import numpy as np
 import pytest
 
 import app
 import plantain
 from plantain.data.prompts import PromptSet
+from plantain.ui.limits import MAX_SESSIONS
 
 
 @pytest.fixture
@@ -84,3 +86,25 @@ def test_the_gpu_seconds_a_run_asks_for_are_said_before_it_starts(served):
     assert f"asks for {served.seconds_of(prompts, config)} seconds of GPU" in sentence(engine, prompts, config)
     too_much = plantain.ProbeConfig(n_seeds=16, num_inference_steps=9)
     assert "the page at most 6,400" in sentence(engine, prompts, too_much)
+
+
+def test_the_server_remembers_so_many_tabs_and_no_more(monkeypatch):
+    """gradio would keep ten thousand of them, with what each was sent, for as long as it runs."""
+    from gradio.state_holder import StateHolder
+
+    launched = {}
+    monkeypatch.setattr(gr.Blocks, "launch", lambda self, **options: launched.update(options))
+    monkeypatch.setattr(app.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(app, "served", "posebox")
+    assert app.main([]) == 0
+    with gr.Blocks() as page:
+        gr.State(None)
+    page.state_session_capacity = launched["state_session_capacity"]
+    holder = StateHolder()
+    holder.set_blocks(page)
+    for visitor in range(MAX_SESSIONS + 20):
+        assert holder[f"tab {visitor}"] is not None
+        assert holder["the one who stays"] is not None
+    assert len(holder.session_data) == MAX_SESSIONS
+    assert "the one who stays" in holder
+    assert "tab 0" not in holder

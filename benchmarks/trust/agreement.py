@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ SHIPPED = RUNS / "dense" / "posebox" / "dense_pose"
 def main() -> int:
     print("| number | variant | largest change | median change | heads that change sides |\n|---|---|---|---|---|")
     pipes = {dtype: plantain.load_pipeline("posebox", "cpu", dtype) for dtype in ("float32", "bfloat16", "float16")}
-    for row in (*responses(pipes), *dense_rows(pipes), *cause_rows(pipes)):
+    for row in chain(responses(pipes), dense_rows(pipes), cause_rows(pipes)):
         print(f"| {' | '.join(row)} |", flush=True)
     return 0
 

@@ -11,8 +11,7 @@ from accelerate.utils import align_module_device
 
 from plantain import __version__
 from plantain.errors import InputError
-
-FINGERPRINT_VALUES = 65_536  # of a tensor, so that a 16 GB model takes a second
+from plantain.model.encoder import by_module, sampled
 
 
 def describe(pipe: Any) -> dict[str, Any]:
@@ -67,7 +66,8 @@ def weights_fingerprint(pipe: Any, components: Sequence[str] = ("transformer", "
 
     Of a tensor with more than 65,536 values an even sample is read, at least half as many: enough to
     tell trained from untrained weights or one fine-tune from another, not a proof against tampering.
-    Weights that accelerate has moved out of the model are brought in one module at a time.
+    Weights that accelerate has moved out of the model are brought in one module at a time, and layers of a text encoder
+    that are never read count as they lie in its file.
 
     Raises
     ------
@@ -75,16 +75,23 @@ def weights_fingerprint(pipe: Any, components: Sequence[str] = ("transformer", "
         The model holds no values (it lies on the meta device).
     """
     digest = hashlib.sha256()
+
+    def add(place: str, shape: Sequence[int], values: torch.Tensor) -> None:
+        digest.update(f"{place} {tuple(shape)} {values.dtype}\n".encode())
+        digest.update(values.cpu().view(torch.uint8).numpy().tobytes())
+
     for component in components:
-        for path, module in sorted(getattr(pipe, component).named_modules()):
+        model = getattr(pipe, component)
+        for path, module in by_module(model):
+            if isinstance(module, list):  # not loaded, since nobody reads it
+                for one in module:
+                    add(f"{component}.{path}.{one.name}", one.shape, one.sample.to(model.dtype))
+                continue
             with align_module_device(module):
                 for name, parameter in sorted(module.named_parameters(recurse=False)):
                     if parameter.device.type == "meta":
                         raise InputError(f"{component}.{path}.{name} holds no values; load the weights first.")
-                    digest.update(f"{component}.{path}.{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
-                    flat = parameter.detach().flatten()
-                    flat = flat[:: -(-flat.numel() // FINGERPRINT_VALUES) or 1].contiguous().cpu()
-                    digest.update(flat.view(torch.uint8).numpy().tobytes())
+                    add(f"{component}.{path}.{name}", parameter.shape, sampled(parameter))
     return digest.hexdigest()
 
 

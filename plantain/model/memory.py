@@ -9,6 +9,7 @@ import psutil
 import torch
 
 from plantain.errors import InputError
+from plantain.model.encoder import n_unread
 from plantain.model.names import EMBEDDED
 from plantain.wording import shorten
 
@@ -17,7 +18,8 @@ def check_memory(folder: Path, device: str, dtype: torch.dtype) -> None:
     """Refuse, before anything is read, what cannot fit: 16 bytes short is minutes of swapping or a kill."""
     if os.environ.get("SPACES_ZERO_GPU"):
         return  # weights wait in main memory there, and the GPU cannot be asked before it is lent
-    needed = sum(n_values(file) for file in folder.glob("*/*.safetensors")) * dtype.itemsize
+    there = sum(n_values(file) for file in folder.glob("*/*.safetensors"))
+    needed = (there - n_unread(folder / "text_encoder")) * dtype.itemsize
     on_gpu = device.startswith("cuda")
     free = torch.cuda.mem_get_info(device)[0] if on_gpu else psutil.virtual_memory().available
     if needed > free:

@@ -27,11 +27,20 @@ def call_arguments(pipe: Any) -> dict[str, Any]:
     size = pipe.vae.config.sample_size
     height, width = size if isinstance(size, (tuple, list)) else (size, size)
     return {
-        "text_encoder_out_layers": (depth // 4, depth // 2, 3 * depth // 4),
+        "text_encoder_out_layers": layers_read(depth),
         "max_sequence_length": max_text_tokens(pipe),
         "height": height,
         "width": width,
     }
+
+
+def layers_read(depth: int) -> tuple[int, int, int]:
+    """Layers of a text encoder whose outputs are the text features: 9, 18 and 27 of Qwen3-4B's 36.
+
+    >>> layers_read(36)
+    (9, 18, 27)
+    """
+    return depth // 4, depth // 2, 3 * depth // 4
 
 
 def drawing_defaults(pipe: Any) -> tuple[int, float]:

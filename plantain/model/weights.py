@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from plantain.errors import InputError
+from plantain.model.encoder import read_encoder
 
 COMPONENTS = {
     "transformer": "Flux2Transformer2DModel",
@@ -43,9 +44,7 @@ def read_components(folder: Path, dtype: torch.dtype | None, but: Collection[str
             continue
         if (said := (index.get(name) or [None, None])[1]) != kind:
             raise InputError(f"The pipeline in {folder} has {said} as its {name}; expected {kind}.")
-        found[name], report = _class(name).from_pretrained(
-            str(folder / name), dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        found[name], report = _read(name, folder / name, dtype)
         _check_report(folder / name, report)
         if any(key.startswith(_UNREAD) for key in report.get("missing_keys") or ()):
             found[name].lm_head.weight.data.zero_()  # drawn at random, it would give every loading its own fingerprint
@@ -68,6 +67,15 @@ def check_weights(components: Mapping[str, torch.nn.Module]) -> None:
                     f"{component}.{name} holds values that are not finite in {values.dtype}; load the model in another "
                     "dtype (float32, bfloat16), or save or download it again."
                 )
+
+
+def _read(name: str, folder: Path, dtype: torch.dtype | None) -> tuple[Any, Mapping[str, Any]]:
+    if name == "text_encoder":
+        return read_encoder(_class(name), folder, dtype)
+    model, report = _class(name).from_pretrained(
+        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    return model, report
 
 
 def _class(name: str) -> Any:

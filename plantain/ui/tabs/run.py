@@ -30,7 +30,8 @@ from plantain.ui.view import RunView, Values, blank, counting_choice, refresh_wh
 from plantain.ui.visits import Visit, Visits
 from plantain.wording import time_left
 
-# Drawing the map takes about as long as a few pairs of a small model: it takes a fifth of the run's time at most.
+# Drawing the map takes about as long as a few pairs of a small model: a fifth of the run's time at most, and none where
+# the whole run's map is nearly there.
 _FIGURE_EVERY_SECONDS, _FIGURE_SHARE = 2.0, 0.2
 # A public Space shows saved runs to everyone: there a run is downloaded, not saved.
 _VISIT = "() => [plantain.visit()]"
@@ -237,8 +238,9 @@ def _run(engine: Engine, board: _Board, stopping: threading.Event, start: _Start
                 update[board.state] = result
                 if result.n_pairs >= MIN_PAIRS and not result.complete:
                     begun = time.monotonic()
-                    update |= board.view.given(show_live(result, counting, begun >= draw_at))
-                    if begun >= draw_at:
+                    draw = begun >= draw_at and progress.seconds_left > _FIGURE_EVERY_SECONDS
+                    update |= board.view.given(show_live(result, counting, draw))
+                    if draw:
                         ended = time.monotonic()
                         draw_at = ended + max(_FIGURE_EVERY_SECONDS, (ended - begun) / _FIGURE_SHARE)
             yield update
