@@ -4,7 +4,7 @@
 
 Where torch has a GPU: the 25-pair probe, a dense run and one patch at 512 and 1,024 pixels a side, against the share of
 a large product's rate that they reach and against their own bare forwards; the usual loop and drawing 50 pictures at
-512. Without one: one pair of 64 pixels a side on the CPU, so that the path is known to run; 17 GB of main memory. Times
+512. Without one: one pair of 64 pixels a side on the CPU, so that the path is known to run; 16 GB of main memory. Times
 do not depend on what weights hold.
 """
 
@@ -25,7 +25,7 @@ import plantain
 from plantain.data.bodies import Bodies
 from plantain.data.prompts import PromptSet
 from plantain.model.noise import latent_grid
-from plantain.model.text import drawing_defaults
+from plantain.model.text import drawing_defaults, layers_read
 from plantain.pose.parts import PARTS
 from plantain.posebox.tokenizer import load_tokenizer
 from plantain.probe.patching import Patch, Patching
@@ -34,11 +34,12 @@ from plantain.probe.probe import Plan, denoise, make_plan, noise_of
 WANTED_SHARE, WANTED_SECONDS = 0.6, 5.0
 TURNS = 3
 # Of Qwen3-4B, as FLUX.2 Klein base 4B has it.
+DEPTH = 36
 TEXT = {
     "vocab_size": 151_936,
     "hidden_size": 2560,
     "intermediate_size": 9728,
-    "num_hidden_layers": 36,
+    "num_hidden_layers": DEPTH,
     "num_attention_heads": 32,
     "num_key_value_heads": 8,
     "head_dim": 128,
@@ -131,12 +132,14 @@ def build(device: str) -> Any:
 
     tokenizer = load_tokenizer()
     tokenizer.model_max_length = 512
+    kept = max(layers_read(DEPTH)) + 1  # as it is loaded
     parts = {
         "transformer": lambda: Flux2Transformer2DModel(**TRANSFORMER),
-        "text_encoder": lambda: Qwen3ForCausalLM(Qwen3Config(**TEXT)),
+        "text_encoder": lambda: Qwen3ForCausalLM(Qwen3Config(**TEXT | {"num_hidden_layers": kept})),
         "vae": AutoencoderKLFlux2,
     }
     made = {name: drawn(make, device) for name, make in parts.items()}
+    made["text_encoder"].config.num_hidden_layers = DEPTH
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15)
     pipe = Flux2KleinPipeline(scheduler=scheduler, tokenizer=tokenizer, is_distilled=False, **made)
     pipe.set_progress_bar_config(disable=True)

@@ -1,11 +1,13 @@
 """A thousand probes and five hundred typed pairs in one process: what the server holds, and what was left behind.
 
     python benchmarks/trust/memory.py --visitors 500
+    python benchmarks/trust/memory.py --visitors 500 --by endpoints
 
 The real server on loopback, in this process, so that what it holds can be counted. Every visitor opens the page with a
 session of their own, uploads five pairs, probes them twice, probes a typed pair, each from new noise, and closes the
-tab. Ends with status 1 where, once the server remembers as many tabs as it may, memory grows by more than five per
-cent, or anything else that is counted grows. Needs the extra ``test``.
+tab; figures are drawn for each. Programs ask the endpoints for the same, and no figure. Ends with status 1 where, once
+the server remembers as many tabs as it may (or fewer: ``--sessions``), memory grows by more than five per cent, or
+anything else that is counted grows. Needs the extra ``test``.
 """
 
 from __future__ import annotations
@@ -132,6 +134,21 @@ def visit(page: Page, number: int) -> None:
         visitor.press("Probe this pair", **{"First noise seed": number, seeds: 3})
 
 
+def program(page: Page, number: int) -> None:
+    """The same by the endpoints."""
+    for probe in range(2):
+        called(page.url, "run_probe", ["", browser.FEW_PAIRS, 2 * number + probe, 1, 1, "card"])
+    called(page.url, "probe_pair", ["a nurse standing in a gym", "a nurse leaping in a gym", 3, number])
+
+
+def called(url: str, name: str, data: list[Any]) -> None:
+    """Call an endpoint and wait for its answer."""
+    at, headers = f"{url}gradio_api/call/{name}", {"Content-Type": "application/json"}
+    asked = urllib.request.Request(at, json.dumps({"data": data}).encode(), headers, method="POST")
+    told = get(f"{at}/{json.loads(get(asked))['event_id']}").decode()
+    assert "event: complete" in told, told[:500]
+
+
 def upload(url: str, text: str) -> dict[str, Any]:
     """A prompt file handed to the page, as its field then names it."""
     edge = uuid.uuid4().hex
@@ -142,20 +159,20 @@ def upload(url: str, text: str) -> dict[str, Any]:
     return {"path": path, "orig_name": "few.csv", "meta": {"_type": "gradio.FileData"}}
 
 
-def drive(url: str, n_visitors: int, at_once: int) -> Iterator[dict[str, float]]:
+def drive(url: str, n_visitors: int, at_once: int, by: str) -> Iterator[dict[str, float]]:
     """Visitors, some at once, and what is held as they go by."""
-    page = Page(url)
+    page, one = Page(url), {"page": visit, "endpoints": program}[by]
     every = max(1, n_visitors // N_CHECKPOINTS)
     with ThreadPoolExecutor(at_once) as pool:
         for first in range(0, n_visitors, every):
-            list(pool.map(lambda number: visit(page, number), range(first, min(first + every, n_visitors))))
+            list(pool.map(lambda number: one(page, number), range(first, min(first + every, n_visitors))))
             time.sleep(3)  # closed tabs are noticed once a second
             yield {"visitors": float(min(first + every, n_visitors))} | held()
 
 
-def verdict(rows: list[dict[str, float]]) -> list[str]:
+def verdict(rows: list[dict[str, float]], most: int) -> list[str]:
     """What grew once as many tabs were remembered as may be; of a run of fewer visitors, after its first fifth."""
-    full = [row for row in rows if row["sessions"] >= MAX_SESSIONS] or rows[len(rows) // 5 :]
+    full = [row for row in rows if row["sessions"] >= most] or rows[len(rows) // 5 :]
     early, late = full[0], full[-1]
     grown = [
         f"{what}: {early[what]:.0f} to {late[what]:.0f}" for what in SLACK if late[what] > early[what] + SLACK[what]
@@ -169,6 +186,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--visitors", type=int, default=500)
     parser.add_argument("--at-once", type=int, default=3)
+    parser.add_argument("--by", choices=["page", "endpoints"], default="page")
+    parser.add_argument("--sessions", type=int, default=MAX_SESSIONS, help="browser tabs that are remembered")
     options = parser.parse_args()
     rows: list[dict[str, float]] = []
     failed: list[BaseException] = []
@@ -180,12 +199,13 @@ def main() -> int:
         warnings.simplefilter("ignore", FutureWarning)  # of torch, for being looked through
         import app
 
+        app.MAX_SESSIONS = options.sessions
         port = browser.free_port()
 
         def driven() -> None:
             try:
                 browser.wait_for(f"http://127.0.0.1:{port}/")
-                for row in drive(f"http://127.0.0.1:{port}/", options.visitors, options.at_once):
+                for row in drive(f"http://127.0.0.1:{port}/", options.visitors, options.at_once, options.by):
                     if not rows:
                         print(f"| {' | '.join(row)} |\n|{'---|' * len(row)}", flush=True)
                     rows.append(row)
@@ -202,7 +222,7 @@ def main() -> int:
         os.chdir(ROOT)
     if failed:
         raise failed[0]
-    grown = verdict(rows)
+    grown = verdict(rows, options.sessions)
     print(f"\nGrew: {'; '.join(grown)}." if grown else "\nNothing grew.")
     return bool(grown)
 

@@ -58,6 +58,9 @@ def load_pipeline(
     weights_seed : int
         Seed of that draw, from 0; the provenance of a run names it.
 
+    Of a large text encoder the layers that nobody reads are not loaded (``model.encoder``): the pipeline draws and is
+    probed as the whole one would be, but copy the folder, and don't save the pipeline, to have it elsewhere.
+
     Raises
     ------
     InputError
