@@ -7,7 +7,7 @@ import numpy as np
 
 from plantain import stats
 from plantain.data.result import ProbeResult
-from plantain.errors import InputError
+from plantain.errors import InputError, is_number
 from plantain.questions.counted import COUNTINGS, Counted, check_counting
 from plantain.questions.response import CardTable, load_published
 from plantain.report import figures
@@ -42,14 +42,16 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
         return "<p>Run the probe first; its result is compared here.</p>"
     try:
         check_counting(counting)
-        entries = [catalog.entry(key) for key in (left, right) if isinstance(key, str)]
+        if not is_number(step):
+            raise InputError("step must be a number.")
+        entries = [catalog.entry(key) for key in (left, right) if not isinstance(key, ProbeResult)]
         if any(entry.folder is None for entry in entries):
             counting = "card"  # the only one that the published card has
         sides = [_side(entry, counting, step) for entry in entries]
         if isinstance(left, ProbeResult):
             if left.n_pairs < MIN_PAIRS:
                 return f"<p>A t needs at least {MIN_PAIRS} pairs; this run has {left.n_pairs} so far.</p>"
-            own = Counted(left, counting, min(step, left.config.num_inference_steps - 1))
+            own = Counted(left, counting, _step(step, left))
             sides.insert(0, Side("This run", own))
         return _sides(sides[0], sides[1], counting)
     except (InputError, OSError) as error:
@@ -59,8 +61,11 @@ def compare(left: str | ProbeResult | None, right: str | None, counting: str, st
 def _side(entry: catalog.Entry, counting: str, step: int) -> Side:
     if entry.folder is None:
         return Side(entry.label, None)
-    steps = catalog.load(entry.folder).config.num_inference_steps
-    return Side(entry.label, catalog.counted_in(entry.folder, counting, min(step, steps - 1)))
+    return Side(entry.label, catalog.counted_in(entry.folder, counting, _step(step, catalog.load(entry.folder))))
+
+
+def _step(asked: float, of: ProbeResult) -> int:
+    return int(max(0, min(asked, of.config.num_inference_steps - 1)))
 
 
 def _sides(a: Side, b: Side, counting: str) -> str:
