@@ -56,8 +56,9 @@ def _plain(dtype: torch.dtype) -> str:
 
 def versions(*more: str) -> dict[str, str]:
     """Versions of Python, plantain and the libraries that compute; ``more`` names further packages."""
-    packages = ("torch", "diffusers", "transformers", "numpy", *more)
-    here = {"python": platform.python_version(), "plantain": __version__}
+    packages = ("diffusers", "transformers", "numpy", *more)
+    # Of torch with the build, which its package's name may lack: on which arithmetic a run was made.
+    here = {"python": platform.python_version(), "plantain": __version__, "torch": str(torch.__version__)}
     return here | {package: version(package) for package in packages}
 
 
