@@ -24,7 +24,8 @@ def gather(url, n_visits=1, **job):
 
     crowd = Crowd()
     load = page_load_event(url)
-    clients = [Client(url, verbose=False) for _ in range(N_PROBES)]
+    patient = {"timeout": 120}  # the client's own is five seconds, also to be put into the queue
+    clients = [Client(url, verbose=False, httpx_kwargs=patient) for _ in range(N_PROBES)]
     with ThreadPoolExecutor(N_VISITORS + N_PROBES) as pool:
         probes = [pool.submit(_probe, client, job) for client in clients]
         for _ in range(n_visits):
