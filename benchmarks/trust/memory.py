@@ -36,7 +36,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import browser  # noqa: E402
 import psutil  # noqa: E402
-from visitors import Page, get  # noqa: E402
+from visitors import Page, called, get  # noqa: E402
 
 from plantain.ui.limits import MAX_SESSIONS  # noqa: E402
 
@@ -139,14 +139,6 @@ def program(page: Page, number: int) -> None:
     for probe in range(2):
         called(page.url, "run_probe", ["", browser.FEW_PAIRS, 2 * number + probe, 1, 1, "card"])
     called(page.url, "probe_pair", ["a nurse standing in a gym", "a nurse leaping in a gym", 3, number])
-
-
-def called(url: str, name: str, data: list[Any]) -> None:
-    """Call an endpoint and wait for its answer."""
-    at, headers = f"{url}gradio_api/call/{name}", {"Content-Type": "application/json"}
-    asked = urllib.request.Request(at, json.dumps({"data": data}).encode(), headers, method="POST")
-    told = get(f"{at}/{json.loads(get(asked))['event_id']}").decode()
-    assert "event: complete" in told, told[:500]
 
 
 def upload(url: str, text: str) -> dict[str, Any]:
