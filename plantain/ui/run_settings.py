@@ -74,8 +74,8 @@ def lay_out_fields() -> dict[str, Any]:
         upload = gr.File(label=said, file_types=[".json", ".csv"], **look)
     with gr.Row():
         seed = gr.Number(0, label="First noise seed", min_width=120)
-        n_seeds = limits.RUN_SEEDS.slider(1, "Noise seeds", min_width=120)
-        steps = limits.STEPS.slider(1, "Denoising steps", min_width=120)
+        n_seeds = limits.RUN_SEEDS.slider(1, "Noise seeds", min_width=170)
+        steps = limits.STEPS.slider(1, "Denoising steps", min_width=170)
         size = gr.Dropdown(limits.SIZES, value=limits.OWN_SIZE, label="Pixels a side", min_width=240)
     return {"prompts": prompts, "upload": upload, "seed": seed, "n_seeds": n_seeds, "steps": steps, "size": size}
 
