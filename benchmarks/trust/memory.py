@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import browser  # noqa: E402
+import httpx  # noqa: E402
 import psutil  # noqa: E402
 from visitors import Page, called, get  # noqa: E402
 
@@ -143,11 +144,8 @@ def program(page: Page, number: int) -> None:
 
 def upload(url: str, text: str) -> dict[str, Any]:
     """A prompt file handed to the page, as its field then names it."""
-    edge = uuid.uuid4().hex
-    said = 'Content-Disposition: form-data; name="files"; filename="few.csv"\r\nContent-Type: text/csv'
-    body = f"--{edge}\r\n{said}\r\n\r\n{text}\r\n--{edge}--\r\n".encode()
-    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-    (path,) = json.loads(get(urllib.request.Request(url + "gradio_api/upload", body, headers, method="POST")))
+    sent = httpx.post(url + "gradio_api/upload", files={"files": ("few.csv", text, "text/csv")}, timeout=60)
+    (path,) = sent.raise_for_status().json()
     return {"path": path, "orig_name": "few.csv", "meta": {"_type": "gradio.FileData"}}
 
 
