@@ -46,7 +46,7 @@ _START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
 # weights are 37 TFLOP, an eighth of a second at 300 TFLOP/s; more than twice that is asked for.
 _SECONDS_A_DRAWN_PROMPT = 0.1
 
-_WARM_UP_AFTER_SECONDS = 5.0  # the first visitor's page is through by then
+_WARM_UP_AFTER_SECONDS = 30.0  # what the first visitors look at is kept, and needs none of it
 
 _load_lock = threading.Lock()
 # A pipeline and the hooks on it serve one caller at a time. The queue alone does not see to that:

@@ -15,7 +15,7 @@ from plantain.paths import RUNS
 from plantain.questions.place import place_count
 from plantain.report.palette import RUN
 from plantain.report.register import QUESTIONS
-from plantain.ui import dense, ladder, overlay, where
+from plantain.ui import dense, kept, ladder, overlay, where, where_view
 from plantain.wording import signed
 
 SHIPPED = RUNS / "dense"
@@ -71,7 +71,7 @@ def test_words_name_the_strongest_squares():
 
 def test_the_numbers_of_a_map_are_the_runs(found):
     run, head, pair = load_family([SHIPPED]).trained, 40, 7
-    _, tables = where.shown(found, pair, head, "trained", True)
+    _, tables = where_view.shown(found, pair, head, "trained", True)
     cells = [float(cell) for cell in re.findall(r'<td class="plantain-number">([\d.]+)</td>', tables)]
     cells = np.array(cells).reshape(2, 8, 9)[..., 1:]  # beside the number of its row
     np.testing.assert_allclose(cells[0], run.shift[head, pair] * run.shift_scale[head, pair], atol=0.0051)
@@ -80,7 +80,7 @@ def test_the_numbers_of_a_map_are_the_runs(found):
 
 def test_a_sentence_has_the_match_of_this_pair_and_the_place_beside_every_twin(found):
     family, head, pair = load_family([SHIPPED]), 40, 7
-    said = where.sentence(found, pair, head, "untrained 0").replace("−", "-")
+    said = where_view.sentence(found, pair, head, "untrained 0").replace("−", "-")
     twin = family.runs["untrained 0"]
     assert f"r = {twin.own[0, 0, 0, twin.rows('head')[head], pair]:+.2f}" in said
     for weights, run in family.runs.items():
@@ -91,11 +91,11 @@ def test_a_sentence_has_the_match_of_this_pair_and_the_place_beside_every_twin(f
 
 def test_both_pictures_are_the_kept_files_under_one_map_and_say_what_is_seen(found):
     pictures = load_pictures(SHIPPED / "posebox" / "dense_pose")
-    drawn, _ = where.shown(found, 3, 20, "trained", False)
+    drawn, _ = where_view.shown(found, 3, 20, "trained", False)
     for file in pictures.files[6:8]:
         assert overlay.data_uri(file) in drawn
     labels = re.findall(r'aria-label="([^"]*)"', drawn)
-    words = overlay.map_words(where.shift_map(found.family.trained, 3, 20))
+    words = overlay.map_words(where_view.shift_map(found.family.trained, 3, 20))
     assert [label.split(";")[0] for label in labels] == ["A: T-pose", "B: expressive pose"]
     assert all(words in label and "single[1] head 2, trained" in label for label in labels)
     a, b = (re.sub(r".*?<g ", "", figure, count=1) for figure in drawn.split("</figure>")[:2])
@@ -123,7 +123,7 @@ def test_the_rungs_are_the_questions_own_counts(found):
 
 
 def test_what_cannot_be_said_stands_beside_it(found):
-    said = where.caveat(found)
+    said = where_view.caveat(found)
     assert "nothing is drawn yet, so the squares lie where the body will be drawn" in said
     assert "1 + 8 × its share" in said
     assert ("A graft" in said) == ("grafted" in found.family.runs)
@@ -138,6 +138,7 @@ def test_without_a_dense_run_the_command_that_makes_one_is_said():
 
 def test_where_nothing_is_shipped_the_page_has_the_command_in_its_place(tmp_path, monkeypatch):
     monkeypatch.setattr(dense, "RUNS", tmp_path)
+    monkeypatch.setattr(kept, "FILE", tmp_path / "none")
     first = where.opened("shipped/posebox")
     assert not first["visible"]
     assert "python -m plantain dense --model posebox --prompts dense_pose" in first["ladder"]
@@ -147,7 +148,7 @@ def test_under_the_claim_of_the_untrained_run_its_own_maps_come_first(found):
     first = where.opened("shipped/posebox-untrained")
     assert first["visible"]
     assert first["chosen"] == "untrained 0"
-    assert first["view"] == where.shown(found, 0, found.best, "untrained 0", False)[0]
+    assert first["view"] == where_view.shown(found, 0, found.best, "untrained 0", False)[0]
 
 
 def test_a_chosen_pair_and_head_are_kept_when_the_run_changes_the_first_ones_too(found):
@@ -168,7 +169,7 @@ def test_a_damaged_dense_run_is_passed_over(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("asked", "index"), [(3, 3), (-1, 0), (99, 4), ("2", 0), (None, 0), (True, 0), (2.5, 0)])
 def test_whatever_a_browser_sends_is_a_place_in_the_list(asked, index):
-    assert where.index_of(asked, 5) == index
+    assert where_view.index_of(asked, 5) == index
 
 
 # -- in the browser --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from plantain.questions.counted import Counted, RunWithTwin
 from plantain.ui.once import once
 
 PUBLISHED = "published"
+_SHIPPED = "shipped"
 MOST_AT_ONCE = 50
 _LOG = logging.getLogger(__name__)
 _Reader = TypeVar("_Reader", bound=Callable[..., Any])  # of a run's folder first
@@ -124,6 +125,11 @@ def entry(key: str) -> Entry:
                 with suppress(InputError, OSError):
                     return _entry(key, origin, folder, _known(folder))
     raise InputError(f"There is no run {str(key)[:80]!r} here any more; choose one from the list.")
+
+
+def shipped_keys() -> list[str]:
+    """Of what travels with the page: the shipped runs, and the published card."""
+    return [*(key for key, origin, _, _ in _listed() if origin == _SHIPPED), PUBLISHED]
 
 
 def choices() -> list[tuple[str, str]]:
@@ -230,7 +236,7 @@ def _listed() -> Iterator[tuple[str, str, Path, Listed]]:
 def _folders() -> Iterator[tuple[str, str, Path]]:
     """Key, origin and folder of whatever may be a run."""
     # The owner's own results first, the shipped ones as fallback.
-    for origin, root in (("results dataset", fetched_folder()), ("shipped", RUNS), ("saved here", saved_folder())):
+    for origin, root in (("results dataset", fetched_folder()), (_SHIPPED, RUNS), ("saved here", saved_folder())):
         with suppress(OSError):  # nothing was saved yet
             for name in sorted(os.listdir(root)):
                 yield f"{origin.replace(' ', '-')}/{name}", origin, root / name

@@ -34,7 +34,8 @@ from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, STEPS, Engine, what_
 from plantain.ui.html import alert, status
 from plantain.ui.limits import Whole
 from plantain.ui.once import once
-from plantain.ui.where import chooser, index_of
+from plantain.ui.where import chooser
+from plantain.ui.where_view import index_of
 
 TITLE = "Cause: does moving a head's values move the body?"
 DONE = "At every denoising step the chosen heads of A's run take B's values at image tokens; nothing else of B is used."

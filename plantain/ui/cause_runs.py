@@ -15,6 +15,7 @@ from plantain.data.patching import PatchStudy, load_study
 from plantain.data.pictures import Pictures
 from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
+from plantain.model.names import EMBEDDED
 from plantain.paths import RUNS
 from plantain.questions.answer import Answer
 from plantain.report.register import QUESTIONS
@@ -22,6 +23,7 @@ from plantain.report.section import Section
 from plantain.ui import catalog
 from plantain.ui.dense import Dense, all_dense
 from plantain.ui.html import alert, page_figure
+from plantain.ui.kept import kept
 from plantain.ui.once import once
 
 
@@ -120,10 +122,18 @@ def not_run(model: str) -> str:
 
 def curves_html(model: str) -> str:
     """The studies' curves with their random band; empty where there is no study."""
+    saved_here = any(RUNS not in path.parents for path in _described())
+    return _curves_of(model) if saved_here else _shipped_curves(model)
+
+
+@kept(lambda: [(EMBEDDED,)])
+def _shipped_curves(model: str) -> str:
+    return _curves_of(model)
+
+
+def _curves_of(model: str) -> str:
     runs = cause_runs(model)
-    if runs is None or not runs.studies:
-        return ""
-    return _curves(runs)
+    return "" if runs is None or not runs.studies else _curves(runs)
 
 
 @once(maxsize=2)

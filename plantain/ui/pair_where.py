@@ -20,7 +20,8 @@ from plantain.ui import overlay
 from plantain.ui.dense import place_beside
 from plantain.ui.engine import LATEST
 from plantain.ui.html import alert, html_table
-from plantain.ui.where import chooser, index_of, model_caveats
+from plantain.ui.where import chooser
+from plantain.ui.where_view import index_of, model_caveats
 from plantain.wording import signed
 
 TITLE = "Where: does a head's shift lie where the two pictures differ?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from html import escape
+from itertools import product
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from plantain.ui import catalog, embed, headline
 from plantain.ui.engine import QUIET
 from plantain.ui.first import COMPACT, HEADLINE
 from plantain.ui.html import html_table, page_figure
+from plantain.ui.kept import kept
 from plantain.ui.once import once
 
 # Inches of a figure that shares its row with one of a phone's width; drawn wider, its text would shrink.
@@ -83,11 +85,19 @@ class RunView:
 
 def show_cached(entry: catalog.Entry, counting: str, step: int = 0) -> Values:
     """Values for a ``RunView`` of a run in the list; made once for each state of its folder."""
-    if entry.folder is None:
+    if step == 0:
+        return _first_step(entry.key, counting)
+    assert entry.folder is not None  # the published card has one step
+    return _values(catalog.both_in(entry.folder, counting, step), entry.key)
+
+
+@kept(lambda: product(catalog.shipped_keys(), COUNTINGS))
+def _first_step(key: str, counting: str) -> Values:
+    folder = catalog.entry(key).folder
+    if folder is None:
         check_counting(counting)
         return _published(counting)
-    both = catalog.both_in(entry.folder, counting, step)
-    return _values(both, entry.key)
+    return _values(catalog.both_in(folder, counting, 0), key)
 
 
 def show(result: ProbeResult, counting: str, step: int = 0) -> Values:

@@ -1,11 +1,8 @@
 """The tab *Is it pose?*: controls and cause, a picture and a sentence each; everything else in drawers."""
 
-import hashlib
-import json
 import threading
 from functools import partial
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,11 +19,10 @@ from plantain.ui.cause import CauseView
 from plantain.ui.downloads import Export
 from plantain.ui.engine import QUIET, Engine
 from plantain.ui.html import alert, html_table, page_figure, section_html
+from plantain.ui.kept import kept
 from plantain.ui.once import once
 
 STUDY = RUNS / "controls"
-KEPT = STUDY / "page.json"
-"""The picture as the page shows it, kept: comparing the shipped runs anew takes ten seconds (``keep``)."""
 INTRO = """**What else than pose could it be?** Pose beside every control, and beside two transformers that have learned
 nothing. Posebox's numbers, not FLUX.2 Klein's.
 """
@@ -49,13 +45,16 @@ def build(engine: Engine, tab: gr.Tab) -> CauseView:
     cause = CauseView(engine)
     gr.HTML('<section class="plantain-page"><h2>What else was asked</h2></section>')
     _drawer(TABLES, tables)
-    for question in QUESTIONS.values():
-        if question.name not in _ELSEWHERE:
-            _drawer(question.title, partial(asked, question.name), question.name)
+    for name in _asked_here():
+        _drawer(QUESTIONS[name].title, partial(asked, name), name)
     gr.Markdown(COMMANDS, elem_classes=["plantain-muted"])
     tab.select(picture, None, shown, **QUIET)
     tab.select(cause.fill, None, cause.curves, **QUIET)
     return cause
+
+
+def _asked_here() -> list[str]:
+    return [name for name in QUESTIONS if name not in _ELSEWHERE]
 
 
 def _drawer(title: str, fill: Any, question: str = "") -> None:
@@ -65,34 +64,13 @@ def _drawer(title: str, fill: Any, question: str = "") -> None:
             Export(question, lambda: section_files(question, _section(question)))
 
 
+@kept(lambda: [()])
 def picture() -> str:
-    """The chart of pose beside its controls under its claim, HTML: as kept, where it is of these runs.
+    """The chart of pose beside its controls under its claim, HTML; comparing the shipped runs anew takes ten seconds.
 
     >>> picture()
     """
-    try:
-        kept = json.loads(KEPT.read_text(encoding="utf-8"))
-        if kept["of"] == _digest():
-            return str(kept["picture"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # none is kept: it is made
     return _made("picture", lambda: _picture(*_compared()))
-
-
-def keep() -> Path:
-    """Write ``KEPT`` for the shipped runs.
-
-    >>> keep()
-    """
-    made = {"of": _digest(), "picture": _picture(*_compared())}
-    KEPT.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return KEPT
-
-
-def _digest() -> str:
-    """Of which runs: the names of their files carry the digests of what is in them."""
-    names = sorted(str(path.relative_to(STUDY).as_posix()) for path in STUDY.rglob("*.safetensors"))
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 @once(maxsize=1)
@@ -101,11 +79,13 @@ def _compared() -> tuple[ControlReport, Section]:
     return report, section(report)
 
 
+@kept(lambda: [()])
 def tables() -> str:
     """Every control beside pose, by family of heads and weights, HTML."""
     return _made("tables", lambda: _tables(_compared()[1]))
 
 
+@kept(lambda: ((name,) for name in _asked_here()))
 def asked(name: str) -> str:
     """A question of the register, asked of its shipped runs beside the untrained twin, HTML.
 

@@ -21,7 +21,7 @@ from plantain.ui.limits import PAIR_SEEDS, SEED, verdicts
 from plantain.ui.pair_answer import Kept, PairAnswer, Typed
 from plantain.ui.pair_where import NOT_OFFERED, PairWhere, maps_of
 from plantain.ui.stopping import stop, stoppable
-from plantain.ui.where import index_of
+from plantain.ui.where_view import index_of
 from plantain.wording import time_left
 
 Update = dict[Any, Any]  # a value for each component that changes; the others stay as they are

@@ -17,6 +17,7 @@ from plantain.ui.first import BODIES
 from plantain.ui.headline import badge
 from plantain.ui.heads import EveryHead
 from plantain.ui.html import alert
+from plantain.ui.kept import kept
 from plantain.ui.ladder import answer_html
 from plantain.ui.run_files import LABEL, files_of_cached
 from plantain.ui.view import RunView, Values, all_but, blank, counting_choice, refresh_when, show_cached, step_choices
@@ -87,11 +88,16 @@ def _drawer(title: str) -> gr.Accordion:
 def _bodies(key: str) -> str:
     """Whose run it is, what its model drew, and the page's question answered; nothing where it cannot be read."""
     try:
-        folder, dense = catalog.entry(key).folder, dense_beside(key)
-        model = KLEIN if folder is None else catalog.load(folder).model
-        drawn = "" if dense is None or catalog.is_untrained(key) else bodies_html(dense) + answer_html(dense)
+        return _drawn(catalog.entry(key).key)
     except (InputError, OSError):
         return ""
+
+
+@kept(lambda: ((key,) for key in catalog.shipped_keys()))
+def _drawn(key: str) -> str:
+    folder, dense = catalog.entry(key).folder, dense_beside(key)
+    model = KLEIN if folder is None else catalog.load(folder).model
+    drawn = "" if dense is None or catalog.is_untrained(key) else bodies_html(dense) + answer_html(dense)
     return badge(model) + drawn
 
 
