@@ -33,6 +33,7 @@ from plantain.ui.door import Door, fetch_nothing
 from plantain.ui.engine import Engine, PatchJob
 from plantain.ui.limits import MAX_SESSIONS
 from plantain.ui.page import FIRST, HEAD, build_page, theme
+from plantain.ui.sessions import do_once
 
 if TYPE_CHECKING:
     from plantain.probe.probe import Progress
@@ -274,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A polite kill leaves by the ordinary door, through which temporary folders are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     fetch_nothing()
+    do_once(page)
     page.queue(max_size=20)
     warming = threading.Timer(_WARM_UP_AFTER_SECONDS, _warm_up)
     warming.daemon = True

@@ -7,6 +7,7 @@ import http.server
 import threading
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -16,7 +17,7 @@ from plantain.data.prompts import MAX_FILE_BYTES
 from plantain.errors import InputError
 from plantain.paths import ROOT
 from plantain.ui import limits
-from plantain.ui.door import fetch_nothing
+from plantain.ui.door import Door, fetch_nothing
 
 
 def status(url, **more):
@@ -126,6 +127,54 @@ def test_the_page_is_sent_compressed_to_those_who_take_it_so(server):
     whole, sent = plain.read(), packed.read()
     assert b"plantain-claim" in gzip.decompress(sent)
     assert len(sent) < 300_000 < len(whole)
+
+
+def test_the_page_made_once_has_each_servers_own_address(server):
+    def page(query="", **headers):
+        request = urllib.request.Request(
+            server[0] + query, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
+        return urllib.request.urlopen(request, timeout=60).read()
+
+    first, behind = page(), page(X_Forwarded_Host="space.example", X_Forwarded_Proto="https")
+    assert b"https://space.example" in behind
+    assert b"space.example" not in first
+    assert page() == first == page("?tab=run")
+    for i in range(20):  # more names than are remembered
+        assert f"http://space{i}.example".encode() in page(X_Forwarded_Host=f"space{i}.example")
+    assert page() == first
+    assert page(X_Forwarded_Host="space.example", X_Forwarded_Proto="https") == behind
+    assert b"deep_link_state" in page("?deep_link=none")
+
+
+def test_the_page_is_written_once_for_many_who_come_at_once():
+    written = []
+
+    async def app(scope, receive, send):
+        written.append(scope["query_string"])
+        await asyncio.sleep(0.05)
+        status = 500 if len(written) == 1 else 200
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": b"<head></head><body></body>"})
+
+    async def get(door):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "scheme": "http", "headers": []}
+        await door(scope | {"app": SimpleNamespace(auth=None, get_blocks=lambda: None)}, None, send)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
+
+    async def many():
+        door = Door(app, head="<style></style>")
+        return await asyncio.gather(*(get(door) for _ in range(20)))
+
+    found = asyncio.run(many())
+    assert [status for status, _ in found] == [500, *[200] * 19]  # what failed is not kept
+    assert len(written) == 2
+    assert all(b"<style></style></head>" in body for _, body in found)
 
 
 def test_no_run_is_saved_where_there_are_very_many_or_no_room_is_left(tmp_path, monkeypatch):

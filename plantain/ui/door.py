@@ -1,17 +1,22 @@
-"""The server's door, beyond what gradio sees to: no address is fetched for anybody, and the page goes compressed."""
+"""The server's door, beyond what gradio sees to: no address is fetched for anybody; the page is made and packed once."""
 
+import asyncio
 import re
+from collections import OrderedDict
 from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # gradio streams any public address to whoever asks for it as a file: a page would be an open proxy.
 _ADDRESS = re.compile(r"/(file=\s*https?:|proxy=)", re.IGNORECASE)
+# What gradio reads of a request for the page, to write its own address into it.
+_READ = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
+_PAGES = 8  # one for each address under which the server is known, packed and not
 
 
 class Door:
@@ -24,14 +29,14 @@ class Door:
     """
 
     def __init__(self, app: ASGIApp, head: str = "", body: str = "") -> None:
-        self.app, self.packed = app, GZipMiddleware(_Added(app, head, body), compresslevel=6)
+        self.app, self.page = app, _Once(GZipMiddleware(_Added(app, head, body), compresslevel=6))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.app
         if scope["type"] == "http" and _ADDRESS.search(scope["path"]):
             app = PlainTextResponse("This page hands out its own files alone.", status_code=403)
         elif scope["type"] == "http" and scope["path"] == "/":
-            app = self.packed  # events are streams, which would wait in a compressor's buffer
+            app = self.page  # events are streams, which would wait in a compressor's buffer
         await app(scope, receive, send)
 
 
@@ -45,6 +50,47 @@ def fetch_nothing() -> None:
 
 async def _refuse(*asked: Any, **named: Any) -> str:
     raise gr.Error("Files are uploaded here, and not fetched from an address.", print_exception=False)
+
+
+class _Once:
+    """The page as it was made for the first who asked: gradio takes a twentieth of a second to write it, for everybody
+    who comes, and nothing in it changes while it is served.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.making = app, asyncio.Lock()
+        self.made: OrderedDict[tuple[str | None, ...], list[Message]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, asked = Headers(scope=scope), QueryParams(scope["query_string"])
+        # Of somebody who has logged in, or of a state that was saved under a name, there is another page for each.
+        if scope["method"] != "GET" or "deep_link" in asked or scope["app"].auth is not None:
+            await self.app(scope, receive, send)
+            return
+        packed = "gzip" if "gzip" in headers.get("accept-encoding", "") else ""
+        key = (scope["scheme"], scope.get("root_path"), packed, *map(headers.get, _READ))
+        async with self.making:  # whoever comes while it is made takes it when it is
+            if key not in self.made:
+                found = await self._answer(scope, receive)
+                if found[0]["status"] == 200:
+                    self.made[key] = found
+            else:
+                found = self.made[key]
+            if key in self.made:
+                self.made.move_to_end(key)
+            while len(self.made) > _PAGES:
+                self.made.popitem(last=False)
+        for message in found:
+            await send({**message, "headers": [*message["headers"]]} if "headers" in message else message)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> list[Message]:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, keep)
+        return messages
 
 
 class _Added:
