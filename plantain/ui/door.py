@@ -1,4 +1,4 @@
-"""The server's door, beyond what gradio sees to: no address is fetched for anybody; the page is made and packed once."""
+"""The server's door, beyond what gradio sees to: no address is fetched for anybody; the page is made once for all."""
 
 import asyncio
 import re
