@@ -272,8 +272,8 @@ def test_no_activation_is_held(odd_pipeline):
     held, smallest = storage_born_in(odd_pipeline, lambda: plantain.HeadCapture(odd_pipeline.transformer))
     held.remove(SCRATCH_BYTES)
     assert max(held) < smallest / 4
-    # Three blocks' two streams, seven blocks' two streams, and the averaging weights of a forward.
-    assert sum(held) <= 2 * 360 * 4 + 4 * (96 + 96 + 2 * 192)
+    # Three blocks' two streams, seven blocks' two streams, and of a forward the averaging weights and their sums.
+    assert sum(held) <= 2 * 360 * 4 + 4 * (96 + 96 + 2 * 192) + 4 * (1 + 1 + 2)
 
 
 def test_the_scratch_goes_with_the_block(odd_pipeline):

@@ -40,17 +40,18 @@ class Row:
         return "" if self.at_most is None else "yes" if self.ratio <= self.at_most else "no"
 
 
-def in_turns(calls: Mapping[str, Callable[[], object]], turns: int = 9) -> dict[str, np.ndarray]:
+def in_turns(calls: Mapping[str, Callable[[], object]], turns: int = 9, rest: float = 0.0) -> dict[str, np.ndarray]:
     """Seconds of every call, turn by turn after one to warm up: a machine that slows down slows all of them.
 
     >>> in_turns({"ours": probe, "theirs": usual_loop}, turns=5)["ours"].shape
     (5,)
 
-    Each call is first as often as the others.
+    Each call is first as often as the others. ``rest``: seconds before each one.
     """
     names, found = [*calls], dict[str, list[float]]()
     for turn in range(turns + 1):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            time.sleep(rest)
             started = time.perf_counter()
             calls[name]()
             if turn:

@@ -24,6 +24,8 @@ THRESHOLDS = (3.0, 5.0)
 LOOP_FLIPS = 20
 EXACT_PAIRS, EXACT_HEADS, EXACT_LIMIT = 24, 600, 25.0
 TOLERANCE = 1e-10
+# After a product of two threads OpenBLAS's second one spins for a tenth of a second, on one of two cores.
+_REST = 0.25
 
 
 def rows() -> Iterator[Row]:
@@ -58,7 +60,7 @@ def rows() -> Iterator[Row]:
 
     what = "sign-flip null, 1,000 flips"
     ours: Callable[[], object] = lambda: stats.sign_flip_null(d, N_FLIPS, THRESHOLDS)  # noqa: E731
-    found = in_turns({"ours": ours, "product": lambda: np.matmul(signs, u, out=product)}, 21)
+    found = in_turns({"ours": ours, "product": lambda: np.matmul(signs, u, out=product)}, 21, _REST)
     yield beside(what, "its bare float32 product", found["ours"], found["product"], 2)
     memory = f"{peak_megabytes(ours):.0f} MB"
     for name, call, scale, wanted in (

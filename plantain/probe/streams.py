@@ -6,15 +6,15 @@ Letters: B batch, T token, C channel, S stream, R run of channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from plantain.errors import InputError
 
-# Float32 values squared at a time: 1 MB stays in a core's second-level cache; a GPU wants long rows.
+# Float32 values squared at a time, on a CPU as many as are added to: 1 MB stays near the cores, of two half in the
+# second-level cache of each; a GPU wants long rows.
 _SCRATCH_VALUES = {"cpu": 2**18, "gpu": 2**24}
-# Float32 values that are added to on a CPU: a quarter of that cache, through which what is added passes.
-_ADDED_VALUES = 2**16
 
 
 def new_scratch(device: torch.device) -> torch.Tensor:
@@ -35,7 +35,7 @@ class Streams:
     member: torch.Tensor
     ranges: tuple[tuple[int, int, int | None], ...]
 
-    @property
+    @cached_property
     def counts(self) -> torch.Tensor:
         """(B, S, 1), at least 1: a stream without tokens is 0 and not nothing."""
         return self.member.sum(dim=2, keepdim=True).clamp(min=1)
@@ -89,7 +89,7 @@ def mean_square_of(x: torch.Tensor, streams: Streams, channels: int, scratch: to
             total[:, stream] += sum_by_rows(some, scratch)
         else:
             total[:, stream] += sum_at_once(some, scratch)
-    return (total / streams.counts).unflatten(-1, (-1, channels)).mean(dim=-1)
+    return total.unflatten(-1, (-1, channels)).sum(dim=-1).div_(streams.counts * channels)
 
 
 def sum_by_rows(x: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
@@ -98,13 +98,17 @@ def sum_by_rows(x: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
     Rows times themselves are added to rows that stay in the cache: one pass over ``x``, and no square is ever written.
     """
     batch, n_tokens, width = x.shape
-    n_rows = min(n_tokens, max(1, _ADDED_VALUES // (batch * width)))
-    added = torch.zeros(batch, n_rows, width)
+    room, upcast = (scratch, None) if x.dtype == torch.float32 else scratch.tensor_split(2)
+    n_rows = min(n_tokens, max(1, room.numel() // (batch * width)))
+    added = _like(x[:, :n_rows], room)
     for start in range(0, n_tokens, n_rows):
         some = x[:, start : start + n_rows]
-        if some.dtype != torch.float32:
-            some = _like(some, scratch).copy_(some)
-        added[:, : some.shape[1]].addcmul_(some, some)
+        if upcast is not None:
+            some = _like(some, upcast).copy_(some)
+        if start == 0:
+            torch.mul(some, some, out=added)
+        else:
+            added[:, : some.shape[1]].addcmul_(some, some)
     return added.sum(dim=1)
 
 

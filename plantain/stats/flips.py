@@ -55,11 +55,11 @@ def sign_flip_null(
 
     # Enumeration is exact, so that ties between flips stay ties; sampling needs no such care.
     dtype = np.float64 if exhaustive else np.float32
-    u = unit_columns(d).astype(dtype)  # (P, H)
+    u = unit_columns(d, dtype)  # (P, H)
     u_cuts = (cuts * np.sqrt(n / (n - 1 + cuts**2))).astype(dtype)
     # A head of differences ±x is infinite under the flips that give all of them one sign.
-    even = (np.abs(d) == np.abs(d[0])).all(axis=0) & (d[0] != 0)
-    patterns = np.unique(np.sign(d[:, even]), axis=1)  # (P, patterns)
+    even = d[:, (np.abs(d[0]) == np.abs(d[1])) & (d[0] != 0)]  # few, and all others need not be looked at
+    patterns = np.unique(np.sign(even[:, (np.abs(even) == np.abs(even[0])).all(axis=0)]), axis=1)  # (P, patterns)
     if exhaustive:
         counts, max_u = _all_flips(u, u_cuts, report)
         all_same = np.arange(len(max_u)) == 0

@@ -1,6 +1,7 @@
 """Paired t and d_z of every head, and what they are checked for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,10 +92,11 @@ def check_column(values: ArrayLike, n_pairs: int, name: str) -> Array:
     return column
 
 
-def unit_columns(d: Array) -> Array:
+def unit_columns(d: Array, dtype: Any = np.float64) -> NDArray[Any]:
     """Each head's differences over their root sum of squares, which flips leave as it is: (…, P, H)."""
     norm = np.sqrt((d * d).sum(axis=-2, keepdims=True))
-    return np.divide(d, norm, out=np.zeros_like(d), where=norm > 0)
+    norm[norm == 0] = 1.0
+    return np.divide(d, norm, out=np.empty(d.shape, dtype), casting="same_kind")
 
 
 def t_of_sums(total: Array, squares: Array, n: Array) -> Array:
