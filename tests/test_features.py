@@ -28,7 +28,7 @@ def test_features_are_the_pipelines_own_to_the_bit(request, model):
 @pytest.mark.parametrize("tokens", [1, 96, 200, 960])
 def test_a_batch_of_any_size_gives_the_same(posebox, monkeypatch, tokens):
     monkeypatch.setitem(features._BATCH_TOKENS, "cpu", tokens)
-    assert features.batch_size(posebox) == max(1, tokens // 96)
+    assert features.batch_size(posebox, torch.device("cpu")) == max(1, tokens // 96)
     assert torch.equal(encode(posebox, TEXTS), own(posebox, TEXTS))
 
 
@@ -105,7 +105,7 @@ def encoded(posebox, monkeypatch):
     monkeypatch.setitem(features._BATCH_TOKENS, "cpu", 4 * 96)
     calls = []
     monkeypatch.setattr(
-        features, "encode", lambda pipe, prompts: (calls.append(list(prompts)), encode(pipe, prompts))[1]
+        features, "encode", lambda pipe, prompts, *more: (calls.append(list(prompts)), encode(pipe, prompts, *more))[1]
     )
     return calls
 

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -14,8 +15,14 @@ from plantain.errors import InputError
 from plantain.model.encoder import by_module, sampled
 
 
-def describe(pipe: Any) -> dict[str, Any]:
-    """Model name, revision, weights fingerprint, device and dtype, for a run's provenance."""
+def describe(pipe: Any, device: torch.device | None = None) -> dict[str, Any]:
+    """Model name, revision, weights fingerprint, device and dtype, for a run's provenance.
+
+    >>> describe(pipe)["weights_fingerprint"]
+
+    ``device``: where the pipeline computes, found where it is left out.
+    """
+    device = device or execution_device(pipe)
     source = getattr(pipe, "plantain_source", None) or {
         "model": str(pipe.config.get("_name_or_path") or "unnamed pipeline"),
         "revision": None,
@@ -23,13 +30,13 @@ def describe(pipe: Any) -> dict[str, Any]:
     return {
         **source,
         "weights_fingerprint": weights_fingerprint(pipe),
-        "device": _device_name(execution_device(pipe)),
+        "device": _device_name(device),
         "dtype": _plain(pipe.transformer.dtype),
-        **({"coarser": said} if (said := coarser(pipe)) else {}),
+        **({"coarser": said} if (said := coarser(pipe, device)) else {}),
     }
 
 
-def coarser(pipe: Any) -> str:
+def coarser(pipe: Any, device: torch.device | None = None) -> str:
     """What makes the numbers of a pipeline's transformer coarser than its dtype says, in words; empty as a rule.
 
     >>> with torch.autocast("cpu", torch.bfloat16): coarser(pipe)
@@ -37,9 +44,9 @@ def coarser(pipe: Any) -> str:
 
     Runs are compared, and gone on with, where this is the same.
     """
-    model, device, said = pipe.transformer, execution_device(pipe).type, []
-    if torch.is_autocast_enabled(device):
-        said.append(f"autocast to {_plain(torch.get_autocast_dtype(device))}")
+    model, kind, said = pipe.transformer, (device or execution_device(pipe)).type, []
+    if torch.is_autocast_enabled(kind):
+        said.append(f"autocast to {_plain(torch.get_autocast_dtype(kind))}")
     # Eight bits or fewer: weights are stored so, and cast up or multiplied as they are.
     small = {_plain(values.dtype) for values in model.parameters() if values.dtype.itemsize == 1}
     said += [f"stored in {dtype}" for dtype in sorted(small)]
@@ -59,7 +66,10 @@ def versions(*more: str) -> dict[str, str]:
     packages = ("diffusers", "transformers", "numpy", *more)
     # Of torch with the build, which its package's name may lack: on which arithmetic a run was made.
     here = {"python": platform.python_version(), "plantain": __version__, "torch": str(torch.__version__)}
-    return here | {package: version(package) for package in packages}
+    return here | {package: _version(package) for package in packages}
+
+
+_version = cache(version)
 
 
 def weights_fingerprint(pipe: Any, components: Sequence[str] = ("transformer", "text_encoder")) -> str:
@@ -97,7 +107,10 @@ def weights_fingerprint(pipe: Any, components: Sequence[str] = ("transformer", "
 
 
 def execution_device(pipe: Any) -> torch.device:
-    """Where the pipeline computes; with offloading its weights lie elsewhere between calls."""
+    """Where the pipeline computes; with offloading its weights lie elsewhere between calls.
+
+    diffusers walks through all modules to tell, a hundredth of a second: a run asks once.
+    """
     return pipe._execution_device
 
 

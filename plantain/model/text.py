@@ -86,19 +86,15 @@ def tokenize(pipe: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]
 
     >>> ids, real = tokenize(pipe, ["a dancer"])
     """
-    limit = max_text_tokens(pipe)
-    ids, masks = [], []
-    for prompt in prompts:
-        message = [{"role": "user", "content": prompt}]
-        text = pipe.tokenizer.apply_chat_template(
-            message, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        padded = pipe.tokenizer(text, padding="max_length", max_length=limit)
-        if len(padded["input_ids"]) > limit:
+    limit, messages = max_text_tokens(pipe), [[{"role": "user", "content": prompt}] for prompt in prompts]
+    texts = pipe.tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    padded = pipe.tokenizer(texts, padding="max_length", max_length=limit)
+    for prompt, ids in zip(prompts, padded["input_ids"], strict=True):
+        if len(ids) > limit:
             raise InputError(
-                f"The prompt {shorten(prompt)!r} has {len(padded['input_ids'])} tokens with the chat template; "
+                f"The prompt {shorten(prompt)!r} has {len(ids)} tokens with the chat template; "
                 f"this model reads at most {limit}. Shorten it."
             )
-        ids.append(padded["input_ids"])
-        masks.append(padded["attention_mask"])
-    return np.array(ids, dtype=np.int64), np.array(masks, dtype=bool)
+    return np.array(padded["input_ids"], dtype=np.int64), np.array(padded["attention_mask"], dtype=bool)

@@ -20,13 +20,14 @@ from plantain.model.features import Features, encode
 from plantain.model.identity import describe, execution_device, versions
 from plantain.model.memory import free_memory
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
-from plantain.model.text import call_arguments, text_mask
+from plantain.model.text import call_arguments
 from plantain.probe.capture import HeadCapture
 
 # Prompts a forward at most: more gain nothing once the device is busy, and progress gets coarse.
-_MAX_BATCH = 10
-# A CPU is busy with few tokens; beyond this a larger batch only makes larger temporaries.
-_CPU_TOKENS = 1536
+_MAX_BATCH = {"gpu": 10, "cpu": 32}
+# Of a forward on a CPU: with fewer it waits for what is done once a forward, with more for memory that no allocator
+# keeps.
+_CPU_TOKENS = 4096
 # Larger pictures only where they are asked for.
 _MAX_PIXELS = 512
 # Share of the free GPU memory that a forward's activations may take, by the estimate below.
@@ -140,13 +141,14 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
     head_map = HeadMap.from_transformer(pipe.transformer, config.channels_per_head)
     size = picture_size(pipe, config)
     sigmas = config.sigmas if config.noise_levels is None else sigmas_for(pipe, config.noise_levels, *size)
-    masks = text_mask(pipe, prompts.prompts).reshape(len(prompts), 2, -1)
+    texts = Features(pipe, prompts.prompts)
+    masks = texts.mask(prompts.prompts).reshape(len(prompts), 2, -1)
     real, n_image, n_text = masks.sum(axis=2), math.prod(latent_grid(pipe, *size)), masks.shape[2]
     token_counts = np.stack([np.full_like(real, n_image), real, n_text - real], axis=2).astype(np.int64)
     chosen = resume.provenance.get("batch_size") if resume is not None else None
-    batch_size = config.batch_size or chosen or choose_batch_size(pipe, head_map, n_image + n_text)
+    batch_size = config.batch_size or chosen or choose_batch_size(pipe, head_map, n_image + n_text, texts.device)
     provenance = {
-        **describe(pipe),
+        **describe(pipe, texts.device),
         "height": size[0],
         "width": size[1],
         "batch_size": batch_size,
@@ -161,7 +163,6 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
         here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
         sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
         provenance = {**resume.provenance, "resumed": sessions}
-    texts = Features(pipe, prompts.prompts)
     return Plan(pipe, prompts, config, head_map, size, sigmas, masks, token_counts, batch_size, provenance, texts)
 
 
@@ -264,9 +265,9 @@ def picture_size(pipe: Any, config: ProbeConfig) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
+def choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int, device: torch.device | None = None) -> int:
     """An even number of prompts that keeps the device busy and its memory free."""
-    device = execution_device(pipe)
+    device = device or execution_device(pipe)
     if device.type == "cuda":
         inner = head_map.n_attention_heads * head_map.head_width
         # Widest moment of a single block: q, k, v, both MLP halves and the projection's input; twice
@@ -274,9 +275,10 @@ def choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int) -> int:
         channels = 2 * (3 * inner + 2 * head_map.mlp_width + inner + head_map.mlp_width)
         free, _ = torch.cuda.mem_get_info(device)
         fitting = int(free * _GPU_SHARE / (2 * channels * n_tokens * pipe.transformer.dtype.itemsize))
+        most = _MAX_BATCH["gpu"]
     else:
-        fitting = _CPU_TOKENS // n_tokens
-    return max(2, min(_MAX_BATCH, fitting) // 2 * 2)
+        fitting, most = _CPU_TOKENS // n_tokens, _MAX_BATCH["cpu"]
+    return max(2, min(most, fitting) // 2 * 2)
 
 
 def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, provenance: dict[str, Any]) -> None:
