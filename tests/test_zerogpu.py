@@ -279,9 +279,11 @@ def test_a_run_that_fails_half_way_keeps_its_pairs(space, fault, sentence):
     visitor = space.visitor()
     with space.fault(fault):
         outputs = visitor.press(*RUN)
-    assert zerogpu.text_of(outputs[0]).startswith(f"Stopped by an error after 4 of 25 pairs. {sentence}")
+    assert zerogpu.text_of(outputs[0]).startswith(
+        f"Stopped by an error after {zerogpu.PAIRS_A_BATCH} of 25 pairs. {sentence}"
+    )
     assert controls(outputs) == [True, False, True]
-    assert "4 of 25 pairs" in str(visitor.do("recount", None, "head", 0))
+    assert f"{zerogpu.PAIRS_A_BATCH} of 25 pairs" in str(visitor.do("recount", None, "head", 0))
 
 
 def test_a_run_goes_on_in_smaller_batches_where_the_memory_is_too_small(space):
@@ -301,10 +303,11 @@ def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):
             let_go()
 
         name, prompts, upload, seed, _, *rest = RUN
-        outputs = visitor.press(name, prompts, upload, seed, 4, *rest, then=stop, at=f"Pair {zerogpu.HELD_AFTER} of")
+        at = f"Pair {zerogpu.PAIRS_A_BATCH} of"
+        outputs = visitor.press(name, prompts, upload, seed, zerogpu.N_SEEDS, *rest, then=stop, at=at)
     assert "they are kept below" in outputs[0]
     assert controls(outputs) == [True, False, True]
-    assert space.calls[-1]["forwards"] < 25  # one a pair
+    assert space.calls[-1]["forwards"] < 3 * zerogpu.N_SEEDS
     assert space.scheduler.held == set()
 
 
