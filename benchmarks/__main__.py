@@ -57,10 +57,9 @@ def main() -> int:
                 print(f"{name} failed with {done.returncode}; its rows stay as they were.", file=sys.stderr)
                 continue
             found[name] = [asdict(row) | {"machine": machine()} for row in read(file)]
-    kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = written(found)
-    (DOCS / "speed.md").write_text(text, encoding="utf-8")
-    print(text)
+        kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (DOCS / "speed.md").write_text(written(found), encoding="utf-8")
+    print(written(found))
     return 0
 
 

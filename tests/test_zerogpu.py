@@ -307,7 +307,7 @@ def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):
         outputs = visitor.press(name, prompts, upload, seed, zerogpu.N_SEEDS, *rest, then=stop, at=at)
     assert "they are kept below" in outputs[0]
     assert controls(outputs) == [True, False, True]
-    assert space.calls[-1]["forwards"] < 3 * zerogpu.N_SEEDS
+    assert space.calls[-1]["forwards"] < 5 * zerogpu.N_SEEDS
     assert space.scheduler.held == set()
 
 

@@ -45,7 +45,7 @@ REFUSALS = {
 _START_SECONDS = 120
 # A forward that is held and never let go goes on after this long, so that a failing test ends.
 _HELD_SECONDS, HELD_AFTER = 60, 4
-N_SEEDS, PAIRS_A_BATCH = 4, 12  # with as many seeds held after the first batch
+N_SEEDS, PAIRS_A_BATCH = 4, 6  # with as many seeds held after the first batch
 _FAULT, _CALLS, _CONTROL = "fault", "calls.jsonl", "control"
 
 

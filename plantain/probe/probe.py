@@ -27,7 +27,7 @@ from plantain.probe.capture import HeadCapture
 _MAX_BATCH = {"gpu": 10, "cpu": 32}
 # Of a forward on a CPU: with fewer it waits for what is done once a forward, with more for memory that no allocator
 # keeps.
-_CPU_TOKENS = 4096
+_CPU_TOKENS = 2048
 # Larger pictures only where they are asked for.
 _MAX_PIXELS = 512
 # Share of the free GPU memory that a forward's activations may take, by the estimate below.
