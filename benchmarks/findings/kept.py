@@ -1,4 +1,4 @@
-"""Make what the page shows of the shipped runs, and keep it beside them: half a minute of counting and drawing.
+"""Make what the page shows of the shipped runs, and keep it beside them: a minute of counting and drawing.
 
 python benchmarks/findings/kept.py
 """
