@@ -1,8 +1,10 @@
 """A session begins with what gradio would have given it, though it is written once; an event imports no pyplot."""
 
+import asyncio
 import os
 import subprocess
 import sys
+from functools import partial
 
 import gradio as gr
 import pytest
@@ -72,3 +74,60 @@ def test_an_event_imports_no_pyplot():
     environment |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", EVENT], env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+
+
+# What an event tells the browser of a component that it leaves, or gives a value to.
+PLAIN = [gr.skip(), None, "", "b", "<p>new</p>"]
+
+
+@pytest.fixture
+def event(page):
+    """A page's one event: what it answers by gradio alone and as it is now, and which components it made anew."""
+    made, _ = page
+    with made:
+        state, html = gr.State(0), gr.HTML("")
+        radio = next(block for block in made.blocks.values() if isinstance(block, gr.Radio))
+        outputs = [radio, state, html]
+        made.load(lambda: None, None, outputs)
+    (block_fn,) = made.fns.values()
+
+    def answered(predictions):
+        found = []
+        for postprocess in (partial(type(made).postprocess_data, made), made.postprocess_data):
+            session = SessionState(made)
+            data = asyncio.run(postprocess(block_fn, predictions, session))
+            anew = [block for block in (radio, html) if session[block._id] is not block]
+            found.append((data, session[state._id], anew))
+        return found
+
+    return answered, outputs
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda radio, state, html: gr.skip(),
+        lambda radio, state, html: {html: "<p>new</p>"},
+        lambda radio, state, html: {radio: gr.Radio(["c"], value="c"), state: 3},
+        lambda radio, state, html: (gr.skip(), 3, gr.skip()),
+        lambda radio, state, html: [gr.update(visible=False), gr.skip(), "<p>new</p>"],
+        lambda radio, state, html: ["b", 3, ""],
+        lambda radio, state, html: [None, None, None],
+    ],
+)
+def test_an_event_answers_as_gradio_does_and_makes_nothing_anew_that_it_leaves(event, given):
+    answered, outputs = event
+    predictions = given(*outputs)
+    (gradios, its_state, _), (ours, our_state, anew) = answered(predictions)
+    for value in gradios:
+        if isinstance(value, dict):
+            value.pop("props", None)  # of HTML that is left as it is, gradio tells that it is an update twice
+    assert ours == gradios
+    assert our_state == its_state
+    assert anew == [block for block, value in zip(outputs, ours, strict=True) if value not in PLAIN]
+
+
+def test_too_few_values_are_told_by_gradio(event):
+    answered, _ = event
+    with pytest.raises(ValueError, match="enough output values"):
+        answered(["b", 3])

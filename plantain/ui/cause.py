@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from plantain.errors import InputError
-from plantain.model.names import EMBEDDED_MODELS
+from plantain.model.names import EMBEDDED, EMBEDDED_MODELS
 from plantain.report.export import Files
 from plantain.ui import overlay
-from plantain.ui.cause_runs import CauseRuns, cause_runs, curves_html, not_run
+from plantain.ui.cause_runs import CauseRuns, cause_runs, curves_html, not_run, only_shipped
 from plantain.ui.cause_view import (
     DEFORMATION,
     RANKED_BY,
@@ -32,8 +33,8 @@ from plantain.ui.cause_view import (
 from plantain.ui.downloads import Export
 from plantain.ui.engine import LATEST, ON_THE_MODEL, QUIET, STEPS, Engine, what_went_wrong
 from plantain.ui.html import alert, status
+from plantain.ui.kept import kept
 from plantain.ui.limits import Whole
-from plantain.ui.once import once
 from plantain.ui.where import chooser
 from plantain.ui.where_view import index_of
 
@@ -66,28 +67,28 @@ class CauseView:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, runs = engine, cause_runs(engine.model)
+        self._engine, self._first = engine, opening(engine.model)
+        first = self._first
         gr.HTML(f'<section class="plantain-page"><h2>{escape(TITLE)}</h2><p>{escape(DONE)}</p></section>')
-        if runs is None:
+        if not first.n_pairs:
             gr.HTML(not_run(engine.model))
-        with gr.Column(visible=runs is not None, min_width=0):
-            self._pairs = chooser(0, "" if runs is None else _choices(runs))
-            self._view = gr.HTML("" if runs is None else pictures(runs, 0))
+        with gr.Column(visible=first.n_pairs > 0, min_width=0):
+            self._pairs = chooser(0, first.pairs)
+            self._view = gr.HTML(first.pictures)
             self._status = gr.HTML("", elem_id="plantain-cause-status", elem_classes=["plantain-line"])
-            self._settings(runs)
+            self._settings(first)
             self._drawn = gr.State(None)  # Drawn | None: what is shown, for its files
             with gr.Accordion("The heads, and what is seen in the pictures, as numbers", open=False):
                 self._numbers = gr.HTML(_NOTHING)
-            gr.HTML("" if runs is None else f'<p class="plantain-prose plantain-muted">{escape(caveat(runs))}</p>')
+            gr.HTML(f'<p class="plantain-prose plantain-muted">{escape(first.caveat)}</p>')
         self.curves = gr.HTML("")
-        with gr.Column(visible=runs is not None, min_width=0):
+        with gr.Column(visible=first.n_pairs > 0, min_width=0):
             Export("cause", self._files, [self._drawn])
-        if runs is not None:
+        if first.n_pairs:
             self._connect()
 
-    def _settings(self, runs: CauseRuns | None) -> None:
-        known = [] if runs is None else runs.chooser.rankings
-        n_heads = FIRST_K if runs is None else runs.chooser.n_heads
+    def _settings(self, first: Opening) -> None:
+        known, n_heads = first.rankings, first.n_heads or FIRST_K
         with gr.Row():
             self._k = gr.Slider(
                 1, n_heads, value=min(FIRST_K, n_heads), step=1, label="Attention heads, k", min_width=240
@@ -98,13 +99,13 @@ class CauseView:
         with gr.Row():
             offered = [(label, name) for name, label in RANKED_BY.items() if name in known]
             # The rung of the ladder before this one, where it was asked.
-            first = DEFORMATION if DEFORMATION in known else next((name for _, name in offered), None)
-            self._ranking = gr.Radio(offered, value=first, label="Heads ranked by", scale=2, min_width=280)
+            named = DEFORMATION if DEFORMATION in known else next((name for _, name in offered), None)
+            self._ranking = gr.Radio(offered, value=named, label="Heads ranked by", scale=2, min_width=280)
             self._steps = gr.Radio(list(STEPS), value="all", label="Denoising steps", min_width=280)
             self._direction = gr.Radio(list(SIDES), value=SIDES[0], label="Values of", min_width=200)
         ready = self._engine.patched is not None
         self._button = gr.Button("Draw it", variant="primary", interactive=ready, elem_id="plantain-draw")
-        if cost := "" if runs is None else _cost(self._engine, runs):
+        if cost := _cost(self._engine):
             gr.HTML(f'<p class="plantain-muted">{escape(cost)}</p>', elem_classes=["plantain-line"])
 
     @property
@@ -119,9 +120,7 @@ class CauseView:
     @property
     def checks(self) -> dict[str, Callable[[str], Any]]:
         """What a link's texts set; InputError for what this model cannot be asked."""
-        runs = cause_runs(self._engine.model)
-        n_pairs, n_heads = (0, 0) if runs is None else (len(runs.prompts), runs.chooser.n_heads)
-        known = [] if runs is None else runs.chooser.rankings
+        known, n_pairs, n_heads = self._first.rankings, self._first.n_pairs, self._first.n_heads
         return {
             "cause": lambda text: Whole(1, n_pairs).read(text, "The pair") - 1,
             "by": lambda text: _one_of(known, text, "a ranking"),
@@ -197,16 +196,55 @@ def _alpha(text: str) -> float:
     return float(text)
 
 
-@once(maxsize=2)
+@dataclass(frozen=True)
+class Opening:
+    """What the view opens with; of no pairs where nothing ranks a model's heads."""
+
+    n_pairs: int = 0
+    n_heads: int = 0
+    rankings: Sequence[str] = ()
+    pairs: str = ""  # HTML, as the pictures of the first pair are
+    pictures: str = ""
+    caveat: str = ""
+
+
+def opening(model: str) -> Opening:
+    """What the view of a model opens with; the shipped model's is kept, and needs none of its runs read.
+
+    >>> opening("posebox").n_pairs
+    25
+    """
+    return Opening(**(_shipped_opening(model) if only_shipped() else _opening_of(model)))
+
+
+@kept(lambda: [(EMBEDDED,)])
+def _shipped_opening(model: str) -> Mapping[str, Any]:
+    return _opening_of(model)
+
+
+def _opening_of(model: str) -> dict[str, Any]:
+    runs = cause_runs(model)
+    if runs is None:
+        return {}
+    return {
+        "n_pairs": len(runs.prompts),
+        "n_heads": runs.chooser.n_heads,
+        "rankings": runs.chooser.rankings,
+        "pairs": _choices(runs),
+        "pictures": pictures(runs, 0),
+        "caveat": caveat(runs),
+    }
+
+
 def _choices(runs: CauseRuns) -> str:
     whole = runs.pictures if runs.pictures is not None and runs.pictures.complete else None
     pixels = None if whole is None else whole.pixels
     return overlay.pair_choices(runs.prompts.pairs, pixels, runs.prompts.conditions, "plantain-cause-pair")
 
 
-def _cost(engine: Engine, runs: CauseRuns) -> str:
+def _cost(engine: Engine) -> str:
     """What a press costs, where it is not seconds on a CPU."""
-    if engine.patched is None or engine.draw is not None:
+    if engine.patched is None or engine.draw is not None or (runs := cause_runs(engine.model)) is None:
         return ""
     if engine.patched_seconds is None:
         return (

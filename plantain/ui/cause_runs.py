@@ -21,7 +21,7 @@ from plantain.questions.answer import Answer
 from plantain.report.register import QUESTIONS
 from plantain.report.section import Section
 from plantain.ui import catalog
-from plantain.ui.dense import Dense, all_dense
+from plantain.ui.dense import Dense, all_dense, described
 from plantain.ui.html import alert, page_figure
 from plantain.ui.kept import kept
 from plantain.ui.once import once
@@ -122,8 +122,12 @@ def not_run(model: str) -> str:
 
 def curves_html(model: str) -> str:
     """The studies' curves with their random band; empty where there is no study."""
-    saved_here = any(RUNS not in path.parents for path in _described())
-    return _curves_of(model) if saved_here else _shipped_curves(model)
+    return _shipped_curves(model) if only_shipped() else _curves_of(model)
+
+
+def only_shipped() -> bool:
+    """Whether all dense runs and patching studies are the shipped ones, which what is kept is made of."""
+    return all(RUNS in path.parents for path in (*_described(), *described()))
 
 
 @kept(lambda: [(EMBEDDED,)])

@@ -100,6 +100,12 @@ def all_dense(prompts: str | None = None) -> Iterator[Dense]:
     yield from _under([*(folder for folder, _ in listed), *_roots()], names)
 
 
+def described() -> Iterator[Path]:
+    """Every dense run's description, shipped or saved here, or kept with a run of the list."""
+    for root in (*(folder for folder, _ in catalog.listed()), *_roots()):
+        yield from _described(root)
+
+
 def place_beside(result: ProbeResult, prompts: str = "dense_pose") -> tuple[np.ndarray, int] | None:
     """Place t of every attention head of a run's own weights, and over how many pairs; None where no dense run has it.
 
@@ -119,10 +125,14 @@ def _roots() -> tuple[Path, Path]:
 def _under(roots: Iterable[Path], prompts: Iterable[str]) -> Iterator[Dense]:
     """Families of these prompt sets under these folders."""
     for root in roots:
-        state = tuple((path, path.stat().st_mtime_ns) for path in sorted(root.rglob(DENSE.description)))
+        state = tuple((path, path.stat().st_mtime_ns) for path in _described(root))
         for name in (name for name in prompts if state and name in _names(state)):
             if (found := _read(root, state, name)) is not None:
                 yield found
+
+
+def _described(root: Path) -> list[Path]:
+    return sorted(root.rglob(DENSE.description))
 
 
 @once(maxsize=32)
