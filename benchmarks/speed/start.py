@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from measured import Row, beside, in_turns, main
+import numpy as np
+from measured import Row, beside, main
 
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = """
@@ -30,24 +31,26 @@ with gr.Blocks() as page:
 page.launch(server_port={port}, ssr_mode=False, mcp_server={mcp})
 """
 MCP = find_spec("mcp") is not None
-TURNS = 5
+TURNS = 7
 
 
 def rows() -> Iterator[Row]:
-    def empty() -> None:
+    def empty() -> float:
         port = free_port()
-        serve([sys.executable, "-c", EMPTY.format(port=port, mcp=MCP)], port)
+        return serve([sys.executable, "-c", EMPTY.format(port=port, mcp=MCP)], port)
 
-    def ours() -> None:
+    def ours() -> float:
         port = free_port()
-        serve([sys.executable, str(ROOT / "app.py"), "--port", str(port)], port)
+        return serve([sys.executable, str(ROOT / "app.py"), "--port", str(port)], port)
 
-    found = in_turns({"ours": ours, "empty": empty}, TURNS)
+    # Each is first as often as the other.
+    seconds = [(ours(), empty()) if turn % 2 else (empty(), ours())[::-1] for turn in range(TURNS + 1)]
+    of_ours, of_empty = np.array(seconds[1:]).T  # after one to warm up
     yield beside(
         "`python app.py` to the first page",
         f"an empty gradio page{', both with MCP tools' if MCP else ''}",
-        found["ours"],
-        found["empty"],
+        of_ours,
+        of_empty,
         1.4,
     )
 
@@ -58,12 +61,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(command: list[str], port: int) -> None:
-    """Start it, read its first page, and stop it."""
+def serve(command: list[str], port: int) -> float:
+    """Start it, read its first page, and stop it; the seconds until it was read, without those that it takes to end."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox", "GRADIO_ANALYTICS_ENABLED": "False"}
     environment["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         quiet = subprocess.DEVNULL
+        started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet)
         try:
             while True:
@@ -72,7 +76,7 @@ def serve(command: list[str], port: int) -> None:
                 try:
                     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
                         answer.read()
-                    return
+                    return time.perf_counter() - started
                 except OSError:
                     time.sleep(0.02)
         finally:
