@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import gradio as gr
@@ -95,7 +96,8 @@ def event(page):
         found = []
         for postprocess in (partial(type(made).postprocess_data, made), made.postprocess_data):
             session = SessionState(made)
-            data = asyncio.run(postprocess(block_fn, predictions, session))
+            with ThreadPoolExecutor(1) as pool:  # a browser of other tests leaves its event loop running in this one
+                data = pool.submit(asyncio.run, postprocess(block_fn, predictions, session)).result(timeout=60)
             anew = [block for block in (radio, html) if session[block._id] is not block]
             found.append((data, session[state._id], anew))
         return found

@@ -55,7 +55,8 @@ class Visitor:
     def __enter__(self) -> Visitor:
         self._beat = urllib.request.urlopen(f"{self.page.url}gradio_api/heartbeat/{self.session}", timeout=60)
         get(self.page.url)
-        self.page.ask(self.page.opening, self.session)
+        for event in self.page.opening:
+            self.page.ask(event, self.session)
         return self
 
     def __exit__(self, *_: object) -> None:
