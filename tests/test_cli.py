@@ -17,8 +17,10 @@ import plantain
 import plantain.probe.saving
 from plantain import cli
 from plantain.cli.run import default_out
+from plantain.cli.settings import FlipBar
 from plantain.data.dataset import VARIABLE, run_name
 from plantain.paths import RUNS
+from plantain.questions.counted import Counted
 
 PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} sitting\n" for who in ("cat", "dog", "fox", "hen"))
 
@@ -44,6 +46,15 @@ def test_run_then_report_prints_the_cards_layout_and_writes_the_files(run_cli, c
     assert "null p99" in printed
     assert (out / "report" / "heads.csv").exists()
     assert "Wrote" in said
+
+
+@pytest.mark.parametrize(("delay", "shown"), [(0.0, True), (60.0, False)])
+def test_a_null_that_takes_long_tells_what_is_left(capsys, delay, shown):
+    run = Counted(plantain.load_result(RUNS / "posebox"), n_flips=20_000, report=FlipBar(delay))
+    assert run.card.null.counts.shape == run.head.null.counts.shape == (20_000, 2)
+    assert run.curve.at(3.0)[0] == run.card.counts[0]
+    said = capsys.readouterr().err
+    assert ("sign flips" in said and "left" in said) == shown
 
 
 def test_a_run_is_never_written_over(run_cli, csv_file, tmp_path):

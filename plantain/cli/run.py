@@ -20,6 +20,7 @@ from plantain.errors import InputError
 from plantain.model.names import PERMUTED, check_untrained, model_name
 from plantain.paths import safe_name
 from plantain.probe.ranks import Ranks, check_free
+from plantain.questions.counted import Counted
 from plantain.stats import MIN_PAIRS
 
 
@@ -61,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
     bill.settle()
     print(file=sys.stderr)
-    print_tables(result)
+    print_tables(Counted(result))
     if dataset is not None:
         push_saved(result, dataset, options.private, out)
     if options.draw:
@@ -99,7 +100,7 @@ def _run_shared(options: argparse.Namespace, prompts: PromptSet, config: ProbeCo
     with made(out):
         result = joined(prompts, config, out, ranks)
     print(f"Saved {result.n_pairs} pairs of {ranks.size} processes to {out}.\n", file=sys.stderr)
-    print_tables(result)
+    print_tables(Counted(result))
     return 0
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plantain.cli.settings import print_tables, run_and_twin, writing
+from plantain.cli.settings import FlipBar, print_tables, run_and_twin, writing
 from plantain.data.family import Family, Studies, load_crossed, load_family, load_sets, load_studies
 from plantain.data.heads import HeadMap
 from plantain.data.prompts import load_prompts
@@ -16,6 +16,7 @@ from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.questions import selectivity
 from plantain.questions.answer import Answer
+from plantain.questions.counted import RunWithTwin
 from plantain.questions.length import audit_prompts, equal_length
 from plantain.report.register import QUESTIONS, Asked, Question
 from plantain.report.section import Section
@@ -32,13 +33,14 @@ def add_report(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from plantain.report.files import write_report  # matplotlib
+    from plantain.report.files import write_both  # matplotlib
 
     result, twin = run_and_twin(options)
     folder = Path(options.out) if options.out else Path(options.run) / "report"
-    print_tables(result, options.n_flips)
+    both = RunWithTwin.of(result, twin, n_flips=options.n_flips, report=FlipBar())
+    print_tables(both.run)
     with writing(folder):
-        write_report(result, folder, n_flips=options.n_flips, twin=twin)
+        write_both(both, folder)
     print(f"\nWrote {folder} (report.md, model_card.md, CSV, JSON, SVG, PDF, PNG).", file=sys.stderr)
     return 0
 

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.data.twins import check_twin, find_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.questions.response import summarise
+from plantain.questions.counted import Counted
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -118,11 +120,32 @@ def run_and_twin(options: argparse.Namespace) -> tuple[ProbeResult, ProbeResult 
     return result, found[1]
 
 
-def print_tables(result: ProbeResult, n_flips: int = 1000) -> None:
+class FlipBar:
+    """A bar for each null that takes longer than ``delay`` seconds, on stderr.
+
+    >>> Counted(result, n_flips=10**7, report=FlipBar())
+    """
+
+    def __init__(self, delay: float = 2.0) -> None:
+        self._delay = delay
+        self._bar: tqdm[Any] | None = None
+
+    def __call__(self, share: float) -> None:
+        if self._bar is None:
+            said = "{l_bar}{bar}| {remaining} left"
+            self._bar = tqdm(total=1.0, desc="sign flips", delay=self._delay, leave=False, bar_format=said)
+        self._bar.update(share - self._bar.n)
+        if share >= 1:
+            self._bar.close()
+            self._bar = None
+
+
+def print_tables(run: Counted) -> None:
     """The card's table over card heads, and over attention heads."""
+    result = run.result
     if not result.complete:
         print(f"Partial run: {result.n_pairs} of {len(result.prompts)} pairs.\n")
-    card, head = summarise(result, n_flips=n_flips), summarise(result, "head", n_flips=n_flips)
+    card, head = run.card, run.head
     print(card.text, "", *card.beyond, sep="\n")
     print(f"\nThe same over the {head.n_heads:,} attention heads, MLP left out:\n")
     print(head.text, "", *head.beyond, sep="\n")

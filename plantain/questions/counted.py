@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.data.twins import check_twin
 from plantain.data.view import View
@@ -42,12 +43,14 @@ class Counted:
     step: int = 0
     n_flips: int = 1000
     seed: int = 0
+    report: stats.Report | None = None  # told how far each null is, from 0 to 1
 
     def __post_init__(self) -> None:
         check_counting(self.counting)
 
     def _in(self, counting: str) -> Summary:
-        return summarise(self.result, COUNTINGS[counting][1].at(step=self.step), n_flips=self.n_flips, seed=self.seed)
+        view = COUNTINGS[counting][1].at(step=self.step)
+        return summarise(self.result, view, n_flips=self.n_flips, seed=self.seed, report=self.report)
 
     @cached_property
     def card(self) -> Summary:
@@ -65,7 +68,7 @@ class Counted:
     @cached_property
     def curve(self) -> CountCurve:
         """Heads above every threshold, of the chosen counting."""
-        return count_curve(self.result, self.chosen)
+        return count_curve(self.result, self.chosen, self.report)
 
     @cached_property
     def card_certainty(self) -> Inference:
@@ -107,11 +110,13 @@ class RunWithTwin:
         step: int = 0,
         n_flips: int = 1000,
         seed: int = 0,
+        report: stats.Report | None = None,
     ) -> RunWithTwin:
         """Both, counted alike; raises InputError where ``twin`` is not the untrained twin of ``result``."""
         if twin is not None:
             check_twin(twin, result)
-        run, *others = (Counted(each, counting, step, n_flips, seed) for each in (result, twin) if each is not None)
+        there = (each for each in (result, twin) if each is not None)
+        run, *others = (Counted(each, counting, step, n_flips, seed, report) for each in there)
         return cls(run, others[0] if others else None)
 
     @property

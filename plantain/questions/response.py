@@ -201,6 +201,7 @@ def summarise(
     n_splits: int = 100,
     seed: int = 0,
     thresholds: Sequence[float] = THRESHOLDS,
+    report: stats.Report | None = None,
 ) -> Summary:
     """Test every head of a run over its pairs, beside the sign-flip null.
 
@@ -208,13 +209,14 @@ def summarise(
     >>> print(table.text)
 
     ``grouping``, ``part``, ``stream`` and ``step`` choose the view as in ``ProbeResult.rms``, or ``grouping`` is a
-    ``View``; noise seeds are averaged. ``seed`` drives flips and splits. Formulas: ``stats.count_heads``.
+    ``View``; noise seeds are averaged. ``seed`` drives flips and splits, ``report`` is told how far the flips are.
+    Formulas: ``stats.count_heads``.
 
     Raises InputError: fewer than 3 pairs done, or a view the run does not have.
     """
     view = View.of(grouping, part, stream, step=step)
     d = result.differences(view)
-    count = stats.count_heads(d, n_flips, n_splits, seed, thresholds)
+    count = stats.count_heads(d, n_flips, n_splits, seed, thresholds, report)
     dz = stats.cohens_dz(d)
     p99 = count.null_p99
     return Summary(

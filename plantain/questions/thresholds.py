@@ -28,11 +28,13 @@ class CountCurve:
         return int(self.observed[index]), float(self.null_p99[index])
 
 
-def count_curve(result: ProbeResult, summary: Summary) -> CountCurve:
+def count_curve(result: ProbeResult, summary: Summary, report: stats.Report | None = None) -> CountCurve:
     """The curve of a run in the view, and under the flips, of its summary.
 
     >>> curve = count_curve(result, plantain.summarise(result))
     >>> curve.at(3.0)                                             # (observed, null p99), as in the summary
+
+    ``report`` is told how far the flips are.
     """
     d = result.differences(summary.view)
     abs_t = np.abs(summary.t)
@@ -43,7 +45,7 @@ def count_curve(result: ProbeResult, summary: Summary) -> CountCurve:
     if top > _LINEAR_UP_TO:
         grid = np.append(grid, np.geomspace(_LINEAR_UP_TO, top, 20)[1:])
     grid = np.union1d(grid, summary.thresholds)
-    null = stats.sign_flip_null(d, summary.draws.n_flips, grid.tolist(), summary.draws.seed)
+    null = stats.sign_flip_null(d, summary.draws.n_flips, grid.tolist(), summary.draws.seed, report)
     return CountCurve(
         thresholds=grid,
         observed=(abs_t[:, None] > grid).sum(axis=0),

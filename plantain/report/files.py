@@ -42,7 +42,14 @@ def write_report(
     InputError
         ``twin`` is not the untrained twin of ``result``.
     """
-    both = RunWithTwin.of(result, twin, n_flips=n_flips, seed=seed)
+    return write_both(RunWithTwin.of(result, twin, n_flips=n_flips, seed=seed), folder)
+
+
+def write_both(both: RunWithTwin, folder: str | Path) -> Path:
+    """The same of what is counted already.
+
+    >>> write_both(RunWithTwin.of(result, twin, n_flips=10**6, report=bar), "report")
+    """
     folder = write_texts(folder, texts(both))
     for name, picture in pictures(both).items():
         picture.save(folder / name)

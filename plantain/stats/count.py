@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from plantain.stats.effect import mean_squared_effect
-from plantain.stats.flips import sign_flip_null
+from plantain.stats.flips import Report, sign_flip_null
 from plantain.stats.null import ResampledNull
 from plantain.stats.paired import Array, check_differences, paired_t
 from plantain.stats.reliability import split_half
@@ -74,17 +74,22 @@ class HeadCount:
 
 
 def count_heads(
-    d: ArrayLike, n_flips: int = 1000, n_splits: int = 100, seed: int = 0, thresholds: Sequence[float] = THRESHOLDS
+    d: ArrayLike,
+    n_flips: int = 1000,
+    n_splits: int = 100,
+    seed: int = 0,
+    thresholds: Sequence[float] = THRESHOLDS,
+    report: Report | None = None,
 ) -> HeadCount:
     """Count the heads that respond, beside the sign-flip null: paired t of d, (n_pairs, n_heads).
 
     >>> stats.count_heads(result.differences("head")).counts
 
-    ``seed`` drives flips and splits; ``n_splits=0`` leaves the halves out. Formulas and errors: ``paired_t``,
-    ``sign_flip_null``, ``split_half``.
+    ``seed`` drives flips and splits; ``n_splits=0`` leaves the halves out; ``report`` is told how far the flips are.
+    Formulas and errors: ``paired_t``, ``sign_flip_null``, ``split_half``.
     """
     d = check_differences(d)
-    t, null = paired_t(d), sign_flip_null(d, n_flips, thresholds, seed)
+    t, null = paired_t(d), sign_flip_null(d, n_flips, thresholds, seed, report)
     enough = len(d) >= 4
     r = split_half(d, n_splits, seed) if enough and n_splits and d.shape[1] >= 3 else np.empty(0)
     return HeadCount(t, null, len(d), r, mean_squared_effect(d) if enough else float("nan"))
