@@ -102,8 +102,8 @@ def _first_step(key: str, counting: str) -> Values:
 
 def show(result: ProbeResult, counting: str, step: int = 0) -> Values:
     """The same for a run that is not saved."""
-    both = catalog.beside(Counted(result, counting, step))
-    return _values(both, "")
+    # Counted anew, and so nobody's who asks again: kept, it would hold a visitor's run for nothing.
+    return _values_of(catalog.beside(Counted(result, counting, step)), "")
 
 
 def show_live(result: ProbeResult, counting: str, with_figure: bool) -> Values:
@@ -144,6 +144,10 @@ class _OnDemand(Mapping[str, str]):
 
 @once(maxsize=48)
 def _values(both: RunWithTwin, key: str) -> Values:
+    return _values_of(both, key)
+
+
+def _values_of(both: RunWithTwin, key: str) -> Values:
     return _OnDemand(
         {
             "headline": lambda: headline.headline(both),
