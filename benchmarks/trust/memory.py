@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -103,6 +104,7 @@ def held() -> dict[str, float]:
     everything = gc.get_objects()
     return {
         "MB": process.memory_info().rss / 1024**2,
+        "of it in use": in_use(),
         "tensors": sum(type(one) in (torch.Tensor, torch.nn.Parameter) for one in everything),
         "hooks": sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules),
         "figures": sum(isinstance(one, figures.Figure) for one in everything) if figures else 0,
@@ -112,6 +114,28 @@ def held() -> dict[str, float]:
         "files": len(_files()),
         "files, MB": sum(path.stat().st_size for path in _files()) / 1024**2,
     }
+
+
+def in_use() -> float:
+    """MB that are handed out by glibc's allocator; the rest of what is resident is libraries, and freed memory that it
+    keeps. NaN with another one.
+    """
+    try:
+        told = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        return float("nan")
+    told.restype = _Mallinfo
+    found = told()
+    return float(found.uordblks + found.hblkhd) / 1024**2
+
+
+_BEFORE, _BETWEEN = ("arena", "ordblks", "smblks", "hblks"), ("usmblks", "fsmblks")
+
+
+class _Mallinfo(ctypes.Structure):
+    """``struct mallinfo2`` of malloc.h."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (*_BEFORE, "hblkhd", *_BETWEEN, "uordblks", "fordblks", "keepcost")]
 
 
 def sessions() -> dict[str, Any]:
