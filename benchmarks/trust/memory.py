@@ -129,13 +129,13 @@ def in_use() -> float:
     return float(found.uordblks + found.hblkhd) / 1024**2
 
 
-_BEFORE, _BETWEEN = ("arena", "ordblks", "smblks", "hblks"), ("usmblks", "fsmblks")
+_COUNTED = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
 
 
 class _Mallinfo(ctypes.Structure):
     """``struct mallinfo2`` of malloc.h."""
 
-    _fields_ = [(name, ctypes.c_size_t) for name in (*_BEFORE, "hblkhd", *_BETWEEN, "uordblks", "fordblks", "keepcost")]
+    _fields_ = [(name, ctypes.c_size_t) for name in _COUNTED.split()]
 
 
 def sessions() -> dict[str, Any]:
