@@ -445,3 +445,26 @@ def test_what_the_caller_does_between_steps_is_not_counted(odd_pipeline, small_p
         result = progress.result
     slept = 0.1 * (len(small_prompts) - 1)  # the last sleep comes after the last step
     assert result.provenance["seconds"] <= time.perf_counter() - before - slept
+
+
+def test_the_pipeline_looks_for_its_device_once_a_run(odd_pipeline, small_prompts, monkeypatch):
+    """Each look walks through all of its modules."""
+    own, asked = type(odd_pipeline), []
+    find = own._execution_device.fget
+
+    def looked(pipe):
+        asked.append(1)
+        return find(pipe)
+
+    monkeypatch.setattr(own, "_execution_device", property(looked))
+    plantain.run_probe(odd_pipeline, small_prompts, plantain.ProbeConfig(batch_size=2))
+    assert len(asked) == 1
+    assert type(odd_pipeline) is own
+
+
+def test_a_pipeline_that_fails_is_left_as_it_was(odd_pipeline, small_prompts, monkeypatch):
+    own = type(odd_pipeline)
+    monkeypatch.setattr(odd_pipeline.transformer, "forward", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        plantain.run_probe(odd_pipeline, small_prompts)
+    assert type(odd_pipeline) is own

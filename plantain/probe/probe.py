@@ -17,7 +17,7 @@ from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.features import Features, encode
-from plantain.model.identity import describe, execution_device, versions
+from plantain.model.identity import computing_on, describe, execution_device, versions
 from plantain.model.memory import free_memory
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
 from plantain.model.text import call_arguments
@@ -217,16 +217,17 @@ def denoise(
     pipe, config, (height, width) = plan.pipe, plan.config, plan.size
     batch = len(features)
     try:
-        pipe(
-            prompt_embeds=features,
-            negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
-            latents=latents.expand(batch, -1, -1, -1),
-            num_inference_steps=config.num_inference_steps,
-            sigmas=None if plan.sigmas is None else list(plan.sigmas),
-            guidance_scale=config.guidance_scale,
-            output_type="latent",
-            **(call_arguments(pipe) | {"height": height, "width": width}),
-        )
+        with computing_on(pipe, plan.texts.device):
+            pipe(
+                prompt_embeds=features,
+                negative_prompt_embeds=None if negative is None else negative.expand(batch, -1, -1),
+                latents=latents.expand(batch, -1, -1, -1),
+                num_inference_steps=config.num_inference_steps,
+                sigmas=None if plan.sigmas is None else list(plan.sigmas),
+                guidance_scale=config.guidance_scale,
+                output_type="latent",
+                **(call_arguments(pipe) | {"height": height, "width": width}),
+            )
     except torch.cuda.OutOfMemoryError as error:
         raise InputError(
             f"The GPU's memory is too small for {batch} prompts of {width} × {height} pixels at a time; "
