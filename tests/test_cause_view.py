@@ -194,7 +194,8 @@ def test_the_numbers_name_every_head_once(runs):
     assert sum(len(cell.split(", ")) for cell in cells) == 15
 
 
-def test_the_cost_is_said_before_where_a_gpu_is_lent(runs):
+def test_the_cost_is_said_before_where_a_gpu_is_lent(runs, monkeypatch):
+    monkeypatch.setattr(cause, "cause_runs", lambda model: runs)
     engine = Engine("m", None, None, None, patched=lambda job: None, patched_seconds=lambda job: 40)
     assert "asks for 40 seconds of GPU" in cause._cost(engine)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.data.twins import check_twin
 from plantain.data.view import View
@@ -16,6 +15,7 @@ from plantain.questions.certainty import Inference, infer
 from plantain.questions.families import FamilyTable, family_table
 from plantain.questions.response import Summary, summarise
 from plantain.questions.thresholds import CountCurve, count_curve
+from plantain.stats.flips import Report
 
 COUNTINGS: dict[str, tuple[str, View]] = {
     "card": ("Card heads: 16 channels, MLP among them", View("card")),
@@ -43,7 +43,7 @@ class Counted:
     step: int = 0
     n_flips: int = 1000
     seed: int = 0
-    report: stats.Report | None = None  # told how far each null is, from 0 to 1
+    report: Report | None = None  # told how far each null is, from 0 to 1
 
     def __post_init__(self) -> None:
         check_counting(self.counting)
@@ -110,7 +110,7 @@ class RunWithTwin:
         step: int = 0,
         n_flips: int = 1000,
         seed: int = 0,
-        report: stats.Report | None = None,
+        report: Report | None = None,
     ) -> RunWithTwin:
         """Both, counted alike; raises InputError where ``twin`` is not the untrained twin of ``result``."""
         if twin is not None:

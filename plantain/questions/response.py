@@ -16,6 +16,7 @@ from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.paths import ASSETS
 from plantain.stats import THRESHOLDS
+from plantain.stats.flips import Report
 from plantain.wording import Table, number, p_value, share
 
 LARGE_D = 0.8  # Cohen's "large"
@@ -201,7 +202,7 @@ def summarise(
     n_splits: int = 100,
     seed: int = 0,
     thresholds: Sequence[float] = THRESHOLDS,
-    report: stats.Report | None = None,
+    report: Report | None = None,
 ) -> Summary:
     """Test every head of a run over its pairs, beside the sign-flip null.
 

@@ -7,6 +7,7 @@ import numpy as np
 from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.questions.response import Summary
+from plantain.stats.flips import Report
 
 STEP = 0.25  # fine enough for a smooth line, and both of the card's thresholds lie on it
 _LINEAR_UP_TO = 40.0  # over few seeds |t| reaches hundreds: further up, thresholds grow by a factor
@@ -28,7 +29,7 @@ class CountCurve:
         return int(self.observed[index]), float(self.null_p99[index])
 
 
-def count_curve(result: ProbeResult, summary: Summary, report: stats.Report | None = None) -> CountCurve:
+def count_curve(result: ProbeResult, summary: Summary, report: Report | None = None) -> CountCurve:
     """The curve of a run in the view, and under the flips, of its summary.
 
     >>> curve = count_curve(result, plantain.summarise(result))

@@ -21,7 +21,7 @@ from plantain.stats.count import THRESHOLDS, HeadCount, count_heads
 from plantain.stats.discoveries import exact_p, fdr, t_pvalues
 from plantain.stats.effect import CrossFittedShare, HedgesG, cross_fitted_share, hedges_g, mean_squared_effect
 from plantain.stats.factorial import TwoByTwo, TwoWay, canonical_effect, two_way
-from plantain.stats.flips import Report, sign_flip_null
+from plantain.stats.flips import sign_flip_null
 from plantain.stats.length import LengthAdjusted, length_adjusted
 from plantain.stats.matched import MatchedSets, matched_sets
 from plantain.stats.null import ResampledNull, SignFlipNull
@@ -65,7 +65,6 @@ __all__ = [
     "MinFPrime",
     "PartialSpearman",
     "Placement",
-    "Report",
     "ResampledNull",
     "Selectivity",
     "SelectivityNull",
