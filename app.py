@@ -31,6 +31,7 @@ from plantain.paths import ROOT
 from plantain.ui import catalog
 from plantain.ui.door import Door, fetch_nothing
 from plantain.ui.engine import Engine, PatchJob
+from plantain.ui.freed import give_back_every
 from plantain.ui.limits import MAX_SESSIONS
 from plantain.ui.page import FIRST, HEAD, build_page, theme
 from plantain.ui.sessions import do_once
@@ -47,6 +48,7 @@ _START_SECONDS, _SECONDS_A_FORWARD = 10.0, 0.4
 # weights are 37 TFLOP, an eighth of a second at 300 TFLOP/s; more than twice that is asked for.
 _SECONDS_A_DRAWN_PROMPT = 0.1
 
+_GIVE_BACK_EVERY_SECONDS = 30.0
 _WARM_UP_AFTER_SECONDS = 30.0  # what the first visitors look at is kept, and needs none of it
 
 _load_lock = threading.Lock()
@@ -280,6 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warming = threading.Timer(_WARM_UP_AFTER_SECONDS, _warm_up)
     warming.daemon = True
     warming.start()
+    give_back_every(_GIVE_BACK_EVERY_SECONDS)
     page.launch(
         server_name=options.host,
         server_port=options.port,
