@@ -1,15 +1,13 @@
 """Freed memory goes back, and where the allocator is another one nothing is asked of it."""
 
 import ctypes
-import sys
+import platform
 
 import psutil
-import pytest
 
 from plantain.ui import freed
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
 def test_what_is_freed_between_what_is_used_goes_back():
     kept, process = [], psutil.Process()
     for _ in range(2000):
@@ -18,8 +16,10 @@ def test_what_is_freed_between_what_is_used_goes_back():
         kept.append((block, bytearray(2000)))
     kept = [small for _, small in kept]
     before = process.memory_info().rss
-    assert freed.give_back()
-    assert before - process.memory_info().rss > 50 * 1024**2
+    of_glibc = platform.libc_ver()[0] == "glibc"
+    assert freed.give_back() == of_glibc  # elsewhere it says that it gave nothing
+    if of_glibc:
+        assert before - process.memory_info().rss > 50 * 1024**2
     assert len(kept) == 2000
 
 
