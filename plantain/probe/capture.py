@@ -15,7 +15,7 @@ import torch
 
 from plantain.data.heads import HeadMap
 from plantain.errors import InputError
-from plantain.probe.streams import Streams, mean_square_of, new_scratch, streams_of
+from plantain.probe.streams import Streams, mean_square_of, streams_of
 
 
 class HeadCapture:
@@ -50,7 +50,6 @@ class HeadCapture:
         # One dictionary a forward: projection name -> (B, S, R) mean squares, on the model's device.
         self._forwards: list[dict[str, torch.Tensor]] = []
         self._streams: dict[str, Streams] = {}
-        self._scratch: torch.Tensor | None = None
         self._cached: np.ndarray | None = None
 
     def __enter__(self) -> HeadCapture:
@@ -100,7 +99,6 @@ class HeadCapture:
     def _remove_hooks(self) -> None:
         while self._handles:
             self._handles.pop().remove()
-        self._scratch = None
 
     def _begin_forward(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         image = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
@@ -115,10 +113,7 @@ class HeadCapture:
         if name in forward:
             raise RuntimeError(f"{name} fired twice in one forward; capture does not know this model.")
         with torch.no_grad():
-            if self._scratch is None or self._scratch.device != args[0].device:
-                self._scratch = new_scratch(args[0].device)
-            channels = self.head_map.channels_per_head
-            forward[name] = mean_square_of(args[0], self._streams[tokens], channels, self._scratch)
+            forward[name] = mean_square_of(args[0], self._streams[tokens], self.head_map.channels_per_head)
 
     def _assemble_forward(self, forward: dict[str, torch.Tensor]) -> np.ndarray:
         joint = [(f"joint[{i}].to_out", f"joint[{i}].to_add_out") for i in range(self.head_map.n_joint)]

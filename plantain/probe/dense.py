@@ -22,6 +22,7 @@ from plantain.model.features import encode
 from plantain.model.noise import latent_grid
 from plantain.probe.decoded import CODE_LEVEL, iter_decoded
 from plantain.probe.probe import Clock, Plan, check_finite, extended, forward, make_plan, noise_of
+from plantain.probe.streams import squares_of
 from plantain.probe.tokens import ImageTokens
 from plantain.stats.match import unit_maps
 
@@ -270,12 +271,12 @@ class Matches:
         channels = self._heads.channels_per_head
         n_heads, n_attention = self._heads.n_attention_heads, self._heads.attention_runs
 
-        def grouped(squares: torch.Tensor) -> torch.Tensor:
-            runs = squares.unflatten(-1, (-1, channels)).sum(-1)  # (k, N, R)
+        def squares(values: torch.Tensor) -> torch.Tensor:
+            runs = squares_of(values, channels)  # (k, N, R)
             return torch.cat([runs, runs[..., :n_attention].unflatten(-1, (n_heads, -1)).sum(-1)], dim=-1)
 
-        size = (grouped(b.square()).sqrt() - grouped(a.square()).sqrt()).abs()
-        return grouped((b - a).square()).sqrt(), size
+        size = (squares(b).sqrt() - squares(a).sqrt()).abs()
+        return squares(b - a).sqrt(), size
 
     def _add(self, j: int, rows: np.ndarray, pairs: np.ndarray, r: np.ndarray, attention: slice) -> None:
         """One reading of one block in some pairs: r is (k, R + n, T · 2 · P)."""
