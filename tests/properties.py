@@ -34,6 +34,7 @@ from plantain.ui.api import Endpoints
 from plantain.ui.compare import compare
 from plantain.ui.dense import dense_beside
 from plantain.ui.engine import Engine
+from plantain.ui.tabs.pair import _words_typed
 
 # A set of a few bytes has names of its own: so much may come of however little.
 ADDED = SMALL_SET
@@ -106,8 +107,12 @@ rows = st.lists(st.lists(texts, max_size=6), max_size=8)
 @st.composite
 def csv_texts(draw):
     """Columns a and b as a rule, cells of anything; or any text at all."""
-    if draw(st.integers(0, 5)) == 0:
+    kind = draw(st.integers(0, 11))
+    if kind < 2:
         return draw(st.text(max_size=300))
+    if kind == 2:  # many columns over many rows that have but one
+        names = [draw(st.sampled_from(["", "{}", "t{}"])).format(i) for i in range(draw(st.integers(0, 3000)))]
+        return ",".join(["a", "b", *names]) + "\n" + "x\n" * draw(st.integers(0, 10_000))
     header = ["a", "b", *draw(st.lists(texts, max_size=4))]
     quote = draw(st.booleans())
 
@@ -118,7 +123,7 @@ def csv_texts(draw):
 
 
 def check_growth(prompts, n_given):
-    n_made = len(json.dumps(prompts.to_dict(), ensure_ascii=False))
+    n_made = len(json.dumps(prompts.to_dict(), ensure_ascii=False, indent=1))  # as a run's description has it
     assert n_made <= 10 * n_given + ADDED, f"{n_made:,} characters of {n_given:,}"
 
 
@@ -130,6 +135,18 @@ def csv(text):
 @cache
 def shipped():
     return load_prompts("dense_pose").to_dict()
+
+
+@st.composite
+def large_sets(draw):
+    """Little that stands for much: rules named again and again, lists within lists, pairs without end."""
+    item = draw(st.sampled_from([1, "", [], {}, "\U0001f34c"]))
+    tag = [item] * draw(st.integers(0, 20_000))
+    for _ in range(draw(st.integers(0, 300))):
+        tag = [tag]
+    pairs = [{"a": "x", "b": "y"}] * draw(st.integers(1, 2000))
+    rules = ["equal_words"] * draw(st.integers(0, 2000))
+    return {"rules": rules, "pairs": [{"a": "x", "b": "y", "tag": tag}, *pairs]}
 
 
 def prompt_json(tree):
@@ -236,10 +253,16 @@ def link(asked):
     assert all("<script" not in problem and "<img" not in problem for problem in problems)
 
 
+long_texts = st.builds(
+    str.__mul__, st.sampled_from(["no, ", "a ", "x", "{subject} ", "not\u202e"]), st.integers(0, 50_000)
+)
+
+
 def typed(given):
     with suppress(InputError):
         prompts, _ = job(*given)
         assert len(prompts) in (1, 25)
+    assert isinstance(_words_typed(*given[:2]), str)
 
 
 def no_model(*given):
@@ -271,7 +294,7 @@ def event(given):
 keys = st.sampled_from(["shipped/posebox", "shipped/posebox-untrained", "published"]) | values
 _EVERY = {
     "a CSV file": (csv_texts(), csv),
-    "a prompt set": (values | mutated(shipped), prompt_json),
+    "a prompt set": (values | mutated(shipped) | large_sets(), prompt_json),
     "the name of a set": (texts, set_name),
     "run.json": (mutated(lambda: description("run")), lambda tree: described("run", tree)),
     "dense.json": (mutated(lambda: description("dense")), lambda tree: described("dense", tree)),
@@ -279,7 +302,7 @@ _EVERY = {
     "a tensor file": (tensor_bytes(), tensors),
     "settings": (values | st.dictionaries(st.sampled_from(SETTINGS), values, max_size=4), settings),
     "a link": (st.dictionaries(st.sampled_from(LINKS), texts, max_size=6), link),
-    "two typed prompts": (st.tuples(values, values, values, values), typed),
+    "two typed prompts": (st.tuples(values | long_texts, values | long_texts, values, values), typed),
     "an endpoint": (
         st.one_of(
             st.tuples(st.just("run_probe"), st.tuples(values, values, values, values, values, values)),

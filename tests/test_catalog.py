@@ -1,17 +1,20 @@
 """The list of runs: from their descriptions alone, whatever lies beside them; a run's key opens no other folder."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from made_runs import made_run
 
 from plantain.data import result as results
-from plantain.data.result import peek
+from plantain.data.result import load_result, peek
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.ui import catalog
 from plantain.ui.dense import all_dense, place_beside
+from plantain.ui.tabs import run as run_tab
 
 
 @pytest.fixture
@@ -84,3 +87,27 @@ def test_a_key_is_looked_up_and_never_a_path(saved, key):
     a_run().save(saved.parent / "elsewhere")
     with pytest.raises(InputError, match="here any more"):
         catalog.entry(key)
+
+
+def test_of_two_who_save_in_one_second_one_has_the_folder(saved, monkeypatch):
+    """The other is told so; nobody's save takes the other's files away."""
+    monkeypatch.setattr(time, "strftime", lambda form: "20260101-000000")
+    both = [made_run(np.random.default_rng(seed).normal(size=(4, 56))) for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(run_tab._save, both))
+    assert sorted(is_saved for _, is_saved in told) == [False, True]
+    assert any("exists already; press again in a second" in said for said, is_saved in told if not is_saved)
+    (folder,) = saved.iterdir()
+    (kept,) = (run for run, (_, is_saved) in zip(both, told, strict=True) if is_saved)
+    np.testing.assert_array_equal(load_result(folder).mean_square, kept.mean_square)
+
+
+def test_a_save_that_fails_leaves_no_folder(saved, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("plantain.data.disk.write_atomically", full)
+    said, is_saved = run_tab._save(a_run())
+    assert not is_saved
+    assert "No space left on device. Download the run below instead." in said
+    assert not list(saved.iterdir())

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plantain.data.prompts import ROLES, load_prompts, match_rows, piece_count, shipped_prompts, word_count
+from plantain.data.prompts import ROLES, load_prompts, match_rows, shipped_prompts
+from plantain.data.texts import piece_count, word_count
 from plantain.errors import InputError
 from plantain.model.load import load_pipeline
 from plantain.model.text import text_mask

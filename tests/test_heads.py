@@ -184,6 +184,23 @@ def test_sizes_must_be_whole_numbers(field, value):
         HeadMap(**(odd_map().to_dict() | {field: value}))
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"n_attention_heads": 5_000_000},
+        {"n_attention_heads": 0, "mlp_width": 0, "n_single": 3_000_000},
+        {"head_width": 0, "n_attention_heads": 10**9},
+        {"mlp_width": 16 * 10**9},
+    ],
+    ids=str,
+)
+def test_a_map_of_no_model_is_refused_at_once(sizes):
+    with pytest.raises(InputError, match="is that of no model; at most 2,000,000 are counted"):
+        HeadMap(
+            **({"n_joint": 5, "n_single": 20, "n_attention_heads": 24, "head_width": 128, "mlp_width": 9216} | sizes)
+        )
+
+
 def test_zero_channels_per_head_is_refused():
     with pytest.raises(InputError, match="channels_per_head=0 must divide"):
         odd_map(0)

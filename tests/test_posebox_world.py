@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from plantain.data.prompts import load_prompts, piece_count, shipped_prompts, word_count
+from plantain.data.prompts import load_prompts, shipped_prompts
+from plantain.data.texts import piece_count, word_count
 from plantain.pose.poses import POSES
 from plantain.pose.skeleton import FOREARM, JOINTS, THIGH, UPPER_ARM, Pose
 from plantain.posebox.proof import held_out_prompts, judge

@@ -254,6 +254,33 @@ def test_resuming_with_other_settings_is_refused(odd_pipeline, small_prompts, od
         run_probe(odd_pipeline, small_prompts, config, resume=odd_result)
 
 
+def test_resuming_with_another_scheduler_is_refused(small_prompts):
+    """It has no weights, so that the fingerprint is the same; every value would be at another noise level."""
+    pipe = build_odd()
+    config = ProbeConfig(batch_size=4, num_inference_steps=3)
+    saved = partial_run(pipe, small_prompts, config)
+    assert run_probe(pipe, small_prompts, config, resume=saved).complete
+    pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, shift=9.0, use_dynamic_shifting=False)
+    with pytest.raises(InputError, match=r"Cannot resume: the saved run has the noise levels \[1\.0, "):
+        run_probe(pipe, small_prompts, config, resume=saved)
+
+
+def test_resuming_with_another_chat_template_is_refused(small_prompts):
+    pipe = build_odd()
+    config = ProbeConfig(batch_size=4)
+    saved = partial_run(pipe, small_prompts, config)
+    template = pipe.tokenizer.chat_template
+    pipe.tokenizer.chat_template = "A picture: " + template
+    with pytest.raises(InputError, match="Cannot resume: the saved run has tokens by a tokenizer with the digest"):
+        run_probe(pipe, small_prompts, config, resume=saved)
+    # Of a run that is older than the digest, the number of tokens tells it.
+    del saved.provenance["tokenizer_digest"]
+    with pytest.raises(InputError, match="Cannot resume: the saved run has so many tokens of text: "):
+        run_probe(pipe, small_prompts, config, resume=saved)
+    pipe.tokenizer.chat_template = template
+    assert run_probe(pipe, small_prompts, config, resume=saved).complete
+
+
 def test_resuming_with_other_prompts_is_refused(odd_pipeline, small_prompts, odd_result):
     other = PromptSet(name="small", pairs=small_prompts.pairs[:4])
     with pytest.raises(InputError, match=r"the prompts 'small'.*other texts or tags"):

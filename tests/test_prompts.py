@@ -382,12 +382,47 @@ def test_an_id_that_is_a_column_of_exported_tables_is_refused(name):
     [
         ("a,b\n" + "x" * 50_000 + ",y\n", "has 50,000 characters; at most 20,000 are read"),
         ("a,b\n" + "x,y\n" * 20_001, "holds more than 20,000 pairs"),
-        (",".join(["a", "b", *(f"c{i}" for i in range(17_000))]) + "\nx,y" + "," * 17_000 + "\n", "has 17,000 tags"),
-        ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "would make it more than 9 times as large"),
+        (",".join(["a", "b", *(f"c{i}" for i in range(17_000))]) + "\nx,y" + "," * 17_000 + "\n", "has 17,002 columns"),
+        ("a,b," + ",".join(f"c{i}" for i in range(150)) + "\n" + "x\n" * 20_000, "Row 2 of The CSV text has not 152"),
+        ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "would make it 953 times as large"),
         ("a,b,c\n" + ("x,y," + "z" * 7000 + "\n") * 1000, "more than 6,000,000 characters, tags and their names"),
     ],
-    ids=["letters", "pairs", "columns", "names of columns", "tags"],
+    ids=["letters", "pairs", "columns", "short rows", "names of columns", "tags"],
 )
 def test_a_small_file_that_would_cost_much_is_refused(text, sentence):
     with pytest.raises(InputError, match=sentence):
         parse_csv(text, "large")
+
+
+def test_a_refusal_quotes_a_long_header_shortened():
+    for header in ("c" * 1_000_000, "," * 1_000_000, "a,b," + ",".join(["d" * 100_000] * 2)):
+        with pytest.raises(InputError) as refused:
+            parse_csv(header + "\n", "large")
+        assert len(str(refused.value)) < 400
+
+
+def nested(depth, item):
+    for _ in range(depth):
+        item = [item]
+    return item
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"rules": ["equal_words"] * 1000}, "names a rule twice"),
+        ({"pairs": [{"a": "x", "b": "y", "tag": nested(300, 1)}]}, "a list in a list, more than 4 deep"),
+        ({"pairs": [{"a": "x", "b": "y", "tag": {"k": nested(4, 1)}}]}, "a list in a list, more than 4 deep"),
+        ({"title": "t" * 6_000_001}, "more than 6,000,000 characters"),
+        ({"pairs": [{"a": "x", "b": "y", "tag": ["\U0001f34c"] * 400_000}]}, "more than 6,000,000 characters"),
+    ],
+    ids=["rules", "lists", "lists in an object", "title", "items"],
+)
+def test_a_small_set_that_would_cost_much_is_refused(more, sentence):
+    with pytest.raises(InputError, match=sentence):
+        PromptSet.from_dict({"pairs": [{"a": "x", "b": "y"}], **more})
+
+
+def test_tags_of_a_few_lists_are_kept(tmp_path):
+    pairs = [{"a": "x", "b": "y", "tag": {"k": nested(3, 1)}}]
+    assert PromptSet.from_dict({"pairs": pairs}).pairs[0].tags == {"tag": {"k": nested(3, 1)}}

@@ -11,7 +11,7 @@ import pytest
 from made_runs import head_map, run_of
 from safetensors.numpy import save as save_safetensors
 
-from plantain.data.disk import is_free
+from plantain.data.disk import MAX_JSON_BYTES, is_free
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
@@ -551,6 +551,16 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_description_that_would_not_be_read_again_is_refused_before_anything_is_written(tmp_path):
+    result = load_result(RUNS / "posebox")
+    folder = result.save(tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    larger = replace(result.first(10), provenance=result.provenance | {"note": "x" * MAX_JSON_BYTES})
+    with pytest.raises(InputError, match="takes 20 MB, and 20 are read again"):
+        larger.save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 # -- untrained twins ---------------------------------------------------------------------------
 
 
@@ -563,6 +573,13 @@ def test_a_twin_is_the_whole_same_run_of_the_untrained_model():
     part = replace(twin, mean_square=twin.mean_square[:5], token_counts=twin.token_counts[:5])
     assert not is_untrained_twin(part, trained)
     assert not is_untrained_twin(twin, replace(trained, config=replace(trained.config, seed=1)))
+    for key, other in (("realised_sigmas", [0.3]), ("n_text_tokens", 7)):
+        assert not is_untrained_twin(replace(twin, provenance=twin.provenance | {key: other}), trained)
+    # Runs made before it was noted are taken on trust.
+    one, two = (replace(run, provenance=run.provenance | {"tokenizer_digest": "1"}) for run in (twin, trained))
+    assert is_untrained_twin(one, trained)
+    assert is_untrained_twin(one, two)
+    assert not is_untrained_twin(replace(one, provenance=one.provenance | {"tokenizer_digest": "2"}), two)
 
 
 def test_a_twin_is_found_beside_a_run_and_damaged_neighbours_are_passed_over(tmp_path):

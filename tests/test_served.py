@@ -10,6 +10,7 @@ import urllib.request
 from types import SimpleNamespace
 
 import gradio as gr
+import httpx
 import pytest
 from gradio import processing_utils
 
@@ -75,7 +76,7 @@ def elsewhere():
         other.shutdown()
 
 
-@pytest.mark.parametrize("route", ["file=", "FILE=", "proxy=", "file=%20"])
+@pytest.mark.parametrize("route", ["file=", "FILE=", "proxy=", "file=%20", "file/", "File/%20"])
 @pytest.mark.parametrize("address", ["http://example.com/x", "https://example.com/x", "http%3A//example.com/x", None])
 def test_no_address_is_fetched_for_a_visitor(server, elsewhere, route, address):
     """Refused by the page's own door: gradio refuses none but private addresses, and would stream any other."""
@@ -116,6 +117,26 @@ def test_an_upload_larger_than_any_prompt_file_is_refused(server):
 
     assert sent(1000) == 200
     assert sent(MAX_FILE_BYTES + 1000) == 413
+
+
+@pytest.mark.parametrize("pieces", [False, True], ids=["whole", "in pieces"])
+@pytest.mark.parametrize("route", ["upload", "call/run_probe", "run/predict", "queue/join"])
+def test_a_body_larger_than_any_request_is_not_read(server, route, pieces):
+    """Whole it is refused by what it says of itself; in pieces, once too much of it has come."""
+    large = limits.MAX_BODY_BYTES + 1
+    body = (b"x" * 2**16 for _ in range(large // 2**16 + 1)) if pieces else b"x" * large
+    answer = httpx.post(
+        f"{server[0]}gradio_api/{route}", content=body, headers={"Content-Type": "application/json"}, timeout=60
+    )
+    assert answer.status_code in (400, 413)
+    assert len(answer.content) < 1000
+    assert answer.status_code == 413 or pieces  # who reads JSON of pieces answers that it could not
+
+
+def test_no_state_is_kept_under_a_name(server):
+    for route in ("gradio_api/deep_link?session_hash=x", "gradio_api/run-history/x"):
+        code, body = status(server[0] + route)
+        assert (code, body[:26]) == (404, b"This page keeps no state u")
 
 
 def test_the_page_is_sent_compressed_to_those_who_take_it_so(server):

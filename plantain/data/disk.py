@@ -79,7 +79,7 @@ def write_run(
     The tensor file goes first, then ``run.json`` (or what its kind has), each under a temporary name and put in place
     by ``os.replace``; tensor files that it no longer names, and what a killed save left, go last.
 
-    Raises InputError: the description holds what JSON cannot.
+    Raises InputError: the description holds what JSON cannot, or more than is read again.
     """
     folder = Path(folder)
     content = save_safetensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
@@ -90,6 +90,11 @@ def write_run(
         text = (json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError) as error:
         raise InputError(f"Tags and provenance of a run must be plain JSON values to be saved: {error}.") from error
+    if len(text) > MAX_JSON_BYTES:
+        raise InputError(
+            f"The description of this run takes {len(text) / 1024**2:.0f} MB, and {MAX_JSON_BYTES // 1024**2} are read "
+            "again; give fewer pairs or tags."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / name, content)
     write_atomically(folder / kind.description, text)

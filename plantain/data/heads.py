@@ -16,6 +16,9 @@ import numpy as np
 from plantain.data.view import View
 from plantain.errors import InputError
 
+# Of FLUX.2 dev a channel each would be 1.2 million; more is a damaged file's, and fills the memory to be named.
+MAX_HEADS = 2_000_000
+
 
 @dataclass(frozen=True)
 class HeadMap:
@@ -50,6 +53,9 @@ class HeadMap:
                 f"channels_per_head={c} must divide both the head width ({self.head_width}) and the MLP width "
                 f"({self.mlp_width}) of this model; {allowed} do."
             )
+        n_heads = max(self.n_runs, (self.n_joint + self.n_single) * max(1, self.n_attention_heads))
+        if n_heads > MAX_HEADS:
+            raise InputError(f"A head map of {n_heads:,} heads is that of no model; at most {MAX_HEADS:,} are counted.")
 
     @classmethod
     def from_transformer(cls, transformer: Any, channels_per_head: int = 16) -> HeadMap:

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from plantain.data.disk import plain_json
+from plantain.data.texts import check_text, piece_count, word_count
 from plantain.errors import InputError
 from plantain.paths import PROMPTS
+from plantain.wording import shorten
 
-# Every word is at least one token and no Flux2 pipeline reads more: refused here, before a model is asked.
-MAX_WORDS = 512
-# Of these 512 tokens none is longer than some 30 letters; a word without end is no prompt.
-MAX_CHARACTERS = 20_000
 # Far above any prompt set in use; they keep a stray upload from filling the memory, or a run.json from growing
 # beyond what is read again. Names of tags count once a pair.
 MAX_FILE_BYTES = 10 * 1024**2
@@ -29,6 +27,7 @@ MAX_PAIRS, MAX_TAGS, MAX_SET_CHARACTERS = 20_000, 200, 6_000_000
 # A set of a CSV file has the names of columns at every pair: where that makes it this many times as large, it is no
 # table of prompts. Below so many characters it does no harm.
 MAX_GROWTH, SMALL_SET = 9, 100_000
+MAX_DEPTH = 4  # of lists in a tag: every item is written on a line of its own, indented by its depth
 RESERVED_IDS = ("block", "part", "index")
 # Pose; another contrast of pose; a control near pose, or a control; one of the lexical controls that pose is placed
 # among; a set with nothing to find. A set without a role is a control.
@@ -40,7 +39,6 @@ SAID = ("control_of", "role", "label", "caveat", "design")
 REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -90,11 +88,13 @@ class PromptSet:
                 raise InputError(f"Unknown {key} {value!r} in prompt set {self.name!r}; known: {', '.join(known)}.")
         if len(self.pairs) > MAX_PAIRS:
             raise InputError(f"Prompt set {self.name!r} holds more than {MAX_PAIRS:,} pairs; give fewer.")
+        if len(set(self.rules)) < len(self.rules):
+            raise InputError(f"Prompt set {self.name!r} names a rule twice; name each once.")
         seen: set[str] = set()
-        size = 0
+        size = _written(self.said())
         for pair in self.pairs:
             _check_pair(pair)
-            size += len(str(pair.to_dict()))
+            size += _written(pair.to_dict())
             if size > MAX_SET_CHARACTERS:
                 raise InputError(
                     f"Prompt set {self.name!r} has more than {MAX_SET_CHARACTERS:,} characters, tags and their names "
@@ -116,10 +116,13 @@ class PromptSet:
         return [text for pair in self.pairs for text in (pair.a, pair.b)]
 
     def to_dict(self) -> dict[str, Any]:
+        return self.said() | {"pairs": [pair.to_dict() for pair in self.pairs]}
+
+    def said(self) -> dict[str, Any]:
+        """All but the pairs, as ``to_dict`` gives it."""
         texts = {key: getattr(self, key) for key in ("name", "title", "question")}
         lists = {"conditions": list(self.conditions), "rules": list(self.rules)}
-        said = {key: getattr(self, key) for key in SAID if getattr(self, key)}
-        return texts | lists | said | {"pairs": [pair.to_dict() for pair in self.pairs]}
+        return texts | lists | {key: getattr(self, key) for key in SAID if getattr(self, key)}
 
     @classmethod
     def from_dict(cls, data: Any, name: str = "prompts") -> PromptSet:
@@ -192,28 +195,38 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
     """
     if len(text) > MAX_FILE_BYTES:
         raise InputError(f"{source} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    lines = filter(None, csv.reader(io.StringIO(text, newline="")))  # an empty line is no row
     try:
-        columns = reader.fieldnames or []
-        rows = list(islice(reader, MAX_PAIRS + 1))
+        columns = next(lines, [])
+        _check_columns(columns, source)
+        rows = []
+        for number, row in enumerate(islice(lines, MAX_PAIRS + 1), 2):
+            if len(row) != len(columns):  # told at once: what is short is not filled up first
+                raise InputError(
+                    f"Row {number} of {source} has not {len(columns)} columns; quote texts that hold commas."
+                )
+            rows.append(row)
     except csv.Error as error:
         raise InputError(f"{source} is not readable as CSV ({error}); save it again as plain CSV.") from error
+    named = len(rows) * sum(len(column) + 8 for column in columns)  # quotes, colon, comma
+    if named > min(max(SMALL_SET, MAX_GROWTH * len(text)), MAX_SET_CHARACTERS):
+        raise InputError(
+            f"{source} has {len(columns):,} columns whose names, kept at each of {len(rows):,} pairs, would make it "
+            f"{named / len(text):,.0f} times as large; use shorter names, or fewer columns."
+        )
+    pairs = (_pair_from_dict(dict(zip(columns, row, strict=True)), index) for index, row in enumerate(rows, 1))
+    return PromptSet(name=name, pairs=tuple(pairs))
+
+
+def _check_columns(columns: list[str], source: str) -> None:
     if not {"a", "b"} <= set(columns):
-        found = ", ".join(repr(column) for column in columns) or "none"
+        found = shorten(", ".join(repr(column) for column in columns[:40])) or "none"
         raise InputError(f"{source} needs the columns 'a' and 'b' in its first line; it has {found}.")
     twice = sorted(column for column, times in Counter(columns).items() if times > 1)
     if twice:
-        raise InputError(f"{source} has the column {twice[0]!r} twice; give every column a name of its own.")
-    named = len(rows) * sum(len(column) + 8 for column in columns)  # quotes, colon, comma
-    if named > max(SMALL_SET, MAX_GROWTH * len(text)):
-        raise InputError(
-            f"{source} has {len(columns):,} columns whose names, kept at each of {len(rows):,} pairs, would make it "
-            f"more than {MAX_GROWTH} times as large; use shorter names, or fewer columns."
-        )
-    for line, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise InputError(f"Row {line} of {source} has not {len(columns)} columns; quote texts that hold commas.")
-    return PromptSet(name=name, pairs=tuple(_pair_from_dict(row, index) for index, row in enumerate(rows, 1)))
+        raise InputError(f"{source} has the column {shorten(twice[0])!r} twice; give every column a name of its own.")
+    if len(columns) > MAX_TAGS + 3:
+        raise InputError(f"{source} has {len(columns):,} columns; give a, b, id, and at most {MAX_TAGS} tags.")
 
 
 def shipped_prompts() -> list[str]:
@@ -268,29 +281,6 @@ def match_rows(first: PromptSet, second: PromptSet, by: str = "subject") -> list
     return [(i, j) for i, value in enumerate(columns[0]) for j, other in enumerate(columns[1]) if other == value]
 
 
-def word_count(text: str) -> int:
-    """Words of a prompt, hyphenated parts counted apart: "a T-pose" has three."""
-    return len(text.replace("-", " ").split())
-
-
-def piece_count(text: str) -> int:
-    """Runs of letters, single digits, single marks: a stand-in for tokens, of which "T-pose" has three."""
-    return len(re.findall(r"[^\W\d_]+|\d|[^\w\s]", text))
-
-
-def check_text(text: str, name: str) -> None:
-    """Refuse a text that cannot be a prompt; ``name`` says in the message which one it is."""
-    if not text:
-        raise InputError(f"{name} is empty; write a prompt.")
-    if _CONTROL.search(text):
-        raise InputError(f"{name} holds a control character; remove it.")
-    words = word_count(text)
-    if words > MAX_WORDS:
-        raise InputError(f"{name} has {words:,} words; a pipeline reads at most {MAX_WORDS} tokens, so shorten it.")
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"{name} has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read, so shorten it.")
-
-
 def _pair_from_dict(row: Any, index: int) -> PromptPair:
     if not isinstance(row, dict):
         raise InputError(f"Pair {index} is not an object with the texts a and b; got {type(row).__name__}.")
@@ -308,6 +298,11 @@ def _text(data: dict[str, Any], key: str, default: str) -> str:
     return value
 
 
+def _written(values: Mapping[str, Any]) -> int:
+    """Characters as a run's description holds them: indented, a line for every item of a list."""
+    return len(json.dumps(values, indent=1, default=str))
+
+
 def _check_pair(pair: PromptPair) -> None:
     if pair.id in RESERVED_IDS:
         raise InputError(f"The id {pair.id!r} is a column name of exported tables; give the pair another id.")
@@ -318,10 +313,19 @@ def _check_pair(pair: PromptPair) -> None:
         )
     if len(pair.tags) > MAX_TAGS:
         raise InputError(f"Pair {pair.id!r} has {len(pair.tags):,} tags; give at most {MAX_TAGS}.")
+    layer = list(pair.tags.values())
+    for _ in range(MAX_DEPTH):
+        layer = [one for some in layer if isinstance(some, (list, tuple, dict)) for one in _inside(some)]
+    if any(isinstance(some, (list, tuple, dict)) for some in layer):
+        raise InputError(f"A tag of pair {pair.id!r} is a list in a list, more than {MAX_DEPTH} deep; flatten it.")
     for side, text in (("a", pair.a), ("b", pair.b)):
         check_text(text, f"Prompt {side} of pair {pair.id!r}")
     if pair.a == pair.b:
         raise InputError(f"The two prompts of pair {pair.id!r} are the same; they must differ in what you ask about.")
+
+
+def _inside(some: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Iterable[Any]:
+    return some.values() if isinstance(some, dict) else some
 
 
 def _require_equal_words(pair: PromptPair) -> None:

@@ -7,6 +7,8 @@ from plantain.data.disk import read_json
 from plantain.data.result import ProbeResult, load_result
 from plantain.errors import InputError
 
+_RESOLVED = ("height", "width", "dtype", "coarser", "n_text_tokens", "realised_sigmas")
+
 
 def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     """Whether ``twin`` is the whole same run on the same architecture with an untrained transformer.
@@ -17,11 +19,12 @@ def is_untrained_twin(twin: ProbeResult, of: ProbeResult) -> bool:
     Which model a twin is of is told by name: ``MODEL-untrained`` beside ``MODEL``.
     """
     same = (twin.prompts, twin.config, twin.head_map) == (of.prompts, of.config, of.head_map)
-    # Sizes and dtype left to the model are resolved on the machine, and recorded there.
-    resolved = all(
-        twin.provenance.get(key) == of.provenance.get(key) for key in ("height", "width", "dtype", "coarser")
-    )
-    return same and resolved and twin.complete and of.complete and twin.model == f"{of.model}-untrained"
+    # What is left to the model is resolved on the machine, and recorded there.
+    resolved = all(twin.provenance.get(key) == of.provenance.get(key) for key in _RESOLVED)
+    tokens = [run.provenance.get("tokenizer_digest") for run in (twin, of)]
+    read_alike = None in tokens or tokens[0] == tokens[1]  # older runs don't tell
+    whole = twin.complete and of.complete
+    return same and resolved and read_alike and whole and twin.model == f"{of.model}-untrained"
 
 
 def check_twin(twin: ProbeResult, of: ProbeResult, names: tuple[str, str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from plantain.model.names import DRAW_GUIDANCE, DRAW_STEPS, EMBEDDED, EMBEDDED_M
 from plantain.wording import shorten
 
 MAX_TEXT_TOKENS = 512  # Klein's
+_ANY_TEXT = "a dancer on a stage"  # short: there are tokenizers of few tokens
 
 
 def call_arguments(pipe: Any) -> dict[str, Any]:
@@ -98,3 +100,14 @@ def tokenize(pipe: Any, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]
                 f"this model reads at most {limit}. Shorten it."
             )
     return np.array(padded["input_ids"], dtype=np.int64), np.array(padded["attention_mask"], dtype=bool)
+
+
+def tokenizer_digest(pipe: Any) -> str:
+    """12 digits of the SHA-256 of the tokens that a text becomes, chat template and padding among them.
+
+    >>> tokenizer_digest(pipe)
+
+    A tokenizer has no weights, so that their fingerprint does not tell one from another.
+    """
+    ids, _ = tokenize(pipe, [_ANY_TEXT])
+    return hashlib.sha256(ids.tobytes()).hexdigest()[:12]

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from plantain.data.prompts import PromptPair, PromptSet, load_prompts, word_count
+from plantain.data.prompts import PromptPair, PromptSet, load_prompts
 from plantain.data.study import POSE
+from plantain.data.texts import word_count
 from plantain.pose.distance import distance_from_t_pose
 from plantain.pose.poses import POSES
 from plantain.posebox.words.reading import read

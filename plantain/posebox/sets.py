@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from plantain.data.prompts import PromptPair, PromptSet, word_count
+from plantain.data.prompts import PromptPair, PromptSet
+from plantain.data.texts import word_count
 from plantain.pose.distance import distance_from_t_pose
 from plantain.posebox.set_parts import RULES, TEXTS, Draw, Row, Side, file_text, long_wordings, pair, posed, rows
 from plantain.posebox.words.filler import fillings

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from plantain.model.features import Features, encode
 from plantain.model.identity import computing_on, describe, execution_device, versions
 from plantain.model.memory import free_memory
 from plantain.model.noise import check_realised, latent_grid, sigmas_for
-from plantain.model.text import call_arguments
+from plantain.model.text import call_arguments, tokenizer_digest
 from plantain.probe.capture import HeadCapture
 
 # Prompts a forward at most: more gain nothing once the device is busy, and progress gets coarse.
@@ -153,13 +153,14 @@ def make_plan(pipe: Any, prompts: PromptSet, config: ProbeConfig, resume: ProbeR
         "width": size[1],
         "batch_size": batch_size,
         "n_text_tokens": n_text,
+        "tokenizer_digest": tokenizer_digest(pipe),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
         "versions": versions(),
         "threads": torch.get_num_threads(),
     }
     if resume is not None:
-        _check_resume(resume, prompts, config, provenance)
+        _check_resume(resume, prompts, config, provenance, token_counts)
         here = {key: provenance[key] for key in ("device", "threads", "versions", "started")}
         sessions = [*resume.provenance.get("resumed", []), {"from_pair": resume.n_pairs, **here}]
         provenance = {**resume.provenance, "resumed": sessions}
@@ -170,6 +171,9 @@ def extended(
     plan: Plan, result: ProbeResult | None, values: np.ndarray, sigmas: list[float], seconds: float
 ) -> ProbeResult:
     """The run with one more batch in it: (N·2, seeds, steps, S, R) mean squares after ``seconds`` of this session."""
+    was = sigmas if result is None else result.provenance.get("realised_sigmas", sigmas)
+    if not np.allclose(was, sigmas, rtol=0, atol=1e-5):  # of a scheduler, which has no weights either
+        _refuse("the noise levels", was, sigmas)
     values = values.reshape(-1, 2, *values.shape[1:])
     mean_square = values if result is None else np.concatenate([result.mean_square, values])
     provenance = {**plan.provenance, "realised_sigmas": sigmas}
@@ -282,19 +286,29 @@ def choose_batch_size(pipe: Any, head_map: HeadMap, n_tokens: int, device: torch
     return max(2, min(most, fitting) // 2 * 2)
 
 
-def _check_resume(resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, provenance: dict[str, Any]) -> None:
-    def refuse(what: str, was: object, now: object) -> None:
-        raise InputError(f"Cannot resume: the saved run has {what} {was}, this one {now}. Start a new run elsewhere.")
-
+def _check_resume(
+    resume: ProbeResult, prompts: PromptSet, config: ProbeConfig, provenance: dict[str, Any], token_counts: np.ndarray
+) -> None:
     if resume.prompts != prompts:
-        refuse("the prompts", repr(resume.prompts.name), f"{prompts.name!r} with other texts or tags")
+        _refuse("the prompts", repr(resume.prompts.name), f"{prompts.name!r} with other texts or tags")
     # A batch size left open is the saved run's: what counts is the size that was used.
     for field in fields(config):
         key, now = field.name, getattr(config, field.name)
         was = now if key == "batch_size" else getattr(resume.config, key)
         if was != now:
-            refuse(key, was, now)
+            _refuse(key, was, now)
     for key in ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype", "coarser"):
         was, now = resume.provenance.get(key), provenance.get(key)
         if was != now:
-            refuse(key, was, now)
+            _refuse(key, was, now)
+    # A tokenizer has no weights: the same fingerprint may come with another vocabulary, or another chat template.
+    now = provenance["tokenizer_digest"]
+    if (was := resume.provenance.get("tokenizer_digest", now)) != now:  # older runs have none
+        _refuse("tokens by a tokenizer with the digest", was, now)
+    counted = resume.token_counts, token_counts[: resume.n_pairs]
+    if not np.array_equal(*counted):
+        _refuse("so many tokens of text:", *(f"{counts[..., 1].sum():,}" for counts in counted))
+
+
+def _refuse(what: str, was: object, now: object) -> NoReturn:
+    raise InputError(f"Cannot resume: the saved run has {what} {was}, this one {now}. Start a new run elsewhere.")

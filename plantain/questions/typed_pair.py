@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from plantain import stats
-from plantain.data.prompts import PromptSet, check_text, load_prompts
+from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
+from plantain.data.texts import check_text
 from plantain.errors import InputError, is_number
 from plantain.questions.carry_over import along_axis
 from plantain.questions.response import THRESHOLDS

@@ -12,16 +12,20 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plantain.ui.limits import MAX_BODY_BYTES
+
 # gradio streams any public address to whoever asks for it as a file: a page would be an open proxy.
-_ADDRESS = re.compile(r"/(file=\s*https?:|proxy=)", re.IGNORECASE)
+_ADDRESS = re.compile(r"/(file[=/]\s*https?:|proxy=)", re.IGNORECASE)
+# Keep a visitor's state in a file for good, to be opened under a name of gradio's; links here say what they open.
+_KEPT = re.compile(r"/(deep_link|run-history)(/|$)")
 # What gradio reads of a request for the page, to write its own address into it.
 _READ = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
 _PAGES = 8  # one for each address under which the server is known, packed and not
 
 
 class Door:
-    """ASGI middleware: addresses asked for as files are refused, the page is given what it shows before gradio has
-    come, and is compressed for those who take it so.
+    """ASGI middleware: addresses asked for as files and requests of many megabytes are refused, the page is given what
+    it shows before gradio has come, and is compressed for those who take it so.
 
     >>> page.launch(app_kwargs={"middleware": [Middleware(Door, head="<style>…</style>", body="<div>…</div>")]})
 
@@ -33,11 +37,47 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.app
-        if scope["type"] == "http" and _ADDRESS.search(scope["path"]):
-            app = PlainTextResponse("This page hands out its own files alone.", status_code=403)
-        elif scope["type"] == "http" and scope["path"] == "/":
-            app = self.page  # events are streams, which would wait in a compressor's buffer
-        await app(scope, receive, send)
+        if scope["type"] == "http":
+            if refusal := _refusal(scope):
+                app = refusal
+            elif scope["path"] == "/":
+                app = self.page  # events are streams, which would wait in a compressor's buffer
+        try:
+            await app(scope, _counted(receive), send)
+        except _TooLargeError:
+            await _TOO_LARGE(scope, receive, send)
+
+
+class _TooLargeError(Exception):
+    """More of a request's body has come than is read."""
+
+
+_TOO_LARGE = PlainTextResponse(f"A request of more than {MAX_BODY_BYTES // 1024**2} MB is not read.", status_code=413)
+
+
+def _refusal(scope: Scope) -> ASGIApp | None:
+    """What is answered before anything is read of a request."""
+    if _ADDRESS.search(scope["path"]):
+        return PlainTextResponse("This page hands out its own files alone.", status_code=403)
+    if _KEPT.search(scope["path"]):
+        return PlainTextResponse("This page keeps no state under a name; its address says what it shows.", 404)
+    said = Headers(scope=scope).get("content-length", "0")
+    return _TOO_LARGE if len(said) > 12 or not said.isdecimal() or int(said) > MAX_BODY_BYTES else None
+
+
+def _counted(receive: Receive) -> Receive:
+    """The same, until too much has come: a body in pieces does not say how long it is."""
+    come = 0
+
+    async def counted() -> Message:
+        nonlocal come
+        message = await receive()
+        come += len(message.get("body", b""))
+        if come > MAX_BODY_BYTES:
+            raise _TooLargeError
+        return message
+
+    return counted
 
 
 def fetch_nothing() -> None:

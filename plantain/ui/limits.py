@@ -25,6 +25,8 @@ MAX_PAIRS, MAX_PASSES = 1000, 6400
 MAX_SAVED, MIN_FREE_BYTES = 1000, 500 * 1000**2
 # Browser tabs that the server remembers, the last ones: gradio keeps some 2 MB and what was run for each, for ever.
 MAX_SESSIONS = 200
+# A request's body: a prompt file, which is of 10 MB at most, in its wrapping.
+MAX_BODY_BYTES = 12 * 1024**2
 OWN_SIZE = "its own, at most 512"
 SIZES = [OWN_SIZE, "64", "128", "256", "384", "512", "768", "1024"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from plantain.data.prompts import check_text
+from plantain.data.texts import check_text
 from plantain.errors import InputError
 from plantain.questions.counted import check_counting
 from plantain.ui import catalog, where

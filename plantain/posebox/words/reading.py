@@ -61,7 +61,7 @@ def read(text: str) -> Reading:
             at = remarks[at]
             continue
         if words[at] in _NEGATIONS:
-            end = words.index(_BREAK, at) if _BREAK in words[at:] else len(words)
+            end = _end_of_clause(words, at)
             unknown += words[at:end]
             at = end
             continue
@@ -93,9 +93,16 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(found[:-1] if found and found[-1] == _BREAK else found)
 
 
+def _end_of_clause(words: tuple[str, ...], at: int) -> int:
+    try:
+        return words.index(_BREAK, at)
+    except ValueError:
+        return len(words)
+
+
 def _fits(sets: Mapping[str, str], words: tuple[str, ...], start: int, end: int) -> bool:
     """Whether the phrase ``words[start:end]`` can mean here what it says."""
-    before, after = words[:start][-1:], words[end : end + 1]
+    before, after = words[max(0, start - 1) : start], words[end : end + 1]
     if sets.keys() & {"height", "build"}:  # "a short coat"
         return not set(after) & {*COLOURS, *TOPS, *BOTTOMS, "hat"}
     if end - start > 1:

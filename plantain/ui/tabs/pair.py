@@ -150,7 +150,7 @@ def build(engine: Engine) -> PairTab:
             yield from _run(engine, answer, stopping, **{name: values[field] for name, field in fields.items()})
 
     if small:
-        gr.on([a.change, b.change], lambda a, b: _words(prompts_for_reading(a or "", b or "")), [a, b], words, **LATEST)
+        gr.on([a.change, b.change], _words_typed, [a, b], words, **LATEST)
     heavy: dict[str, Any] = ON_THE_MODEL | {"api_visibility": "private"}
     start.click(run, {*fields.values()}, answer.outputs, validator=validate, **heavy)
     halt.click(_stop, None, [halt, answer.status], **QUIET)
@@ -296,6 +296,17 @@ def _sentences(found: PairAnswer) -> str:
         f'<div class="plantain-page"><p class="plantain-note"><strong>{escape(reading.which)}</strong> '
         f"{escape(reading.caveat)}</p>{''.join(f'<p>{escape(sentence)}</p>' for sentence in said)}<p>{words}</p></div>"
     )
+
+
+def _words_typed(a: str | None, b: str | None) -> str:
+    """The same while they are being typed; of what is refused when the button is pressed, nothing."""
+    try:
+        for text in (a, b):
+            if text:
+                check_prompt(text, "A prompt")
+    except InputError:
+        return ""
+    return _words(prompts_for_reading(a or "", b or ""))
 
 
 def _words(prompts: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -294,13 +295,23 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
     # A name made here, never typed: the folder of an earlier run is not touched.
     name = safe_name(result.prompts.name, "run")
     folder = catalog.saved_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if folder.exists():
-        return status(f"{folder.name} exists already; press again in a second."), False
     try:
         limits.check_room(folder.parent)
+        folder.mkdir(parents=True)  # it is whose makes it: two may press in one second
+    except FileExistsError:
+        return status(f"{folder.name} exists already; press again in a second."), False
+    except (InputError, OSError) as error:
+        return _not_saved(error), False
+    try:
         result.save(folder)
-    except InputError as error:
-        return alert("Not saved:", error), False
-    except OSError as error:
-        return alert("Not saved:", f"{error.strerror or error}. Download the run below instead."), False
+    except (InputError, OSError) as error:
+        with suppress(OSError):
+            folder.rmdir()
+        return _not_saved(error), False
     return status(f"Saved as {folder.name}; it is in the list of the Results tab now."), True
+
+
+def _not_saved(error: InputError | OSError) -> str:
+    if isinstance(error, OSError):
+        return alert("Not saved:", f"{error.strerror or error}. Download the run below instead.")
+    return alert("Not saved:", error)
