@@ -500,6 +500,19 @@ def test_sums_over_tokens_agree_with_float64():
     torch.testing.assert_close(sums_of(member, squares), exact, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("n_streams", [1, 3])
+@pytest.mark.parametrize("n_tokens", [0, 1, 1024, 4608, 16_384])
+@pytest.mark.parametrize("alike", [False, True])
+def test_sums_over_many_tokens_are_as_exact(n_streams, n_tokens, alike):
+    """Values alike are the hardest: what one addition loses, all of them lose on the same side."""
+    generator = torch.Generator().manual_seed(0)
+    member = torch.nn.functional.one_hot(torch.arange(n_tokens) * n_streams // max(n_tokens, 1), n_streams)
+    member = member.T.expand(2, -1, -1).float()
+    squares = torch.full((2, n_tokens, 40), 7.84) if alike else torch.rand(2, n_tokens, 40, generator=generator)
+    exact = (member.double() @ squares.double()).float()
+    torch.testing.assert_close(sums_of(member, squares), exact, rtol=2e-6, atol=0)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 16), (2, 70, 96), (1, 301, 512), (3, 5, 40_000)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_squares_of_runs_agree_with_float64(shape, dtype):

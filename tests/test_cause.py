@@ -372,7 +372,8 @@ def test_a_resumed_study_has_the_bits_of_an_uninterrupted_one(pipe, dense, pictu
 
 @pytest.mark.parametrize("size", [2, 3, 9])
 def test_processes_that_share_a_study_give_that_of_one(pipe, dense, pictures, study, tmp_path, monkeypatch, size):
-    monkeypatch.setattr(Ranks, "wait", lambda _: None)  # one after the other here
+    for waiting in ("meet", "wait"):
+        monkeypatch.setattr(Ranks, waiting, lambda _: None)  # one after the other here
     folder, planned = tmp_path / "study", []
 
     def plan():

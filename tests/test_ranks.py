@@ -11,6 +11,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from browser import free_port
 
 import plantain
 from plantain import cli
@@ -49,7 +50,8 @@ def test_shares_are_whole_batches_in_order_and_even(size, n_pairs, batch):
 @pytest.fixture(autouse=True)
 def one_after_the_other(monkeypatch):
     """In this process the ranks take turns, and none waits; those that are started are others."""
-    monkeypatch.setattr(Ranks, "wait", lambda _: None)
+    for waiting in ("meet", "wait"):
+        monkeypatch.setattr(Ranks, waiting, lambda _: None)
 
 
 def probe_all(posebox, prompts, folder, size):
@@ -95,6 +97,23 @@ def test_every_process_takes_the_batches_that_the_first_one_chose(posebox, promp
     np.testing.assert_array_equal(result.mean_square, alone.mean_square)
     assert result.provenance["batch_size"] == alone.provenance["batch_size"]
     assert result.config == alone.config
+
+
+def test_another_batch_is_taken_while_there_is_no_part_and_else_refused(posebox, prompts, alone, tmp_path):
+    """The first size may be too large for the memory, which only the first forward tells."""
+    folder, ranks = tmp_path / "run", Ranks(0, 2)
+    assert choose_batch(posebox, prompts, plantain.ProbeConfig(batch_size=10), folder, ranks) == 10
+    assert choose_batch(posebox, prompts, plantain.ProbeConfig(), folder, ranks) == 10
+    config = plantain.ProbeConfig(batch_size=alone.provenance["batch_size"])
+    assert choose_batch(posebox, prompts, config, folder, ranks) == config.batch_size
+    for _ in iter_shared(posebox, prompts, config, folder, ranks):
+        pass
+    with pytest.raises(InputError, match=rf"made with batch_size {config.batch_size}, this one 6\. Start a new run"):
+        choose_batch(posebox, prompts, plantain.ProbeConfig(batch_size=6), folder, ranks)
+    assert choose_batch(posebox, prompts, plantain.ProbeConfig(), folder, ranks) == config.batch_size
+    for _ in iter_shared(posebox, prompts, config, folder, Ranks(1, 2)):
+        pass
+    np.testing.assert_array_equal(joined(prompts, config, folder, ranks).mean_square, alone.mean_square)
 
 
 def test_a_joining_that_was_cut_short_is_gone_on_with(posebox, prompts, tmp_path, monkeypatch):
@@ -164,6 +183,37 @@ def test_what_a_shared_run_refuses_before_a_model_is_loaded(csv, tmp_path, monke
     command = ["run", "--model", "posebox", "--prompts", str(csv), "--out", str(tmp_path / "run"), *more]
     assert cli.main(command) == 2
     assert said in capsys.readouterr().err
+
+
+def process_of(code, rank, port):
+    """A process by itself, as a scheduler starts it: nobody ends it where another one ends."""
+    code = (
+        f"from plantain.errors import InputError\nfrom plantain.probe.ranks import Ranks\nranks = Ranks.here()\n{code}"
+    )
+    places = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    environment = {**os.environ, **places, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_where_one_refuses_the_others_are_told(tmp_path):
+    port = free_port()
+    refusing = process_of("ranks.meet(); raise SystemExit(2)", 0, port)
+    waiting = process_of("ranks.meet()\ntry: ranks.wait()\nexcept InputError as error: print(error)", 1, port)
+    said, errors = waiting.communicate(timeout=120)
+    assert refusing.wait(timeout=120) == 2
+    assert said.startswith("Another process of this command ended before it was done"), errors
+
+
+def test_a_process_that_waits_alone_hears_a_polite_kill():
+    code = "import signal\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\nimport torch.distributed\n"
+    process = process_of(f"{code}print('waits', flush=True); ranks.meet()", 1, free_port())
+    assert process.stdout.readline() == "waits\n"
+    time.sleep(2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == -signal.SIGTERM
 
 
 def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(csv, alone, tmp_path):

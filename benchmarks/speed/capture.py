@@ -4,7 +4,8 @@
 
 Times are taken with an allocator that keeps freed memory: giving blocks back to the system and faulting them in again
 costs more than capture does, and hits the variants unevenly (storing would come out faster than bare). Peak memory is
-that of a process of its own for each, with the allocator as it is (Linux). Random weights: the arithmetic is the same.
+that of a process of its own for each, with an allocator that gives every block back at once: what it keeps by chance is
+up to ten megabytes (Linux). Random weights: the arithmetic is the same.
 nnsight, a peer, needs the extra ``bench``.
 """
 
@@ -30,10 +31,12 @@ from plantain.probe.capture import HeadCapture
 
 # What glibc reads when a process starts: no block is mapped by itself, none is given back.
 KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
+# And here every block of some size is mapped by itself, and given back when it is freed.
+GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
 # Klein's block counts at a width whose forward takes more than half a second on two cores.
 HEADS, WIDTH = 6, 64
 N_TEXT, N_IMAGE, N_REAL = 512, 256, 60
-TURNS, PEER_TURNS = 25, 9
+TURNS, PEER_TURNS, PEAK_TURNS = 25, 9, 3
 VARIANTS = ("bare", "capture", "storing")
 
 
@@ -128,11 +131,19 @@ def peak_megabytes(reset: bool = False) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
+def peaks_in_turns() -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    for _ in range(PEAK_TURNS):
+        for variant, peaks in found.items():
+            peaks.append(peak_in_child(variant))
+    return found
+
+
 def peak_in_child(variant: str) -> float:
     """MB by which one forward raises the peak memory of a fresh process."""
     command = [sys.executable, __file__, "--peak-of", variant]
     plain = {name: value for name, value in os.environ.items() if name not in KEEPING}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=plain)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=plain | GIVING_BACK)
     return float(done.stdout.split()[-1])
 
 
@@ -156,7 +167,7 @@ def rows() -> Iterator[Row]:
     ours, theirs = timed("capture"), with_nnsight(transformer, inputs)
     found = in_turns({"ours": ours, "theirs": theirs}, PEER_TURNS)
     yield beside("the same", f"nnsight {version('nnsight')}, the same inputs saved", found["ours"], found["theirs"])
-    peaks = {variant: peak_in_child(variant) for variant in VARIANTS}
+    peaks = {variant: np.array(of) for variant, of in peaks_in_turns().items()}
     for variant, said in (("bare", "the bare forward"), ("storing", "hooks that keep what they see")):
         yield beside("its peak memory", said, peaks["capture"], peaks[variant], unit="MB")
 

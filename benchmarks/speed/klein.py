@@ -72,7 +72,9 @@ def rows() -> Iterator[Row]:
         seconds_of(lambda: plantain.run_probe(pipe, prompts, sized(512))),
         seconds_of(lambda: usual_loop(plan), turns=1),
     )
-    yield beside("25 pairs of Klein's shapes at 512²", "the usual loop", np.median(ours), np.median(theirs), 0.25)
+    yield beside(
+        "25 pairs of Klein's shapes at 512²", "the usual loop, decoded", np.median(ours), np.median(theirs), 0.25
+    )
     steps, guidance = drawing_defaults(pipe)
     options = plantain.call_arguments(pipe) | {"height": 512, "width": 512}
     drawn = seconds_of(
@@ -202,12 +204,17 @@ def patch_seconds(pipe: Any, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
 
 
 def forward_flops(pipe: Any, plan: Plan) -> float:
-    """Operations of the probe's forwards: two a weight and token, and attention."""
-    weights = sum(p.numel() for p in pipe.transformer.parameters() if p.ndim > 1)
+    """Operations of the probe's forwards: two a weight and token, and attention. In a joint block half of the weights
+    read image tokens and half text; modulation, which reads one row, counts for nothing.
+    """
+    joint, single = (
+        sum(module.weight.numel() for module in blocks.modules() if isinstance(module, torch.nn.Linear))
+        for blocks in (pipe.transformer.transformer_blocks, pipe.transformer.single_transformer_blocks)
+    )
     tokens = int(plan.token_counts[0, 0].sum())
     heads = plan.head_map
     attention = 4 * tokens**2 * heads.n_attention_heads * heads.head_width * len(heads.block_names)
-    return float(2 * len(plan.prompts) * (2 * weights * tokens + attention))
+    return float(2 * len(plan.prompts) * (tokens * (joint + 2 * single) + attention))
 
 
 def product_rate(device: str, n: int = 8192) -> float:

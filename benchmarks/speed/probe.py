@@ -3,14 +3,15 @@
     python benchmarks/speed/probe.py
 
 The usual loop calls the pipeline once a prompt, decodes the picture, and keeps every output projection's input until
-the end, when it takes their root mean squares; both give the same numbers (checked first). The bare forwards are those
+the end, when it takes their root mean squares; both give the same numbers (checked first). One that knows to leave the
+picture in latents is timed as well. The bare forwards are those
 that the probe makes, same batches, with the features at hand and nothing hooked.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -37,9 +38,16 @@ def rows() -> Iterator[Row]:
     if not apart < 1e-3:
         raise SystemExit(f"The usual loop gives other numbers than the probe; they differ by {apart:.1e}.")
 
-    found = in_turns({"ours": probe, "loop": partial(usual_loop, plan), "bare": bare_forwards(plan)}, TURNS)
+    calls: dict[str, Callable[[], object]] = {
+        "ours": probe,
+        "loop": partial(usual_loop, plan),
+        "latent": partial(usual_loop, plan, "latent"),
+    }
+    found = in_turns(calls | {"bare": bare_forwards(plan)}, TURNS)
     what = "25-pair probe, Posebox"
-    yield beside(what, "the usual loop: 50 pipeline calls, activations kept", found["ours"], found["loop"], 0.25)
+    loop = "the usual loop: 50 pipeline calls, decoded, activations kept"
+    yield beside(what, loop, found["ours"], found["loop"], 0.25)
+    yield beside(what, "the same loop, nothing decoded", found["ours"], found["latent"])
     yield beside(what, "its own transformer's bare forwards", found["ours"], found["bare"], 1.25)
 
     texts = prompts.prompts
@@ -58,7 +66,7 @@ def rows() -> Iterator[Row]:
     yield limited("a picture of Posebox, 12 steps with guidance", found["draw"], 3)
 
 
-def usual_loop(plan: Plan) -> np.ndarray:
+def usual_loop(plan: Plan, output: str = "pil") -> np.ndarray:
     """Mean squares over image tokens, (pairs, 2, 1, runs), as one gets them from hooks that store what they see."""
     pipe, channels = plan.pipe, plan.config.channels_per_head
     projections = [(tokens, module) for _, tokens, module in HeadCapture(pipe.transformer)._projections()]
@@ -71,7 +79,14 @@ def usual_loop(plan: Plan) -> np.ndarray:
             for i, (_, module) in enumerate(projections)
         ]
         try:
-            pipe(prompt=text, latents=noise, num_inference_steps=1, guidance_scale=1.0, **plantain.call_arguments(pipe))
+            pipe(
+                prompt=text,
+                latents=noise,
+                num_inference_steps=1,
+                guidance_scale=1.0,
+                output_type=output,
+                **plantain.call_arguments(pipe),
+            )
         finally:
             for hook in hooks:
                 hook.remove()

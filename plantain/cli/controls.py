@@ -48,6 +48,7 @@ def _controls(options: argparse.Namespace) -> int:
 
         set_folders(sets)
         ranks = Ranks.here()
+        ranks.meet()
         ranks.take_device()
         pipe = load(options, model)
         share, n_runs = (ranks.rank, ranks.size), (1 + n_twins) * len(sets)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,9 @@ def _dense(options: argparse.Namespace) -> int:
         )
     name = default_out(prompts.name, model, untrained).name + ("-grafted" if options.grafted else "")
     out = Path(options.out or Path("runs", "dense", name))
-    pictures, ranks = load_pictures(options.maps, prompts) if options.maps else None, Ranks.here()
+    ranks = Ranks.here()
+    ranks.meet()
+    pictures = load_pictures(options.maps, prompts) if options.maps else None
     if ranks.several:
         check_free(out, ranks, options.resume, besides=(FOLDER,))
         ranks.wait()  # nobody makes a part before it is known that none is there
@@ -80,23 +83,32 @@ def _dense(options: argparse.Namespace) -> int:
         pictures = pictures or load_pictures(out, prompts)
         n_blocks = len(pipe.transformer.transformer_blocks) + len(pipe.transformer.single_transformer_blocks)
         blocks = range(n_blocks)[ranks.share(n_blocks)]
-        result = None
+        asked, result = config, None
+        if ranks.several:
+            config = _with_one_batch(pipe, prompts, config, out, ranks)
         if blocks:  # else there are more processes than blocks
             result = _read(pipe, prompts, config, pictures, resume, part, options, ranks.first, blocks)
         if ranks.several:
-            result = _joined(out, n_blocks, ranks)
+            result = _joined(asked, out, n_blocks, ranks)
     if result is not None:
         print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
         print(f"\nThe ladder, beside its twins: python -m plantain ladder {out}", file=sys.stderr)
     return 0
 
 
-def _joined(out: Path, n_blocks: int, ranks: Ranks) -> DenseResult | None:
+def _with_one_batch(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Path, ranks: Ranks) -> ProbeConfig:
+    """The settings with the batch that all processes take: what was drawn here and not there leaves unlike memory."""
+    from plantain.probe.shared import choose_batch  # torch
+
+    return replace(config, batch_size=choose_batch(pipe, prompts, config, out, ranks))
+
+
+def _joined(config: ProbeConfig, out: Path, n_blocks: int, ranks: Ranks) -> DenseResult | None:
     """The whole run, in the first process."""
     from plantain.probe.shared import joined_dense  # torch
 
     ranks.wait()
-    return joined_dense(out, ranks, n_blocks) if ranks.first else None
+    return joined_dense(config, out, ranks, n_blocks) if ranks.first else None
 
 
 def _resumed(out: Path, wanted: bool, prompts: PromptSet) -> DenseResult | None:

@@ -61,13 +61,14 @@ def _patch(options: argparse.Namespace) -> int:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")
     if options.grafted and (options.draw or options.estimate):
         raise InputError("--grafted patches single heads alone, in minutes; leave --draw and --estimate out.")
+    ranks = Ranks.here()
+    ranks.meet()
     ranked_by = options.dense or _shipped(model, untrained, options.weights_seed or 0)
     dense = load_dense(ranked_by)
     beside = load_dense(options.beside) if options.beside else None
     prompts = dense.prompts
     name = default_out(prompts.name, model, untrained).name + ("-grafted" if options.grafted else "")
     out = Path(options.out or Path("runs", "patch", name))
-    ranks = Ranks.here()
     if ranks.several and (options.grafted or options.estimate):
         raise InputError("Several processes share a study alone; leave --grafted and --estimate to one.")
     begun, resume = _begun(options, out, ranks)

@@ -75,7 +75,9 @@ def _run_shared(options: argparse.Namespace, prompts: PromptSet, config: ProbeCo
     """This process's part of a run that several were started for (``accelerate launch``); the first one tells of it."""
     from plantain.probe.shared import choose_batch, iter_shared, joined  # torch
 
-    ranks, (model, untrained) = Ranks.here(), checked_model(options)
+    ranks = Ranks.here()
+    ranks.meet()
+    model, untrained = checked_model(options)
     if options.draw or options.push is not None:
         raise InputError(
             "Several processes probe alone; draw and push the finished run (plantain draw, plantain push)."

@@ -26,8 +26,8 @@ class Features:
     >>> features = Features(pipe, prompts.prompts)
     >>> features.of([prompts.pairs[0].a, prompts.pairs[0].b]).shape     # (2, text tokens, width)
 
-    Which prompts share a batch goes by the set alone, not by where a run begins: a resumed run, or one of several
-    processes, has the very bits of an uninterrupted one.
+    Which prompts share a batch goes by the set alone, not by where a run begins: a resumed run has the very bits of an
+    uninterrupted one.
     """
 
     def __init__(self, pipe: Any, prompts: Sequence[str]) -> None:

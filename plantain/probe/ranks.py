@@ -8,9 +8,14 @@ need one that all of them see.
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from plantain.data.disk import is_free
 from plantain.errors import InputError
@@ -63,29 +68,63 @@ class Ranks:
         """Every process of the command, in order."""
         return [Ranks(rank, self.size) for rank in range(self.size)]
 
-    def wait(self) -> None:
-        """Until every process is here; InputError where one of them ended before."""
-        if not self.several:
+    def meet(self) -> None:
+        """The others, before anything can be refused: of one that ends later all hear, of one that never came none.
+
+        Raises InputError: they do not find one another within ten minutes.
+        """
+        if not self.several or _met:
             return
         from torch import distributed
 
         try:
-            if not distributed.is_initialized():
-                # Words between processes, no numbers: on the CPU, whatever computes. A process that is done early
-                # waits for the others as long as it takes.
-                distributed.init_process_group("gloo", rank=self.rank, world_size=self.size, timeout=timedelta(days=7))
+            with _ended_by_signals():
+                # Words between processes, no numbers: on the CPU, whatever computes.
+                if not distributed.is_initialized():
+                    distributed.init_process_group("gloo", rank=self.rank, world_size=self.size, timeout=_MEETING)
+                # A process that is done early waits for the others as long as it takes.
+                _met.append(distributed.new_group(timeout=timedelta(days=7), backend="gloo"))
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"The {self.size} processes of this command do not find one another ({shorten(str(error))}); start "
                 "them with accelerate launch or torchrun."
             ) from error
+
+    def wait(self) -> None:
+        """Until every process is here; InputError where one of them ended before."""
+        self.meet()
+        if not self.several:
+            return
+        from torch import distributed
+
         try:
-            distributed.barrier()
+            with _ended_by_signals():
+                distributed.barrier(group=_met[0])
         except RuntimeError as error:
             raise InputError(
                 "Another process of this command ended before it was done; what each had done is saved. Start the same "
                 "command again, with --resume where it has it."
             ) from error
+
+
+_MEETING = timedelta(minutes=10)
+_met: list[Any] = []  # the group of processes, once they have met
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """For this time a polite kill and Ctrl-C end the process at once, which would not hear of them before it is over:
+    what it has done is saved.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def parts_folder(folder: str | Path) -> Path:

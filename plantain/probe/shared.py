@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from plantain.data.dense import BLOCKS_DONE, DenseResult, load_dense
+from plantain.data.disk import write_atomically
 from plantain.data.patching import PatchStudy, load_study
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
@@ -31,18 +32,31 @@ _ALIKE = ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens
 _BATCH = "batch_size"  # a file beside the parts
 
 
-def choose_batch(pipe: Any, prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: Ranks) -> None:
-    """Before ``iter_shared``: the first process says how many prompts a forward takes, and the others wait for it.
+def choose_batch(pipe: Any, prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: Ranks) -> int:
+    """How many prompts a forward of every process takes: the first says it, and the others wait for it.
 
     >>> choose_batch(pipe, prompts, config, "runs/mine", Ranks.here())
+    12
 
-    Each would find what its own memory holds, and shares of unlike batches would overlap.
+    Each would find what its own memory holds, and shares of unlike batches would overlap. What it is stays so while
+    there are parts made by it: InputError where ``config`` asks for another.
     """
-    file = parts_folder(folder) / _BATCH
-    if ranks.first and not file.exists():
+    file, wanted = parts_folder(folder) / _BATCH, config.batch_size
+    if ranks.first and not (file.exists() and (wanted is None or _any_part(folder, ranks))):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{max(2, make_plan(pipe, prompts, config, None).batch_size // 2 * 2)}\n")
+        write_atomically(file, f"{max(2, make_plan(pipe, prompts, config, None).batch_size // 2 * 2)}\n".encode())
     ranks.wait()
+    chosen = int(file.read_text())
+    if wanted is not None and max(2, wanted // 2 * 2) != chosen:
+        raise InputError(
+            f"Cannot resume: the parts in {file.parent} are made with batch_size {chosen}, this one {wanted}. Start a "
+            "new run elsewhere."
+        )
+    return chosen
+
+
+def _any_part(folder: str | Path, ranks: Ranks) -> bool:
+    return any(not nothing_in(part_folder(folder, rank)) for rank in ranks.all())
 
 
 def iter_shared(
@@ -85,10 +99,10 @@ def joined(prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: R
     return _saved(ProbeResult(mean_square, counts, prompts, config, first.head_map, provenance), folder)
 
 
-def joined_dense(folder: str | Path, ranks: Ranks, n_blocks: int) -> DenseResult:
+def joined_dense(config: ProbeConfig, folder: str | Path, ranks: Ranks, n_blocks: int) -> DenseResult:
     """The parts of a dense run, or of a grafted one, as one, saved in ``folder``: from each the blocks that it read.
 
-    >>> joined_dense("runs/dense/mine", Ranks.here(), n_blocks=25)
+    >>> joined_dense(config, "runs/dense/mine", Ranks.here(), n_blocks=25)
 
     Raises InputError as ``joined``.
     """
@@ -115,7 +129,7 @@ def joined_dense(folder: str | Path, ranks: Ranks, n_blocks: int) -> DenseResult
             "--resume."
         )
     about = whole.about | ({BLOCKS_DONE: n_blocks} if BLOCKS_DONE in whole.about else {})
-    run = replace(whole.run, provenance=whole.run.provenance | {"processes": ranks.size})
+    run = replace(whole.run, config=config, provenance=whole.run.provenance | {"processes": ranks.size})
     return _saved(replace(whole, run=run, about=about), folder)
 
 

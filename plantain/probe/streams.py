@@ -14,6 +14,8 @@ from plantain.errors import InputError
 
 # Values made float32 at a time where the kernel reads no other: 1 MB, which stays near the core.
 _PIECE = 2**18
+# Tokens that one product adds up.
+_MOST_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,12 @@ def squares_of(x: torch.Tensor, channels: int) -> torch.Tensor:
 def sums_of(member: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:
     """(B, S, T) · (B, T, R) -> (B, S, R), to the digits of float32 whatever a process allows its products.
 
-    A product on a CPU, handed its ``out``, or autocast would round its factors. Sums elsewhere: a GPU's product may
-    run in TF32, of 10 bits.
+    A product on a CPU, of so many tokens that its error does not grow with them, and handed its ``out``, or autocast
+    would round its factors. Sums elsewhere: a GPU's product may run in TF32, of 10 bits.
     """
-    if squares.device.type != "cpu":
+    if squares.device.type != "cpu" or member.shape[1] == 1:  # one row a product adds up one after the other
         return torch.stack([(squares * row.unsqueeze(-1)).sum(dim=1) for row in member.unbind(1)], dim=1)
-    return torch.bmm(member, squares, out=squares.new_empty(len(member), member.shape[1], squares.shape[2]))
+    shape = len(member), member.shape[1], squares.shape[2]
+    pieces = zip(member.split(_MOST_TOKENS, dim=2), squares.split(_MOST_TOKENS, dim=1), strict=True)
+    first, *more = [torch.bmm(weights, some, out=squares.new_empty(shape)) for weights, some in pieces]
+    return sum(more, start=first)
