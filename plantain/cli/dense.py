@@ -226,14 +226,16 @@ def _read(
     if options.grafted:
         given["weights_seed"] = options.weights_seed or 0
     steps = (iter_grafted if options.grafted else iter_dense)(pipe, prompts, config, **given)
-    result, bar = resume, tqdm(total=len(prompts), desc=prompts.name, disable=not shown)
+    what = prompts.name
+    result, bar = resume, tqdm(total=len(prompts), desc=what, disable=not shown)
     try:
         with bar, contextlib.closing(saved_steps(steps, resume, out, "dense run")) as running:
             for progress in running:
                 result = progress.result
-                if (bar.desc, bar.total) != (f"{progress.what}: ", progress.total):
+                if (what, bar.total) != (progress.what, progress.total):  # a bar that is not shown has no words
+                    what = progress.what
                     bar.reset(progress.total)
-                    bar.set_description(progress.what)
+                    bar.set_description(what)
                 bar.update(progress.done - bar.n)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what is done is saved in {out}; go on with the same command and --resume") from None
