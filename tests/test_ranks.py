@@ -1,6 +1,7 @@
 """A run shared among processes: the same numbers, and nothing lost when one of them dies."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from browser import free_port
 
 import plantain
 from plantain import cli
+from plantain.data.dense import load_dense
 from plantain.data.prompts import PromptSet
 from plantain.data.result import ProbeResult, load_result
 from plantain.errors import InputError
@@ -142,9 +144,9 @@ def full(*_):
 # -- several processes -----------------------------------------------------------------------------
 
 
-def launch(folder, csv, size, *more):
+def launch(folder, csv, size, *more, what="run"):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={size}"]
-    command += ["-m", "plantain", "run", "--model", "posebox", "--prompts", str(csv), "--out", str(folder), *more]
+    command += ["-m", "plantain", what, "--model", "posebox", "--prompts", str(csv), "--out", str(folder), *more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -163,6 +165,23 @@ def test_two_processes_give_the_run_of_one(csv, alone, tmp_path):
     assert "Saved 18 pairs of 2 processes" in said
     assert said.count("Expected by chance") == 2  # under the tables of card and of attention heads, told by one process
     np.testing.assert_array_equal(load_result(tmp_path / "run").mean_square, alone.mean_square)
+
+
+def test_two_processes_read_the_dense_run_of_one(tmp_path):
+    """From the shell: the second one shows no bar, and each has other memory free once the first has drawn."""
+    whole, few = plantain.load_prompts("dense_pose"), tmp_path / "few.json"
+    few.write_text(json.dumps(whole.to_dict() | {"name": "few", "pairs": [pair.to_dict() for pair in whole.pairs[:4]]}))
+    small = ["--no-decoders", "--height", "64", "--width", "64"]
+    process = launch(tmp_path / "two", few, 2, *small, what="dense")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert said.count("Saved 4 pairs to") == 1
+    command = ["dense", "--model", "posebox", "--prompts", str(few), "--maps", str(tmp_path / "two"), *small]
+    assert cli.main([*command, "--out", str(tmp_path / "one")]) == 0
+    one, two = (load_dense(tmp_path / name) for name in ("one", "two"))
+    for name in ("own", "others", "matrix", "shift", "shift_scale"):
+        np.testing.assert_array_equal(getattr(two, name), getattr(one, name))
+    assert (two.run.config, two.run.provenance["processes"]) == (one.run.config, 2)
 
 
 @pytest.mark.parametrize(
