@@ -17,7 +17,6 @@ from plantain.probe.streams import squares_of, streams_of, sums_of
 
 # Capture squares and averages in float32: 2**-24 a rounding, a few dozen of them in a row at most.
 FLOAT32_ROUNDING = 2e-6
-# What a capture squares in on a CPU, whatever the model's size.
 PROMPTS = [
     "A tall dancer leaping in a park",
     "A nurse",
@@ -495,7 +494,10 @@ def test_the_hooks_fit_klein_at_its_full_size(klein):
 
 def test_sums_over_tokens_agree_with_float64():
     generator = torch.Generator().manual_seed(0)
-    member, squares = (torch.rand(2, 3, 70, generator=generator) < 0.5).float(), torch.rand(2, 70, 96)
+    member, squares = (
+        (torch.rand(2, 3, 70, generator=generator) < 0.5).float(),
+        torch.rand(2, 70, 96, generator=generator),
+    )
     exact = (member.double() @ squares.double()).float()
     torch.testing.assert_close(sums_of(member, squares), exact, rtol=1e-6, atol=0)
 

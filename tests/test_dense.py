@@ -95,7 +95,7 @@ def test_processes_that_share_it_read_their_blocks_and_give_the_run_of_one(
         steps = iter_dense(pipe, small_prompts, ONE, pictures, bodies, figures, blocks=blocks)
         *_, last = steps
         last.result.save(part_folder(folder, ranks))
-    found = joined_dense(ONE, folder, Ranks(0, size), 5)
+    found = joined_dense(folder, Ranks(0, size), 5)
     assert_same(found, decoded)
     assert_same(load_dense(folder), decoded)
     assert found.run.provenance["processes"] == size
@@ -110,7 +110,7 @@ def test_a_part_that_is_not_done_is_told_and_kept(pipe, small_prompts, pictures,
             *_, last = islice(steps, n_steps)
         last.result.save(part_folder(folder, ranks))
     with pytest.raises(InputError, match=r"3 of 5 blocks are read and saved in .*run\.parts; .* --resume"):
-        joined_dense(ONE, folder, Ranks(0, 2), 5)
+        joined_dense(folder, Ranks(0, 2), 5)
     assert load_dense(part_folder(folder, Ranks(1, 2))).n_pairs == last.result.n_pairs
 
 

@@ -385,7 +385,7 @@ def test_an_id_that_is_a_column_of_exported_tables_is_refused(name):
         (",".join(["a", "b", *(f"c{i}" for i in range(17_000))]) + "\nx,y" + "," * 17_000 + "\n", "has 17,002 columns"),
         ("a,b," + ",".join(f"c{i}" for i in range(150)) + "\n" + "x\n" * 20_000, "Row 2 of The CSV text has not 152"),
         ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "would make it 953 times as large"),
-        ("a,b,c\n" + ("x,y," + "z" * 7000 + "\n") * 1000, "more than 6,000,000 characters, tags and their names"),
+        ("a,b,c\n" + ("x,y," + "z" * 7000 + "\n") * 1000, "more than 6,000,000 bytes, tags and their names"),
     ],
     ids=["letters", "pairs", "columns", "short rows", "names of columns", "tags"],
 )
@@ -413,8 +413,8 @@ def nested(depth, item):
         ({"rules": ["equal_words"] * 1000}, "names a rule twice"),
         ({"pairs": [{"a": "x", "b": "y", "tag": nested(300, 1)}]}, "a list in a list, more than 4 deep"),
         ({"pairs": [{"a": "x", "b": "y", "tag": {"k": nested(4, 1)}}]}, "a list in a list, more than 4 deep"),
-        ({"title": "t" * 6_000_001}, "more than 6,000,000 characters"),
-        ({"pairs": [{"a": "x", "b": "y", "tag": ["\U0001f34c"] * 400_000}]}, "more than 6,000,000 characters"),
+        ({"title": "t" * 6_000_001}, "more than 6,000,000 bytes"),
+        ({"pairs": [{"a": "x", "b": "y", "tag": ["\U0001f34c"] * 400_000}]}, "more than 6,000,000 bytes"),
     ],
     ids=["rules", "lists", "lists in an object", "title", "items"],
 )
@@ -423,6 +423,22 @@ def test_a_small_set_that_would_cost_much_is_refused(more, sentence):
         PromptSet.from_dict({"pairs": [{"a": "x", "b": "y"}], **more})
 
 
-def test_tags_of_a_few_lists_are_kept(tmp_path):
+def test_a_set_counts_as_it_is_written():
+    """A letter of any script as the bytes that it takes, not as its escape."""
+    a, b = "一只猫站在公园里的长椅旁边" * 10, "一只猫坐在公园里的长椅旁边" * 10
+    assert len(PromptSet.from_pairs([(a, b + str(i)) for i in range(7000)])) == 7000
+    with pytest.raises(InputError, match="more than 6,000,000 bytes"):
+        PromptSet.from_pairs([(a, b + str(i)) for i in range(8000)])
+    with pytest.raises(InputError, match="must be plain JSON values"):
+        PromptSet("made", (PromptPair("p", "x", "y", {"t": {"k": {(1,): 1}}}),))
+
+
+def test_a_large_table_without_long_names_is_told_its_size():
+    names = ",".join(f"column{i:02d}" for i in range(20))
+    with pytest.raises(InputError, match=r"more than 6,000,000 bytes with the names of 22 columns at each of 20,000"):
+        parse_csv(f"a,b,{names}\n" + (f"x,y,{'word,' * 19}word\n") * 20_000, "wide")
+
+
+def test_tags_of_a_few_lists_are_kept():
     pairs = [{"a": "x", "b": "y", "tag": {"k": nested(3, 1)}}]
     assert PromptSet.from_dict({"pairs": pairs}).pairs[0].tags == {"tag": {"k": nested(3, 1)}}

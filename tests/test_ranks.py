@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -22,7 +23,7 @@ from plantain.data.result import ProbeResult, load_result
 from plantain.errors import InputError
 from plantain.paths import ROOT
 from plantain.probe import probe
-from plantain.probe.ranks import Ranks, check_free, parts_folder
+from plantain.probe.ranks import Ranks, check_free, part_folder, parts_folder
 from plantain.probe.shared import choose_batch, iter_shared, joined
 
 N_PAIRS = 18  # batches of four: the last one is not whole
@@ -141,12 +142,52 @@ def full(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_parts_at_other_noise_levels_or_of_other_tokens_are_not_put_together(posebox, prompts, tmp_path):
+    config, folder = plantain.ProbeConfig(), tmp_path / "run"
+    for ranks in Ranks(0, 2).all():
+        choose_batch(posebox, prompts, config, folder, ranks)
+        *_, last = iter_shared(posebox, prompts, config, folder, ranks)
+    part = last.result
+    for key, other in (("realised_sigmas", [0.4]), ("tokenizer_digest", "another")):
+        replace(part, provenance=part.provenance | {key: other}).save(part_folder(folder, Ranks(1, 2)))
+        with pytest.raises(InputError, match=f"The processes of this run differ in {key}: "):
+            joined(prompts, config, folder, Ranks(0, 2))
+    del part.provenance["tokenizer_digest"]  # of an older version
+    part.save(part_folder(folder, Ranks(1, 2)))
+    assert joined(prompts, config, folder, Ranks(0, 2)).complete
+
+
+def test_a_shared_dense_run_takes_one_batch_whatever_memory_each_has_and_is_that_of_one(tmp_path, monkeypatch, capsys):
+    whole, few, folder = plantain.load_prompts("dense_pose"), tmp_path / "few.json", tmp_path / "run"
+    few.write_text(json.dumps(whole.to_dict() | {"name": "few", "pairs": [pair.to_dict() for pair in whole.pairs[:4]]}))
+    command = ["dense", "--model", "posebox", "--prompts", str(few), "--out", str(folder), "--no-decoders"]
+    command += ["--height", "64", "--width", "64"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, batch, more in ((0, 4, []), (1, 8, ["--resume"]), (0, 8, ["--resume"])):  # one after the other here
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setattr(probe, "choose_batch_size", lambda *_, batch=batch: batch)
+        done = cli.main([*command, *more])
+        assert (done, "blocks are read and saved" in capsys.readouterr().err) == ((0, False) if more else (2, True))
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setattr(probe, "choose_batch_size", lambda *_: 4)
+    assert cli.main([*command, "--maps", str(folder), "--out", str(tmp_path / "one")]) == 0
+    one, two = load_dense(tmp_path / "one"), load_dense(folder)
+    for name in ("own", "others", "matrix", "shift", "shift_scale"):
+        np.testing.assert_array_equal(getattr(two, name), getattr(one, name))
+    assert (two.run.config, two.run.provenance["batch_size"]) == (one.run.config, 4)
+
+
+def test_a_batch_that_lies_on_another_machine_is_a_sentence(posebox, prompts, tmp_path):
+    with pytest.raises(InputError, match="is on another machine; processes that share a command share a folder"):
+        choose_batch(posebox, prompts, plantain.ProbeConfig(), tmp_path / "run", Ranks(1, 2))
+
+
 # -- several processes -----------------------------------------------------------------------------
 
 
-def launch(folder, csv, size, *more, what="run"):
+def launch(folder, csv, size, *more):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={size}"]
-    command += ["-m", "plantain", what, "--model", "posebox", "--prompts", str(csv), "--out", str(folder), *more]
+    command += ["-m", "plantain", "run", "--model", "posebox", "--prompts", str(csv), "--out", str(folder), *more]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -165,23 +206,6 @@ def test_two_processes_give_the_run_of_one(csv, alone, tmp_path):
     assert "Saved 18 pairs of 2 processes" in said
     assert said.count("Expected by chance") == 2  # under the tables of card and of attention heads, told by one process
     np.testing.assert_array_equal(load_result(tmp_path / "run").mean_square, alone.mean_square)
-
-
-def test_two_processes_read_the_dense_run_of_one(tmp_path):
-    """From the shell: the second one shows no bar, and each has other memory free once the first has drawn."""
-    whole, few = plantain.load_prompts("dense_pose"), tmp_path / "few.json"
-    few.write_text(json.dumps(whole.to_dict() | {"name": "few", "pairs": [pair.to_dict() for pair in whole.pairs[:4]]}))
-    small = ["--no-decoders", "--height", "64", "--width", "64"]
-    process = launch(tmp_path / "two", few, 2, *small, what="dense")
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert said.count("Saved 4 pairs to") == 1
-    command = ["dense", "--model", "posebox", "--prompts", str(few), "--maps", str(tmp_path / "two"), *small]
-    assert cli.main([*command, "--out", str(tmp_path / "one")]) == 0
-    one, two = (load_dense(tmp_path / name) for name in ("one", "two"))
-    for name in ("own", "others", "matrix", "shift", "shift_scale"):
-        np.testing.assert_array_equal(getattr(two, name), getattr(one, name))
-    assert (two.run.config, two.run.provenance["processes"]) == (one.run.config, 2)
 
 
 @pytest.mark.parametrize(

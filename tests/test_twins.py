@@ -240,7 +240,7 @@ def test_processes_that_share_a_graft_draw_their_blocks_and_give_that_of_one(
         first.save(part)
         *_, last = iter_grafted(pipe, small_prompts, CONFIG, blocks=blocks, resume=load_dense(part), **given)
         last.result.save(part)
-    found, whole = joined_dense(CONFIG, folder, Ranks(0, 2), 3), steps[-1].result
+    found, whole = joined_dense(folder, Ranks(0, 2), 3), steps[-1].result
     assert found.complete
     for name in ("own", "others", "matrix", "shift", "shift_scale"):
         np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))

@@ -100,7 +100,8 @@ def _with_one_batch(pipe: Any, prompts: PromptSet, config: ProbeConfig, out: Pat
     """The settings with the batch that all processes take: what was drawn here and not there leaves unlike memory."""
     from plantain.probe.shared import choose_batch  # torch
 
-    return replace(config, batch_size=choose_batch(pipe, prompts, config, out, ranks))
+    with writing(out):
+        return replace(config, batch_size=choose_batch(pipe, prompts, config, out, ranks))
 
 
 def _joined(config: ProbeConfig, out: Path, n_blocks: int, ranks: Ranks) -> DenseResult | None:
@@ -108,7 +109,7 @@ def _joined(config: ProbeConfig, out: Path, n_blocks: int, ranks: Ranks) -> Dens
     from plantain.probe.shared import joined_dense  # torch
 
     ranks.wait()
-    return joined_dense(config, out, ranks, n_blocks) if ranks.first else None
+    return joined_dense(out, ranks, n_blocks, config) if ranks.first else None
 
 
 def _resumed(out: Path, wanted: bool, prompts: PromptSet) -> DenseResult | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plantain.data.disk import plain_json
+from plantain.data.tags import check_depth, n_written
 from plantain.data.texts import check_text, piece_count, word_count
 from plantain.errors import InputError
 from plantain.paths import PROMPTS
@@ -23,11 +24,10 @@ from plantain.wording import shorten
 # Far above any prompt set in use; they keep a stray upload from filling the memory, or a run.json from growing
 # beyond what is read again. Names of tags count once a pair.
 MAX_FILE_BYTES = 10 * 1024**2
-MAX_PAIRS, MAX_TAGS, MAX_SET_CHARACTERS = 20_000, 200, 6_000_000
+MAX_PAIRS, MAX_TAGS, MAX_SET_BYTES = 20_000, 200, 6_000_000
 # A set of a CSV file has the names of columns at every pair: where that makes it this many times as large, it is no
 # table of prompts. Below so many characters it does no harm.
 MAX_GROWTH, SMALL_SET = 9, 100_000
-MAX_DEPTH = 4  # of lists in a tag: every item is written on a line of its own, indented by its depth
 RESERVED_IDS = ("block", "part", "index")
 # Pose; another contrast of pose; a control near pose, or a control; one of the lexical controls that pose is placed
 # among; a set with nothing to find. A set without a role is a control.
@@ -91,14 +91,14 @@ class PromptSet:
         if len(set(self.rules)) < len(self.rules):
             raise InputError(f"Prompt set {self.name!r} names a rule twice; name each once.")
         seen: set[str] = set()
-        size = _written(self.said())
+        size = n_written(self.said())
         for pair in self.pairs:
             _check_pair(pair)
-            size += _written(pair.to_dict())
-            if size > MAX_SET_CHARACTERS:
+            size += n_written(pair.to_dict())
+            if size > MAX_SET_BYTES:
                 raise InputError(
-                    f"Prompt set {self.name!r} has more than {MAX_SET_CHARACTERS:,} characters, tags and their names "
-                    "at every pair included; give fewer pairs or tags."
+                    f"Prompt set {self.name!r} has more than {MAX_SET_BYTES:,} bytes, tags and their names at "
+                    "every pair included; give fewer pairs or tags."
                 )
             if pair.id in seen:
                 raise InputError(f"Two pairs have the id {pair.id!r}; give every pair an id of its own.")
@@ -209,10 +209,15 @@ def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
     except csv.Error as error:
         raise InputError(f"{source} is not readable as CSV ({error}); save it again as plain CSV.") from error
     named = len(rows) * sum(len(column) + 8 for column in columns)  # quotes, colon, comma
-    if named > min(max(SMALL_SET, MAX_GROWTH * len(text)), MAX_SET_CHARACTERS):
+    if named > max(SMALL_SET, MAX_GROWTH * len(text)):
         raise InputError(
             f"{source} has {len(columns):,} columns whose names, kept at each of {len(rows):,} pairs, would make it "
             f"{named / len(text):,.0f} times as large; use shorter names, or fewer columns."
+        )
+    if named > MAX_SET_BYTES:  # before the pairs are made
+        raise InputError(
+            f"{source} has more than {MAX_SET_BYTES:,} bytes with the names of {len(columns):,} columns at each of "
+            f"{len(rows):,} pairs; give fewer pairs or columns."
         )
     pairs = (_pair_from_dict(dict(zip(columns, row, strict=True)), index) for index, row in enumerate(rows, 1))
     return PromptSet(name=name, pairs=tuple(pairs))
@@ -298,11 +303,6 @@ def _text(data: dict[str, Any], key: str, default: str) -> str:
     return value
 
 
-def _written(values: Mapping[str, Any]) -> int:
-    """Characters as a run's description holds them: indented, a line for every item of a list."""
-    return len(json.dumps(values, indent=1, default=str))
-
-
 def _check_pair(pair: PromptPair) -> None:
     if pair.id in RESERVED_IDS:
         raise InputError(f"The id {pair.id!r} is a column name of exported tables; give the pair another id.")
@@ -313,19 +313,11 @@ def _check_pair(pair: PromptPair) -> None:
         )
     if len(pair.tags) > MAX_TAGS:
         raise InputError(f"Pair {pair.id!r} has {len(pair.tags):,} tags; give at most {MAX_TAGS}.")
-    layer = list(pair.tags.values())
-    for _ in range(MAX_DEPTH):
-        layer = [one for some in layer if isinstance(some, (list, tuple, dict)) for one in _inside(some)]
-    if any(isinstance(some, (list, tuple, dict)) for some in layer):
-        raise InputError(f"A tag of pair {pair.id!r} is a list in a list, more than {MAX_DEPTH} deep; flatten it.")
+    check_depth(pair.tags, f"A tag of pair {pair.id!r}")
     for side, text in (("a", pair.a), ("b", pair.b)):
         check_text(text, f"Prompt {side} of pair {pair.id!r}")
     if pair.a == pair.b:
         raise InputError(f"The two prompts of pair {pair.id!r} are the same; they must differ in what you ask about.")
-
-
-def _inside(some: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Iterable[Any]:
-    return some.values() if isinstance(some, dict) else some
 
 
 def _require_equal_words(pair: PromptPair) -> None:

@@ -90,6 +90,12 @@ def with_block(whole: DenseResult, part: DenseResult, block: int) -> DenseResult
     if set(whole.decoded) != set(part.decoded):
         has = ", ".join(sorted(whole.decoded)) or "none"
         raise InputError(f"Cannot resume: the saved graft has the decoders {has}; give the same bodies and figures.")
+    levels = [result.run.provenance.get("realised_sigmas") for result in (whole, part)]
+    if levels[0] != levels[1]:
+        raise InputError(
+            f"Cannot resume: the saved graft is at the noise levels {levels[0]}, this one at {levels[1]}. Start "
+            "elsewhere."
+        )
     heads, n = whole.head_map, whole.head_map.n_attention_heads
     runs, attention = heads.runs_of(block), slice(block * n, (block + 1) * n)
     rows = np.r_[runs, heads.n_runs + block * n : heads.n_runs + (block + 1) * n]

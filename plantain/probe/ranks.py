@@ -69,7 +69,8 @@ class Ranks:
         return [Ranks(rank, self.size) for rank in range(self.size)]
 
     def meet(self) -> None:
-        """The others, before anything can be refused: of one that ends later all hear, of one that never came none.
+        """The others, before a folder or a model can be refused: of one that ends later all hear, of one that never
+        came none.
 
         Raises InputError: they do not find one another within ten minutes.
         """
@@ -119,7 +120,8 @@ def _ended_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {one: signal.signal(one, signal.SIG_DFL) for one in (signal.SIGTERM, signal.SIGINT)}
+    heard = [one for one in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(one) not in (None, signal.SIG_IGN)]
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in heard}
     try:
         yield
     finally:

@@ -28,7 +28,8 @@ from plantain.probe.ranks import Ranks, nothing_in, part_folder, parts_folder
 from plantain.probe.saving import iter_saved
 
 _Part = TypeVar("_Part", ProbeResult, DenseResult, PatchStudy)
-_ALIKE = ("weights_fingerprint", "height", "width", "batch_size", "n_text_tokens", "dtype", "coarser")
+_RESOLVED = ("height", "width", "batch_size", "n_text_tokens", "realised_sigmas")
+_ALIKE = ("weights_fingerprint", "dtype", "coarser", *_RESOLVED)
 _BATCH = "batch_size"  # a file beside the parts
 
 
@@ -46,7 +47,10 @@ def choose_batch(pipe: Any, prompts: PromptSet, config: ProbeConfig, folder: str
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, f"{max(2, make_plan(pipe, prompts, config, None).batch_size // 2 * 2)}\n".encode())
     ranks.wait()
-    chosen = int(file.read_text())
+    try:
+        chosen = int(file.read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{file} is on another machine; processes that share a command share a folder.") from error
     if wanted is not None and max(2, wanted // 2 * 2) != chosen:
         raise InputError(
             f"Cannot resume: the parts in {file.parent} are made with batch_size {chosen}, this one {wanted}. Start a "
@@ -99,10 +103,12 @@ def joined(prompts: PromptSet, config: ProbeConfig, folder: str | Path, ranks: R
     return _saved(ProbeResult(mean_square, counts, prompts, config, first.head_map, provenance), folder)
 
 
-def joined_dense(config: ProbeConfig, folder: str | Path, ranks: Ranks, n_blocks: int) -> DenseResult:
+def joined_dense(folder: str | Path, ranks: Ranks, n_blocks: int, config: ProbeConfig | None = None) -> DenseResult:
     """The parts of a dense run, or of a grafted one, as one, saved in ``folder``: from each the blocks that it read.
 
-    >>> joined_dense(config, "runs/dense/mine", Ranks.here(), n_blocks=25)
+    >>> joined_dense("runs/dense/mine", Ranks.here(), n_blocks=25)
+
+    ``config``: as it was asked for, where the parts have a batch size that the processes chose.
 
     Raises InputError as ``joined``.
     """
@@ -129,7 +135,8 @@ def joined_dense(config: ProbeConfig, folder: str | Path, ranks: Ranks, n_blocks
             "--resume."
         )
     about = whole.about | ({BLOCKS_DONE: n_blocks} if BLOCKS_DONE in whole.about else {})
-    run = replace(whole.run, config=config, provenance=whole.run.provenance | {"processes": ranks.size})
+    provenance = whole.run.provenance | {"processes": ranks.size}
+    run = replace(whole.run, config=config or whole.run.config, provenance=provenance)
     return _saved(replace(whole, run=run, about=about), folder)
 
 
@@ -188,7 +195,8 @@ def _check_whole(found: Sequence[ProbeResult | PatchStudy], prompts: PromptSet, 
 def _check_alike(provenances: Sequence[dict[str, Any]]) -> None:
     first = provenances[0]
     for other in provenances[1:]:
-        for key in _ALIKE:
+        told = "tokenizer_digest" in first and "tokenizer_digest" in other  # older parts don't tell
+        for key in (*_ALIKE, "tokenizer_digest") if told else _ALIKE:
             if other.get(key) != first.get(key):
                 raise InputError(
                     f"The processes of this run differ in {key}: {first.get(key)} and {other.get(key)}. Give all of "

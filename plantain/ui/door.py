@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,10 +42,18 @@ class Door:
                 app = refusal
             elif scope["path"] == "/":
                 app = self.page  # events are streams, which would wait in a compressor's buffer
+        started = False
+
+        async def told(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
-            await app(scope, _counted(receive), send)
+            await app(scope, _counted(receive), told)
         except _TooLargeError:
-            await _TOO_LARGE(scope, receive, send)
+            if not started:
+                await _TOO_LARGE(scope, receive, send)
 
 
 class _TooLargeError(Exception):
@@ -102,9 +110,9 @@ class _Once:
         self.made: OrderedDict[tuple[str | None, ...], list[Message]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, asked = Headers(scope=scope), QueryParams(scope["query_string"])
-        # Of somebody who has logged in, or of a state that was saved under a name, there is another page for each.
-        if scope["method"] != "GET" or "deep_link" in asked or scope["app"].auth is not None:
+        headers = Headers(scope=scope)
+        # Of somebody who has logged in there is another page for each.
+        if scope["method"] != "GET" or scope["app"].auth is not None:
             await self.app(scope, receive, send)
             return
         packed = "gzip" if "gzip" in headers.get("accept-encoding", "") else ""
