@@ -136,7 +136,7 @@ def read(file: Path) -> list[Row]:
 
 
 def _said(value: float, unit: str) -> str:
-    if unit == "s" and value < 1:
+    if unit == "s" and value < 0.9995:
         return f"{1000 * value:.3g} ms"
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
