@@ -44,10 +44,6 @@ SMALL = Sizes(
 PARTS = ("transformer", "text_encoder", "vae")
 
 
-# Of the versions that requirements.txt admits, 2.8 alone lacks the optimizer.
-needs_muon = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="training needs torch 2.9 or newer")
-
-
 @pytest.fixture(scope="module", autouse=True)
 def small():
     """Every training of this file is of a small pipeline."""
@@ -102,7 +98,7 @@ def resumed(tmp_path_factory, small):
         return out, go_on(), calls
 
 
-@needs_muon
+@pytest.mark.muon
 def test_a_trained_folder_is_an_ordinary_pipeline(resumed):
     from diffusers import Flux2KleinPipeline
 
@@ -121,7 +117,7 @@ def test_a_trained_folder_is_an_ordinary_pipeline(resumed):
     assert picture.size == (128, 128)
 
 
-@needs_muon
+@pytest.mark.muon
 def test_training_leaves_its_record_and_no_checkpoints(trained):
     folder, said = trained
     record = json.loads((folder / "training.json").read_text())
@@ -132,7 +128,7 @@ def test_training_leaves_its_record_and_no_checkpoints(trained):
     assert f"Saved in {folder}. What it draws: python -m plantain.posebox prove {folder}" in said
 
 
-@needs_muon
+@pytest.mark.muon
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(trained, resumed):
     folder, (out, _, calls) = trained[0], resumed
     # From the checkpoint, not from the start: what came after the second step is done again.
@@ -143,7 +139,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(trained, resumed):
         assert file.read_bytes() == (out / part / file.name).read_bytes(), part
 
 
-@needs_muon
+@pytest.mark.muon
 def test_a_folder_in_use_is_not_overwritten(trained, tmp_path):
     with pytest.raises(InputError, match="holds a trained pipeline already"):
         train(trained[0], TINY)
@@ -170,7 +166,7 @@ def test_a_folder_in_use_is_not_overwritten(trained, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@needs_muon
+@pytest.mark.muon
 def test_posebox_itself_can_be_saved_where_it_lies(resumed, tmp_path, monkeypatch):
     """Its folder holds the tokenizer that every training starts from."""
     shutil.copytree(tokenizer.FOLDER, tmp_path / "tokenizer")
@@ -214,7 +210,7 @@ def test_the_losses_fall():
     assert losses[-1] < 0.8 * losses[0]
 
 
-@needs_muon
+@pytest.mark.muon
 def test_muon_steps_convolutions_and_matrices_in_place():
     from plantain.posebox.training.muon import optimizers
 
@@ -274,7 +270,7 @@ def test_the_velocity_is_the_pipelines_own(posebox):
     torch.testing.assert_close(noise - velocity, expected, rtol=1e-3, atol=1e-3)
 
 
-@needs_muon
+@pytest.mark.muon
 def test_resuming_needs_no_pickle(tmp_path):
     """A checkpoint is read with weights_only: one that holds code is refused."""
     out = tmp_path / "posebox"
@@ -298,7 +294,7 @@ def test_training_pictures_are_of_no_held_out_pairing(monkeypatch):
     assert {subject for subject, _ in own} <= {subject for subject, _ in shown}
 
 
-@needs_muon
+@pytest.mark.muon
 def test_what_the_shell_trained_can_be_probed(trained, small_prompts):
     pipe = load_pipeline(str(trained[0]), device="cpu")
     assert weights_fingerprint(pipe) != weights_fingerprint(build(SMALL, TINY.seed))
