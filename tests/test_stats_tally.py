@@ -33,6 +33,10 @@ def test_counts_and_maxima_are_numpys(in_threads, monkeypatch, tile_bytes, n_row
     expected = plain(rows @ u)
     np.testing.assert_array_equal(counts, expected[0])
     np.testing.assert_allclose(highest, expected[1], rtol=1e-12)
+    counts, highest = tally(rows, u - 0.4, np.array(CUTS), upper=True)  # where the largest may lie below 0
+    sums = rows @ (u - 0.4)
+    np.testing.assert_array_equal(counts, np.stack([(sums > cut).sum(axis=1) for cut in CUTS], axis=1))
+    np.testing.assert_allclose(highest, sums.max(axis=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("tile_bytes", [64, 2**12, 2**21])

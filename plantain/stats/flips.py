@@ -56,7 +56,7 @@ def sign_flip_null(
     # Enumeration is exact, so that ties between flips stay ties; sampling needs no such care.
     dtype = np.float64 if exhaustive else np.float32
     u = unit_columns(d, dtype)  # (P, H)
-    u_cuts = (cuts * np.sqrt(n / (n - 1 + cuts**2))).astype(dtype)
+    u_cuts = u_of_t(cuts, n).astype(dtype)
     # A head of differences ±x is infinite under the flips that give all of them one sign.
     even = d[:, (np.abs(d[0]) == np.abs(d[1])) & (d[0] != 0)]  # few, and all others need not be looked at
     patterns = np.unique(np.sign(even[:, (np.abs(even) == np.abs(even[0])).all(axis=0)]), axis=1)  # (P, patterns)
@@ -146,6 +146,11 @@ def enumerated_signs(rows: slice, n: int) -> NDArray[np.int8]:
 def t_of_u(u: Array, n: int) -> Array:
     """t = u sqrt((n - 1) / (n - u^2)), the inverse of the normalisation in ``sign_flip_null``."""
     return t_of_r(np.asarray(u, dtype=float) / np.sqrt(n), n - 1)
+
+
+def u_of_t(t: Array, n: int) -> Array:
+    """u = t sqrt(n / (n - 1 + t^2)), which is above a cut's where t is above the cut."""
+    return np.asarray(t * np.sqrt(n / (n - 1 + t**2)))
 
 
 def t_of_r(r: Array, df: int) -> Array:

@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike
 from plantain.errors import InputError
 from plantain.stats.flips import random_signs
 from plantain.stats.null import check_count, resampled_p
-from plantain.stats.paired import MIN_PAIRS, Array, check_differences, paired_t, pearson, t_of_sums
+from plantain.stats.paired import MIN_PAIRS, Array, check_differences, paired_t, t_of_sums
+
+# Values of t at a time, half a megabyte: what is done to them one after the other stays near the core.
+_BLOCK_VALUES = 2**16
 
 
 def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
@@ -27,16 +30,23 @@ def split_half(d: ArrayLike, n_splits: int = 100, seed: int = 0) -> Array:
     n = len(d)
     if n_splits < 1:
         raise InputError(f"n_splits must be at least 1; got {n_splits}.")
-    rng = np.random.default_rng(seed)
-    squared = d * d
-    r = np.empty(n_splits)
-    for split in range(n_splits):
-        order = rng.permutation(n)
-        in_first = np.zeros(n)
-        in_first[order[: n // 2]] = 1
-        halves = np.stack([in_first, 1 - in_first])  # (2, P)
-        r[split] = pearson(*t_of_sums(halves @ d, halves @ squared, halves.sum(axis=1)))
+    first = _random_halves(np.random.default_rng(seed), n_splits, n)
+    squared, r = d * d, np.empty(n_splits)
+    block = max(1, _BLOCK_VALUES // d.shape[1])
+    for start in range(0, n_splits, block):
+        one = first[start : start + block]
+        halves = np.concatenate([one, 1 - one])  # (2S, P)
+        t = t_of_sums(halves @ d, halves @ squared, halves.sum(axis=1))
+        r[start : start + block] = _row_pearson(t[: len(one)], t[len(one) :])
     return r
+
+
+def _random_halves(rng: np.random.Generator, n_splits: int, n: int) -> Array:
+    """1 where a pair is in the first half of a split, else 0: (n_splits, n_pairs)."""
+    first = np.zeros((n_splits, n))
+    for row in first:
+        row[rng.permutation(n)[: n // 2]] = 1
+    return first
 
 
 def _check_halves(d: ArrayLike) -> Array:
@@ -87,9 +97,7 @@ def split_half_null(d: ArrayLike, n_flips: int = 200, n_splits: int = 20, seed: 
     n = len(d)
     n_flips, n_splits = check_count("n_flips", n_flips), check_count("n_splits", n_splits)
     rng = np.random.default_rng(seed)
-    first = np.zeros((n_splits, n))
-    for row in first:
-        row[rng.permutation(n)[: n // 2]] = 1
+    first = _random_halves(rng, n_splits, n)
     halves = np.concatenate([first, 1 - first])  # (2S, P)
     sizes, squares = halves.sum(axis=1), halves @ (d * d)  # flips leave squares as they are
 
@@ -173,11 +181,14 @@ def min_f_prime(d: ArrayLike) -> MinFPrime:
 
 
 def _row_pearson(x: Array, y: Array) -> Array:
-    """Pearson r of matching rows; heads infinite in either are left out of that row."""
+    """Pearson r of matching rows; heads infinite in either are left out of that row. NaN of fewer than 3 heads."""
     finite = np.isfinite(x) & np.isfinite(y)
-    if not finite.all():
-        return np.array([pearson(a, b) for a, b in zip(x, y, strict=True)])
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    if finite.all():
+        x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    else:
+        n = finite.sum(axis=1, keepdims=True)
+        x, y = (np.where(finite, t - np.where(finite, t, 0).sum(axis=1, keepdims=True) / n.clip(1), 0) for t in (x, y))
+        x[n[:, 0] < 3] = 0
     scale = np.sqrt(np.einsum("sh,sh->s", x, x) * np.einsum("sh,sh->s", y, y))
     covariance = np.einsum("sh,sh->s", x, y)
     return np.divide(covariance, scale, out=np.full(len(scale), np.nan), where=scale > 0)

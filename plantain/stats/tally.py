@@ -1,6 +1,6 @@
-"""Counts and maxima of |sums| over heads, for very many rows of signs, without ever holding the sums.
+"""Counts and maxima of sums, or |sums|, over heads, for very many rows of signs, without ever holding the sums.
 
-A tile of rows and heads at a time: its sums, their absolute values, the largest of each row, and how many lie above
+A tile of rows and heads at a time: its sums, as they are or absolute, the largest of each row, and how many lie above
 each cut. Tiles of other rows are worked on by other cores.
 """
 
@@ -24,19 +24,19 @@ _TILE_BYTES = 2**21
 _WORD, _MOST_WORDS = 8, 255
 
 
-def tally(rows: NDArray[Any], u: NDArray[Any], cuts: NDArray[Any]) -> tuple[Ints, Array]:
+def tally(rows: NDArray[Any], u: NDArray[Any], cuts: NDArray[Any], upper: bool = False) -> tuple[Ints, Array]:
     """Columns of ``|rows @ u|`` above each cut, and the largest of them, without holding the product.
 
     >>> counts, highest = tally(signs, u, cuts)                   # (F, P), (P, H), (K,) -> (F, K), (F,)
 
-    ``rows`` and ``u`` share a dtype, that of the product.
+    ``rows`` and ``u`` share a dtype, that of the product. ``upper``: of the product as it is, its sign kept.
     """
 
     def fill(some: slice, heads: slice, out: NDArray[Any]) -> None:
         np.matmul(rows[some], u[:, heads], out=out)
 
     with _ONE_THREAD_A_PRODUCT:
-        return _over_tiles(len(rows), u, cuts, fill)
+        return _over_tiles(len(rows), u, cuts, fill, upper)
 
 
 def tally_sums(first: NDArray[Any], second: NDArray[Any], cuts: NDArray[Any]) -> tuple[Ints, Array]:
@@ -94,11 +94,15 @@ _ONE_THREAD_A_PRODUCT = _OneThread()
 
 
 def _over_tiles(
-    n_rows: int, like: NDArray[Any], cuts: NDArray[Any], fill: Callable[[slice, slice, NDArray[Any]], None]
+    n_rows: int,
+    like: NDArray[Any],
+    cuts: NDArray[Any],
+    fill: Callable[[slice, slice, NDArray[Any]], None],
+    upper: bool = False,
 ) -> tuple[Ints, Array]:
     n_heads, dtype = like.shape[1], like.dtype
     counts = np.zeros((n_rows, len(cuts)), dtype=np.int64)
-    highest = np.zeros(n_rows)
+    highest = np.full(n_rows, -np.inf)
     width = min(n_heads, _WORD * _MOST_WORDS)
     height = max(1, _TILE_BYTES // (width * dtype.itemsize))
 
@@ -111,6 +115,8 @@ def _over_tiles(
                 heads = slice(head, min(head + width, n_heads))
                 sums = tile[: rows.stop - rows.start, : heads.stop - heads.start]
                 fill(rows, heads, sums)
+                if not upper:
+                    np.abs(sums, out=sums)
                 _count(sums, above, cuts, counts[rows], highest[rows])
 
     starts = range(0, n_rows, height)
@@ -125,8 +131,7 @@ def _over_tiles(
 
 
 def _count(sums: NDArray[Any], above: NDArray[np.bool_], cuts: NDArray[Any], counts: Ints, highest: Array) -> None:
-    """Add a tile to its rows of ``counts`` and ``highest``; ``sums`` are made absolute, ``above`` is scratch."""
-    np.abs(sums, out=sums)
+    """Add a tile to its rows of ``counts`` and ``highest``; ``above`` is scratch."""
     tops = sums.max(axis=1)
     np.maximum(highest, tops, out=highest)
     n_heads = sums.shape[1]

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from plantain.stats.count import THRESHOLDS, HeadCount
-from plantain.stats.flips import all_or_random_signs, t_of_u
+from plantain.stats.flips import all_or_random_signs, t_of_u, u_of_t
 from plantain.stats.null import ResampledNull, check_count, check_thresholds
 from plantain.stats.paired import Array, check_differences, paired_t, unit_columns
+from plantain.stats.tally import tally
 
 # All flips are made up to here; more pairs take a random sample.
 _MAX_EXHAUSTIVE_PAIRS = 14
-_BLOCK_FLIPS = 256
 
 
 class UpperCount(HeadCount):
@@ -45,12 +45,7 @@ def count_upper(
     s = check_differences(s)
     n_flips, cuts = check_count("n_flips", n_flips), check_thresholds(thresholds)
     signs, every = all_or_random_signs(n_flips, len(s), _MAX_EXHAUSTIVE_PAIRS, np.random.default_rng(seed))
-    u = unit_columns(s).astype(np.float64 if every else np.float32)
-    counts, highest = np.zeros((len(signs), len(cuts)), dtype=np.int64), np.zeros(len(signs))
-    for start in range(0, len(signs), _BLOCK_FLIPS):
-        rows = slice(start, start + _BLOCK_FLIPS)
-        t = t_of_u(signs[rows].astype(u.dtype) @ u, len(s))  # (F, H)
-        counts[rows] = (t[..., None] > cuts).sum(axis=1)
-        highest[rows] = t.max(axis=1)
-    null = ResampledNull(counts, highest, tuple(float(cut) for cut in cuts), every)
+    u = unit_columns(s, np.float64 if every else np.float32)
+    counts, highest = tally(signs.astype(u.dtype), u, u_of_t(cuts, len(s)).astype(u.dtype), upper=True)
+    null = ResampledNull(counts, t_of_u(highest, len(s)), tuple(float(cut) for cut in cuts), every)
     return UpperCount(paired_t(s), null, len(s))
