@@ -30,6 +30,15 @@ quartiles: below 1 ours is faster. *Wanted* was set before anything was measured
 UNMEASURED = """
 ![How time grows with the work: pairs, seeds, tokens, sets and heads beside a line in proportion](growth.svg)
 
+## What misses its aim, or hardly meets it
+
+- Capture. Beside it stands a forward whose hooks only read what they see, which nothing that reads can undercut. What
+  is left is how torch adds up sixteen neighbours on a CPU: one kernel, which reads once. Squares, then a product over
+  tokens or with ones, read twice and took as long within a forward, though half as long in a loop of their own.
+- The probe beside its bare forwards: capture is the largest part of what it adds, as Posebox's heads are narrow; then
+  encoding, and the fingerprint of the weights, taken anew in every run, since weights can be changed between two.
+- Patching that joins late saves what comes before; fifteen heads in as many blocks leave too little of it.
+
 ## Not measured
 
 Nothing here ran on a GPU, and FLUX.2 Klein's weights were not at hand. Missing: seconds of the 25-pair probe, of a

@@ -37,7 +37,7 @@ GIVING_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "655
 HEADS, WIDTH = 6, 64
 N_TEXT, N_IMAGE, N_REAL = 512, 256, 60
 TURNS, PEER_TURNS, PEAK_TURNS = 25, 9, 3
-VARIANTS = ("bare", "capture", "storing")
+VARIANTS = ("bare", "capture", "storing")  # and their peak memory
 
 
 class StoringCapture:
@@ -61,6 +61,13 @@ class StoringCapture:
 
     def _keep(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
         self.kept.append(args[0].detach())
+
+
+class ReadingCapture(StoringCapture):
+    """The least that one can do: a plain sum of every input, which reads it once."""
+
+    def _keep(self, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        args[0].sum()
 
 
 def build(heads: int, width: int) -> Flux2Transformer2DModel:
@@ -97,7 +104,8 @@ def watch(variant: str, transformer: Flux2Transformer2DModel) -> AbstractContext
     if variant == "capture":
         mask = np.arange(N_TEXT)[None] < N_REAL
         return HeadCapture(transformer, text_mask=mask)
-    return StoringCapture(transformer) if variant == "storing" else nullcontext()
+    kinds = {"storing": StoringCapture, "reading": ReadingCapture}
+    return kinds[variant](transformer) if variant in kinds else nullcontext()
 
 
 def forward(variant: str, transformer: Flux2Transformer2DModel, inputs: dict[str, Any]) -> tuple[float, Any]:
@@ -158,12 +166,13 @@ def rows() -> Iterator[Row]:
 
         return call
 
-    found = in_turns({variant: timed(variant) for variant in VARIANTS}, TURNS)
+    found = in_turns({variant: timed(variant) for variant in (*VARIANTS, "reading")}, TURNS)
     what = f"a forward under capture (5 + 20 blocks, {HEADS} heads of {WIDTH}, {N_TEXT} + {N_IMAGE} tokens)"
     note = f"holds {held['capture'] / 1000:.0f} kB after it"
     yield beside(what, "the bare forward", found["capture"], found["bare"], 1.02, note)
     against = f"hooks that keep what they see ({held['storing'] / 1e6:.0f} MB)"
     yield beside("the same", against, found["capture"], found["storing"])
+    yield beside("the same", "hooks that only read what they see", found["capture"], found["reading"])
     ours, theirs = timed("capture"), with_nnsight(transformer, inputs)
     found = in_turns({"ours": ours, "theirs": theirs}, PEER_TURNS)
     yield beside("the same", f"nnsight {version('nnsight')}, the same inputs saved", found["ours"], found["theirs"])
