@@ -33,11 +33,10 @@ UNMEASURED = """
 ## What misses its aim, or hardly meets it
 
 - Capture. Beside it stands a forward whose hooks only read what they see, which nothing that reads can undercut. What
-  is left is how torch adds up sixteen neighbours on a CPU: one kernel, which reads once. Squares, then a product over
-  tokens or with ones, read twice and took as long within a forward, though half as long in a loop of their own.
+  is left is how torch adds up sixteen neighbours on a CPU: one kernel, which reads once.
 - The probe beside its bare forwards: capture is the largest part of what it adds, as Posebox's heads are narrow; then
   encoding, and the fingerprint of the weights, taken anew in every run, since weights can be changed between two.
-- Patching that joins late saves what comes before; fifteen heads in as many blocks leave too little of it.
+- Patching that joins late saves what comes before the first patched block; thirty heads anywhere leave little of it.
 
 ## Not measured
 

@@ -237,7 +237,7 @@ def test_expected_counts_are_the_average_without_an_effect():
 
 
 @pytest.mark.parametrize("n_pairs", [4, 5, 24, 25])
-def test_split_half_is_pearson_of_the_halves_t(n_pairs):
+def test_split_half_is_pearson_of_the_halves_t(n_pairs, monkeypatch):
     d = normal(n_pairs, 60, seed=n_pairs) + np.linspace(-1, 1, 60)
     rng = np.random.default_rng(9)
     expected = []
@@ -246,6 +246,8 @@ def test_split_half_is_pearson_of_the_halves_t(n_pairs):
         first, second = order[: n_pairs // 2], order[n_pairs // 2 :]
         t_maps = [scipy_stats.ttest_1samp(d[half], 0).statistic for half in (first, second)]
         expected.append(scipy_stats.pearsonr(*t_maps).statistic)
+    np.testing.assert_allclose(stats.split_half(d, n_splits=20, seed=9), expected, rtol=1e-7, atol=1e-9)
+    monkeypatch.setattr("plantain.stats.reliability._BLOCK_VALUES", 60 * 3)  # three splits at a time
     np.testing.assert_allclose(stats.split_half(d, n_splits=20, seed=9), expected, rtol=1e-7, atol=1e-9)
 
 

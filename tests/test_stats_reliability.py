@@ -7,6 +7,8 @@ from scipy import stats as scipy_stats
 
 from plantain import stats
 from plantain.errors import InputError
+from plantain.stats.paired import pearson
+from plantain.stats.reliability import _row_pearson
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -34,6 +36,19 @@ def test_spearman_brown_foretells_the_whole_of_parallel_halves():
     parts = truth + rng.normal(size=(4, 20_000))
     half, whole = np.corrcoef(parts[0], parts[1])[0, 1], np.corrcoef(parts[:2].sum(0), parts[2:].sum(0))[0, 1]
     assert stats.spearman_brown(half) == pytest.approx(whole, abs=0.01)
+
+
+def test_rows_at_once_are_pearson_row_by_row():
+    """Infinities in some rows and not in others, up to rows of which fewer than three heads are left."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 9))
+    y = x + rng.normal(size=x.shape)
+    share = np.linspace(0, 1, 60)[:, None]
+    x[rng.random(x.shape) < share / 2], y[rng.random(x.shape) < share] = np.inf, -np.inf
+    expected = [pearson(a, b) for a, b in zip(x, y, strict=True)]
+    assert 0 < np.isnan(expected).sum() < 60
+    np.testing.assert_allclose(_row_pearson(x, y), expected, atol=1e-12)
+    np.testing.assert_allclose(_row_pearson(x[:1], y[:1]), expected[:1], atol=1e-12)
 
 
 # -- split-half null ---------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from plantain import stats
 from plantain.errors import InputError
 from plantain.stats.ridge import ALPHAS, Sums, fit, left_out_r2
 
@@ -136,28 +135,3 @@ def test_nothing_to_train_on_is_a_sentence(rows):
         fit(Sums.empty(GROUPS, 1, C, K), np.ones(GROUPS, bool))
     with pytest.raises(InputError, match="at least 3 folds"):
         left_out_r2(x, y, groups % 2)
-
-
-@pytest.mark.parametrize("n", [5, 40])
-def test_one_sided_counts_against_enumeration(n):
-    rng = np.random.default_rng(n)
-    s = rng.normal(np.array([0, 0, 0, 0.5, 1, 2]), size=(n, 6))
-    count = stats.count_upper(s, n_flips=2**n if n == 5 else 500, thresholds=(1, 2))
-    t = s.mean(axis=0) / (s.std(axis=0, ddof=1) / np.sqrt(n))
-    np.testing.assert_allclose(count.t, t, atol=EXACT)
-    assert count.counts == ((t > 1).sum(), (t > 2).sum())
-    if n == 5:
-        signs = np.array([[1 if row >> p & 1 else -1 for p in range(n)] for row in range(2**n)])
-        flipped = signs[:, :, None] * s
-        every = flipped.mean(axis=1) / (flipped.std(axis=1, ddof=1) / np.sqrt(n))
-        np.testing.assert_allclose(np.sort(count.null.max_abs_t), np.sort(every.max(axis=1)), rtol=1e-6)
-        expected = [(every.max(axis=1) >= top * (1 - 1e-9)).mean() for top in t]
-        np.testing.assert_allclose(count.max_p, expected, atol=EXACT)
-        assert count.set_p[0] == pytest.approx(((every > 1).sum(axis=1) >= count.counts[0]).mean())
-
-
-def test_a_head_that_falls_is_no_finding():
-    s = np.random.default_rng(0).normal(-2, 1, size=(20, 3))
-    count = stats.count_upper(s)
-    assert count.counts == (0, 0)
-    assert (count.max_p > 0.9).all()

@@ -57,9 +57,7 @@ def sign_flip_null(
     dtype = np.float64 if exhaustive else np.float32
     u = unit_columns(d, dtype)  # (P, H)
     u_cuts = u_of_t(cuts, n).astype(dtype)
-    # A head of differences ±x is infinite under the flips that give all of them one sign.
-    even = d[:, (np.abs(d[0]) == np.abs(d[1])) & (d[0] != 0)]  # few, and all others need not be looked at
-    patterns = np.unique(np.sign(even[:, (np.abs(even) == np.abs(even[0])).all(axis=0)]), axis=1)  # (P, patterns)
+    patterns = even_signs(d)
     if exhaustive:
         counts, max_u = _all_flips(u, u_cuts, report)
         all_same = np.arange(len(max_u)) == 0
@@ -143,6 +141,12 @@ def enumerated_signs(rows: slice, n: int) -> NDArray[np.int8]:
     return (1 - 2 * bits).astype(np.int8)
 
 
+def even_signs(d: Array) -> Array:
+    """Signs of the heads whose differences are ±x, (P, patterns): infinite under flips that give all of them one."""
+    even = d[:, (np.abs(d[0]) == np.abs(d[1])) & (d[0] != 0)]  # few, and all others need not be looked at
+    return np.unique(np.sign(even[:, (np.abs(even) == np.abs(even[0])).all(axis=0)]), axis=1)
+
+
 def t_of_u(u: Array, n: int) -> Array:
     """t = u sqrt((n - 1) / (n - u^2)), the inverse of the normalisation in ``sign_flip_null``."""
     return t_of_r(np.asarray(u, dtype=float) / np.sqrt(n), n - 1)
@@ -150,7 +154,7 @@ def t_of_u(u: Array, n: int) -> Array:
 
 def u_of_t(t: Array, n: int) -> Array:
     """u = t sqrt(n / (n - 1 + t^2)), which is above a cut's where t is above the cut."""
-    return np.asarray(t * np.sqrt(n / (n - 1 + t**2)))
+    return np.asarray(t / np.hypot(t, np.sqrt(n - 1)) * np.sqrt(n))  # of any t: its square would overflow
 
 
 def t_of_r(r: Array, df: int) -> Array:

@@ -47,7 +47,8 @@ class ResampledNull:
         """
         ordered = np.sort(self.max_abs_t)
         # Products over flips are float32: an observed maximum may come back a hair smaller.
-        reach = np.asarray(abs_t, dtype=float) * (1 - 1e-5)
+        reach = np.asarray(abs_t, dtype=float)
+        reach = reach * (1 - 1e-5 * np.sign(reach))
         reached = len(ordered) - np.searchsorted(ordered, reach, side="left")
         return resampled_p(reached, len(ordered), self.exhaustive)
 

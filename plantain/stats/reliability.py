@@ -11,7 +11,7 @@ from plantain.stats.flips import random_signs
 from plantain.stats.null import check_count, resampled_p
 from plantain.stats.paired import MIN_PAIRS, Array, check_differences, paired_t, t_of_sums
 
-# Values of t at a time, half a megabyte: what is done to them one after the other stays near the core.
+# Values of each half's t at a time, half a megabyte: what is done to them one after the other stays near the core.
 _BLOCK_VALUES = 2**16
 
 

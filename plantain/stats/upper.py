@@ -7,13 +7,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from plantain.stats.count import THRESHOLDS, HeadCount
-from plantain.stats.flips import all_or_random_signs, t_of_u, u_of_t
+from plantain.stats.flips import all_or_random_signs, even_signs, t_of_u, u_of_t
 from plantain.stats.null import ResampledNull, check_count, check_thresholds
 from plantain.stats.paired import Array, check_differences, paired_t, unit_columns
 from plantain.stats.tally import tally
 
 # All flips are made up to here; more pairs take a random sample.
 _MAX_EXHAUSTIVE_PAIRS = 14
+
+
+class UpperNull(ResampledNull):
+    """``ResampledNull`` of counts and maxima of t itself."""
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest p this null can give: 1 / 2**n when all flips were made, else 1 / (m + 1)."""
+        m = len(self.max_abs_t)
+        return 1 / m if self.exhaustive else 1 / (m + 1)
 
 
 class UpperCount(HeadCount):
@@ -47,5 +57,11 @@ def count_upper(
     signs, every = all_or_random_signs(n_flips, len(s), _MAX_EXHAUSTIVE_PAIRS, np.random.default_rng(seed))
     u = unit_columns(s, np.float64 if every else np.float32)
     counts, highest = tally(signs.astype(u.dtype), u, u_of_t(cuts, len(s)).astype(u.dtype), upper=True)
-    null = ResampledNull(counts, t_of_u(highest, len(s)), tuple(float(cut) for cut in cuts), every)
-    return UpperCount(paired_t(s), null, len(s))
+    highest = t_of_u(highest, len(s))
+    highest[(signs @ even_signs(s) == len(s)).any(axis=1)] = np.inf
+    t, same = paired_t(s), signs.sum(axis=1)
+    for sign in (1, -1):  # no relative sign is flipped there: take the same t as everybody reads, not the product's
+        rows = same == sign * len(s)
+        counts[rows], highest[rows] = (sign * t[:, None] > cuts).sum(axis=0), (sign * t).max()
+    null = UpperNull(counts, highest, tuple(float(cut) for cut in cuts), every)
+    return UpperCount(t, null, len(s))
