@@ -11,6 +11,7 @@ import time
 import urllib.request
 import zipfile
 from contextlib import contextmanager
+from functools import cache
 
 from plantain.paths import ROOT
 
@@ -74,6 +75,14 @@ def serve(folder, **variables):
     assert "Traceback" not in log_path.read_text(), log_path.read_text()
 
 
+@cache
+def _profile(browser):
+    """One for all pages, so that gradio's scripts are fetched and compiled once; what a visit is, each page knows."""
+    context = browser.new_context(accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return context
+
+
 @contextmanager
 def open_page(browser, url, query="", width=1280, height=900, dark=False, allowed=(), held=None):
     """The opened page; at the end: no script error, nothing red on the console, no request to another host.
@@ -81,14 +90,9 @@ def open_page(browser, url, query="", width=1280, height=900, dark=False, allowe
     ``allowed``: parts of what may be red all the same. ``held``: a list for gradio's own scripts, which wait in
     it to be let through; else gradio is waited for.
     """
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        accept_downloads=True,
-        color_scheme="dark" if dark else "light",
-        reduced_motion="reduce",  # what turns while the server works takes the server's time, where no GPU draws it
-    )
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = context.new_page()
+    page = _profile(browser).new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
     page.set_default_timeout(15_000)
     errors, hosts = [], set()
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -102,7 +106,7 @@ def open_page(browser, url, query="", width=1280, height=900, dark=False, allowe
     try:
         yield page
     finally:
-        context.close()
+        page.close()
     # A field that refuses its value answers with 422, which the browser itself prints in red.
     assert [error for error in errors if not any(part in error for part in ("422", *allowed))] == []
     assert hosts == {url.split("/")[2]}

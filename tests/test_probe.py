@@ -8,6 +8,7 @@ import pytest
 import torch
 from made_runs import KLEIN
 from pipelines import build_odd, draw, n_hooks, projections
+from tolerance import BATCH_ROUNDING
 
 import plantain
 from plantain.data.prompts import PromptSet
@@ -16,9 +17,6 @@ from plantain.errors import InputError
 from plantain.model.text import text_mask
 from plantain.probe import probe
 from plantain.probe.probe import choose_batch_size, iter_probe, run_probe
-
-# Another batch size takes other kernels: float32 rounding, grown through 10 to 25 blocks.
-BATCH_ROUNDING = 1e-4
 
 
 @pytest.fixture(scope="module")

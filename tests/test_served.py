@@ -72,7 +72,7 @@ def elsewhere():
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Answer) as other:
-        thread = threading.Thread(target=other.serve_forever, daemon=True)
+        thread = threading.Thread(target=other.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{other.server_port}/pairs.csv", asked
         other.shutdown()

@@ -13,6 +13,7 @@ from plantain.data.result import load_result
 from plantain.paths import RUNS
 from plantain.ui.limits import OWN_SIZE
 
+pytestmark = pytest.mark.server
 REPO = "acme/results"
 
 

@@ -18,14 +18,12 @@ from plantain.data.heads import HeadMap
 from plantain.data.prompts import PromptPair
 from plantain.model.identity import weights_fingerprint
 from plantain.ui.engine import PatchJob
-from plantain.ui.limits import OWN_SIZE
 
 # The emulation runs the real packing of `spaces`, which opens files with O_DIRECT: Linux alone has that flag.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux, and its packing reads without cache")
 # The same CPU with one thread on both sides; a kernel may still go by where in memory values lie.
 FLOAT32_ROUNDING = 1e-5
 CONFIG = plantain.ProbeConfig(n_seeds=2, batch_size=2)
-RUN = ("Run the probe", "dense_pose", None, 0, 1, 1, OWN_SIZE, "card", None, "")
 PAIR = ("Probe this pair", "A nurse standing in a gym", "A nurse kneeling in a gym", 3, 0)
 # Header, claims and signature of a token that names nobody in particular.
 KNOWN_VISITOR = "e30.e30.x"
@@ -237,8 +235,8 @@ def controls(outputs):
     ("refusal", "token", "sentence"),
     [
         ("quota", None, "Space app has reached its GPU limit."),
-        ("quota", KNOWN_VISITOR, "You have exceeded your ZeroGPU quota (30s requested vs. 5s left). Try again in 1:00"),
-        ("illegal duration", KNOWN_VISITOR, "(30s) is larger than the maximum allowed. Choose fewer noise seeds"),
+        ("quota", KNOWN_VISITOR, "You have exceeded your ZeroGPU quota (17s requested vs. 5s left). Try again in 1:00"),
+        ("illegal duration", KNOWN_VISITOR, "(17s) is larger than the maximum allowed. Choose fewer noise seeds"),
         ("busy", KNOWN_VISITOR, "No GPU was available."),
     ],
     ids=["limit of the space", "quota", "illegal duration", "busy"],
@@ -246,7 +244,7 @@ def controls(outputs):
 def test_a_refusal_is_a_sentence_and_the_page_can_be_used_on(lending, refusal, token, sentence):
     visitor = lending.visitor(token)
     lending.scheduler.refusal = refusal
-    outputs = visitor.press(*RUN)
+    outputs = visitor.run()
     assert sentence in zerogpu.text_of(outputs[0])
     start, stop, save = controls(outputs)
     assert (start, stop) == (True, False)
@@ -262,10 +260,10 @@ def test_a_refusal_is_a_sentence_and_the_page_can_be_used_on(lending, refusal, t
 
 def test_a_refusal_leaves_the_last_run_standing(lending):
     visitor = lending.visitor()
-    visitor.press(*RUN)
+    visitor.run()
     lending.scheduler.refusal = "busy"
-    visitor.press(*RUN)
-    assert "25 of 25 pairs" in str(visitor.do("recount", None, "card", 0))
+    visitor.run()
+    assert f"{zerogpu.N_PAIRS} of {zerogpu.N_PAIRS} pairs" in str(visitor.do("recount", None, "card", 0))
 
 
 @pytest.mark.parametrize(
@@ -278,20 +276,20 @@ def test_a_refusal_leaves_the_last_run_standing(lending):
 def test_a_run_that_fails_half_way_keeps_its_pairs(space, fault, sentence):
     visitor = space.visitor()
     with space.fault(fault):
-        outputs = visitor.press(*RUN)
+        outputs = visitor.run()
     assert zerogpu.text_of(outputs[0]).startswith(
-        f"Stopped by an error after {zerogpu.PAIRS_A_BATCH} of 25 pairs. {sentence}"
+        f"Stopped by an error after {zerogpu.PAIRS_A_BATCH} of {zerogpu.N_PAIRS} pairs. {sentence}"
     )
     assert controls(outputs) == [True, False, True]
-    assert f"{zerogpu.PAIRS_A_BATCH} of 25 pairs" in str(visitor.do("recount", None, "head", 0))
+    assert f"{zerogpu.PAIRS_A_BATCH} of {zerogpu.N_PAIRS} pairs" in str(visitor.do("recount", None, "head", 0))
 
 
 def test_a_run_goes_on_in_smaller_batches_where_the_memory_is_too_small(space):
     visitor = space.visitor()
     with space.fault("memory"):
-        outputs = visitor.press(*RUN)
-    assert zerogpu.text_of(outputs[0]).startswith("Done: 25 pairs in ")
-    assert "25 of 25 pairs" in str(visitor.do("recount", None, "head", 0))
+        outputs = visitor.run()
+    assert zerogpu.text_of(outputs[0]).startswith(f"Done: {zerogpu.N_PAIRS} pairs in ")
+    assert f"{zerogpu.N_PAIRS} of {zerogpu.N_PAIRS} pairs" in str(visitor.do("recount", None, "head", 0))
 
 
 def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):
@@ -302,12 +300,11 @@ def test_a_visitor_who_stops_keeps_the_pairs_and_gives_the_gpu_back(space):
             visitor.do("Stop, and keep the pairs done")
             let_go()
 
-        name, prompts, upload, seed, _, *rest = RUN
         at = f"Pair {zerogpu.PAIRS_A_BATCH} of"
-        outputs = visitor.press(name, prompts, upload, seed, zerogpu.N_SEEDS, *rest, then=stop, at=at)
+        outputs = visitor.run(zerogpu.N_SEEDS, then=stop, at=at)
     assert "they are kept below" in outputs[0]
     assert controls(outputs) == [True, False, True]
-    assert space.calls[-1]["forwards"] < 5 * zerogpu.N_SEEDS
+    assert space.calls[-1]["forwards"] < 2 * zerogpu.N_SEEDS
     assert space.scheduler.held == set()
 
 

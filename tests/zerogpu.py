@@ -46,6 +46,8 @@ _START_SECONDS = 120
 # A forward that is held and never let go goes on after this long, so that a failing test ends.
 _HELD_SECONDS, HELD_AFTER = 60, 4
 N_SEEDS, PAIRS_A_BATCH = 4, 6  # with as many seeds held after the first batch
+N_PAIRS = 9  # of a visitor's file: the second batch is not whole
+PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} leaping\n" for who in "abcdefghi")
 _FAULT, _CALLS, _CONTROL = "fault", "calls.jsonl", "control"
 
 
@@ -76,7 +78,7 @@ class Scheduler:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
@@ -208,6 +210,17 @@ class Visitor:
                     assert message["success"], message
                     return message["output"]["data"]
         raise AssertionError("The stream ended before the event did.")
+
+    def upload(self, text: str) -> dict[str, Any]:
+        """Upload a CSV file; what its field holds then."""
+        files = {"files": ("pairs.csv", text.encode(), "text/csv")}
+        (path,) = self._http.post("gradio_api/upload", files=files).raise_for_status().json()
+        return {"path": path, "orig_name": "pairs.csv", "meta": {"_type": "gradio.FileData"}}
+
+    def run(self, n_seeds: int = 1, **options: Any) -> list[Any]:
+        """Run the probe on a small file of pairs: the last outputs, as ``press`` gives them."""
+        rest = (0, n_seeds, 1, "its own, at most 512", "card", None, "")
+        return self.press("Run the probe", "dense_pose", self.upload(PAIRS), *rest, **options)
 
     def do(self, name: str, *data: Any) -> list[Any]:
         """The same of an event that does not queue, by its function or its button."""
