@@ -7,8 +7,7 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Before anything imports torch or numpy, here and in every process that a test starts: the models are so small that
 # threads wait for one another longer than they work, and a waiting thread burns a core. A number that is set stays.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | os.environ
 
 import pytest
 

@@ -513,9 +513,8 @@ def test_sums_over_many_tokens_are_as_exact(n_streams, n_tokens, alike):
     member = member.T.expand(2, -1, -1).float()
     squares = torch.full((2, n_tokens, 40), 7.84) if alike else torch.rand(2, n_tokens, 40, generator=generator)
     exact = (member.double() @ squares.double()).float()
-    torch.testing.assert_close(
-        sums_of(member, squares), exact, rtol=sum_rounding(min(n_tokens, _MOST_TOKENS) + 16), atol=0
-    )
+    in_a_row = min(n_tokens, _MOST_TOKENS) + 16
+    torch.testing.assert_close(sums_of(member, squares), exact, rtol=sum_rounding(in_a_row), atol=0)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 16), (2, 70, 96), (1, 301, 512), (3, 5, 40_000)], ids=str)

@@ -1,4 +1,4 @@
-"""One test of each door, in every run of the suite: shell, page, endpoints, pictures, and a browser where there is one."""
+"""One test of each door, in every run: shell, page, endpoints, pictures, and a browser where there is one."""
 
 import signal
 from contextlib import contextmanager
