@@ -29,6 +29,9 @@ def prepare() -> None:
     >>> prepare()
     """
     print_anything()
+    root = os.environ.get("GRADIO_ROOT_PATH", "").rstrip("/")
+    if root and "://" not in root:
+        os.environ["GRADIO_ROOT_PATH"] = "/" + root.lstrip("/")  # the one form that gradio matches
     try:
         _check_proxies()
         _own_temporary_files()
