@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from plantain.errors import InputError
@@ -172,7 +173,12 @@ def set_saved_folder(given: str) -> None:
         raise InputError(f"Cannot write to {saved_folder()}; give --runs a folder that you can write to.")
 
 
+@cache
 def _is_writable(folder: Path) -> bool:
-    """Whether a folder is there that can be written to, or can be made."""
+    """Whether files can be written to a folder or, where it has yet to be made, to the one that it goes into."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError:
+        return False
+    return True
