@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
+from plantain.ui import start
+
+if __name__ == "__main__":
+    start.prepare()  # before gradio is imported
+
 import spaces  # first: on ZeroGPU it must patch torch before anything imports it  # isort: skip
 
 import argparse
 import os
 import signal
-import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
@@ -259,10 +265,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default=served, help="posebox, a Hub id, or a folder")
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="port (default: 7860, or the next free one)")
+    parser.add_argument("--runs", help="folder that *Save this run* writes to (default: runs beside app.py)")
     options = parser.parse_args(arguments)
     served = options.model
     os.environ["GRADIO_SSR_MODE"] = "false"
     try:
+        if options.runs is not None:
+            start.set_saved_folder(options.runs)
+        host = start.free_host(options.host, options.port)
         if ON_ZEROGPU or served not in EMBEDDED_MODELS:
             # On ZeroGPU weights must wait in the main process before a GPU is lent; anywhere, gigabytes
             # are fetched and a wrong name is told before the page opens, not under the first click.
@@ -284,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warming.start()
     give_back_every(_GIVE_BACK_EVERY_SECONDS)
     page.launch(
-        server_name=options.host,
+        server_name=host,
         server_port=options.port,
         ssr_mode=False,
         show_error=True,

@@ -1,7 +1,10 @@
 """Numbers and tables as text: one wording of each, for shell, page and files."""
 
+import contextlib
 import math
 import re
+import shlex
+import sys
 from dataclasses import dataclass
 
 
@@ -54,6 +57,25 @@ def share(count: float, n: int) -> str:
 def p_value(p: float) -> str:
     """Four decimals, or one significant digit more where those would be 0: "0.0010", "2.4e-06"."""
     return f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
+
+
+def shell_line(*words: object, program: str = "plantain") -> str:
+    """Return a command to paste into a shell; words with spaces or quotes are quoted.
+
+    >>> shell_line("report", "my runs/first")
+    "python -m plantain report 'my runs/first'"
+    """
+    return shlex.join(["python", "-m", program, *map(str, words)])
+
+
+def print_anything() -> None:
+    """Let stdout and stderr replace what their encoding lacks (× in cp1251, say) where ``print`` would raise.
+
+    The encoding stays: who redirects to a file reads it in the encoding of that terminal or pipe.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream, another's, or a closed one
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 _LINK = re.compile(r"\][(\[]|^\s*\[[^\]]*\]:")

@@ -53,19 +53,22 @@ def wait_for(url, lives=lambda: True):
 
 
 @contextmanager
-def serve(folder, **variables):
-    """``python app.py`` with the embedded model, started in ``folder``; yields its address. No traceback is allowed.
+def serve(folder, host=None, **variables):
+    """``python app.py`` with the embedded model, started in ``folder``, which it saves runs in; yields its address.
+
+    No traceback is allowed.
 
     ``variables`` of its environment, beside this one's; None takes one away.
     """
     port = free_port()
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox", **variables}
     environment = {name: value for name, value in environment.items() if value is not None}
-    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port)]
+    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), "--runs", str(folder / "runs")]
+    command += ["--host", host] if host else []
     log_path = folder / "server.log"
     with log_path.open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}/"
+    url = f"http://{f'[{host}]' if host else '127.0.0.1'}:{port}/"
     try:
         wait_for(url, lambda: process.poll() is None or log_path.read_text())
         yield url

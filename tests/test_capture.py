@@ -2,19 +2,23 @@
 
 import copy
 import gc
+import operator
 import weakref
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from pipelines import draw, n_hooks, projections
+from pipelines import build_odd, draw, n_hooks, projections
 from tolerance import BATCH_ROUNDING, sum_rounding
 
 import plantain
+from plantain.data.prompts import PromptSet
 from plantain.errors import InputError
 from plantain.model.text import call_arguments, text_mask
+from plantain.probe.patching import Patching
 from plantain.probe.streams import _MOST_TOKENS, squares_of, streams_of, sums_of
+from plantain.probe.tokens import ImageTokens
 
 # Capture adds up 24 squares of a run at most, the root of each sum is taken and squared again, then 96 tokens.
 FLOAT32_ROUNDING = sum_rounding(24 + 4 + 96)
@@ -344,6 +348,32 @@ def test_an_interrupted_forward_names_the_missing_hooks(odd_pipeline):
         handle.remove()
     with pytest.raises(RuntimeError, match=r"3 of 13 hooks did not fire \(single\[4\].*single\[6\].to_out\)"):
         _ = capture.mean_square
+
+
+COMPILE = {
+    "torch.compile(transformer)": lambda pipe: setattr(pipe, "transformer", torch.compile(pipe.transformer)),
+    "transformer.compile()": lambda pipe: pipe.transformer.compile(),
+    "forward": lambda pipe: setattr(pipe.transformer, "forward", torch.compile(pipe.transformer.forward)),
+    "repeated blocks": lambda pipe: pipe.transformer.compile_repeated_blocks(),
+    "one block": lambda pipe: operator.setitem(
+        pipe.transformer.transformer_blocks, 0, torch.compile(pipe.transformer.transformer_blocks[0])
+    ),
+    "text encoder": lambda pipe: pipe.text_encoder.compile(),
+}
+
+
+@pytest.mark.parametrize("make", COMPILE.values(), ids=COMPILE)
+def test_a_compiled_model_is_refused_with_a_sentence_before_it_runs(make):
+    """Only wrapped: torch compiles at the first call, which never comes."""
+    pipe = build_odd()
+    make(pipe)
+    prompts = PromptSet.from_pairs([(f"a {who} standing", f"a {who} sitting") for who in ("cat", "dog", "fox")])
+    with pytest.raises(InputError, match=r"is compiled \(torch.compile\), and compiled models run no hooks"):
+        plantain.run_probe(pipe, prompts, plantain.ProbeConfig(height=64, width=64))
+    if pipe.text_encoder._compiled_call_impl is None:
+        for use in (plantain.HeadCapture, lambda it: Patching(it, []), lambda it: ImageTokens(it, print)):
+            with pytest.raises(InputError, match=r"of the transformer is compiled|The transformer is compiled"):
+                use(pipe.transformer)
 
 
 def test_a_projection_that_fires_twice_is_an_error(odd_pipeline):

@@ -1,8 +1,11 @@
 """The command line: the whole way from prompts to tables, interruptions, and a sentence for every bad input."""
 
 import errno
+import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,7 +22,7 @@ from plantain import cli
 from plantain.cli.run import default_out
 from plantain.cli.settings import FlipBar
 from plantain.data.dataset import VARIABLE, run_name
-from plantain.paths import RUNS
+from plantain.paths import ROOT, RUNS
 from plantain.questions.counted import Counted
 
 PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} sitting\n" for who in ("cat", "dog", "fox", "hen"))
@@ -254,7 +257,8 @@ def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "plantain", "run", "--model", "posebox", "--out", str(out)]
     command += ["--prompts", str(tmp_path / "many.csv"), "--batch-size", "2", "--n-seeds", "8"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    ascii_alone = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=ascii_alone) as process:
         deadline = time.monotonic() + 120
         while not (out / "run.json").exists() and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.05)
@@ -281,6 +285,66 @@ def test_either_signal_saves_and_gives_130(run_cli, csv_file, tmp_path, monkeypa
         for n, handler in before.items():
             signal.signal(n, handler)
     assert was_interrupted(status, said, out, 4)
+
+
+ENCODINGS = ["cp1251", "cp932", "gbk", "cp437", "ascii"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_tables_print_in_any_encoding_and_printed_json_stays_whole(monkeypatch, encoding):
+    """As Windows and old locales redirect to a file: a sign that the encoding lacks becomes a question mark."""
+
+    def printed(*arguments):
+        with io.BytesIO() as file, io.TextIOWrapper(file, encoding=encoding) as stdout, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stdout)
+            assert cli.main([str(argument) for argument in arguments]) == 0
+            stdout.flush()
+            return file.getvalue().decode(encoding)
+
+    assert "posebox" in printed("families", RUNS / "posebox")
+    assert json.loads(printed("ladder", "--json"))
+    with pytest.raises(SystemExit, match="0"):
+        printed("run", "--help")
+
+
+def test_a_report_is_written_whole_although_stdout_takes_ascii_alone(tmp_path):
+    """In a process of its own, since Python opens stdout before anything of ours runs."""
+    command = [sys.executable, "-m", "plantain", "report", str(RUNS / "posebox"), "--n-flips", "10"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"? " in done.stdout  # the bullets
+    assert "×" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_files_are_written_before_anything_is_printed(monkeypatch, tmp_path):
+    """``report … | head`` ends at the first line that nobody reads."""
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", Closed())
+        patch.setattr(sys, "stderr", io.StringIO())
+        assert cli.main(["report", str(RUNS / "posebox"), "--n-flips", "10", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "report.md").exists()
+
+
+def test_a_printed_command_can_be_pasted_whatever_the_folder_is_called(run_cli, csv_file, tmp_path):
+    out = tmp_path / "my 'first' run; $HOME"
+    status, _, said = run_cli("run", "--model", "posebox", "--prompts", csv_file, "--out", out)
+    assert status == 0, said
+    (line,) = [line for line in said.splitlines() if "python -m plantain report" in line]
+    assert shlex.split(line.partition(": ")[2]) == ["python", "-m", "plantain", "report", str(out)]
+
+
+def test_no_command_is_printed_with_a_bare_path():
+    """A name that is filled in after ``python -m plantain …`` goes through ``shell_line``."""
+    bare = re.compile(r"python -m plantain[\w.]* [^`\"(]*\{")
+    found = [path for path in (ROOT / "plantain").rglob("*.py") if bare.search(path.read_text(encoding="utf-8"))]
+    assert not found
 
 
 BAD = {

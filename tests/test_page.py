@@ -195,7 +195,7 @@ def test_the_probe_runs_live_stands_a_refused_run_is_saved_and_can_be_compared(p
     choose(page, "Cached run", re.compile("^posebox, dense_pose"))
     shows(page, "over 510 heads: +1.000")
     page.get_by_role("button", name="Save this run").click()
-    shows(page, "Saved as")
+    shows(page, f"Saved in {server[1]}")
     kept_runs = list((Path(server[1]) / "runs").glob("*/run.json"))
     assert load_result(kept_runs[0].parent).complete
     open_tab(page, "Results")

@@ -261,6 +261,7 @@ def start(folder: Path) -> Iterator[Space]:
         "NO_PROXY": "127.0.0.1,localhost",
         "OMP_NUM_THREADS": "1",
         "PLANTAIN_MODEL": "posebox",
+        "PLANTAIN_RUNS": str(folder / "runs"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     command = [sys.executable, __file__, "--port", str(port)]

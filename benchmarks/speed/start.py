@@ -66,6 +66,7 @@ def serve(command: list[str], port: int) -> float:
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PLANTAIN_MODEL": "posebox", "GRADIO_ANALYTICS_ENABLED": "False"}
     environment["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory() as folder:
+        environment["PLANTAIN_RUNS"] = folder
         quiet = subprocess.DEVNULL
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet)

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from plantain.cli import controls, dense, draw, patch, push, run, saved
 from plantain.errors import InputError
+from plantain.wording import print_anything
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -22,6 +23,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 2 for input that cannot be used, 130 when interrupted."""
+    print_anything()
     try:
         options = parser().parse_args(arguments)
         return int(options.command(options))

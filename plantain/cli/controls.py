@@ -14,7 +14,7 @@ from plantain.data.study import DEFAULT
 from plantain.errors import InputError
 from plantain.model.names import check_untrained
 from plantain.probe.ranks import Ranks
-from plantain.wording import duration
+from plantain.wording import duration, shell_line
 
 
 def add_command(commands: Any) -> None:
@@ -59,7 +59,7 @@ def _controls(options: argparse.Namespace) -> int:
             raise KeyboardInterrupt(f"what is done is saved in {out}, and the same command goes on") from None
         ranks.wait()
     if ranks.first:
-        print(f"Saved {n_runs} runs to {out}.\n\nCompare them: python -m plantain compare {out}", file=sys.stderr)
+        print(f"Saved {n_runs} runs to {out}.\n\nCompare them: {shell_line('compare', out)}", file=sys.stderr)
     return 0
 
 

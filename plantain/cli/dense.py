@@ -24,6 +24,7 @@ from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.probe.ranks import Ranks, check_free, part_folder
 from plantain.stats import MIN_PAIRS
+from plantain.wording import shell_line
 
 
 def add_command(commands: Any) -> None:
@@ -92,7 +93,7 @@ def _dense(options: argparse.Namespace) -> int:
             result = _joined(asked, out, n_blocks, ranks)
     if result is not None:
         print(f"Saved {result.n_pairs} pairs to {out}.", file=sys.stderr)
-        print(f"\nThe ladder, beside its twins: python -m plantain ladder {out}", file=sys.stderr)
+        print(f"\nThe ladder, beside its twins: {shell_line('ladder', out)}", file=sys.stderr)
     return 0
 
 

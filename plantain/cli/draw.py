@@ -16,6 +16,7 @@ from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.model.names import PERMUTED, REINITIALISED
+from plantain.wording import shell_line
 
 
 def add_command(commands: Any) -> None:
@@ -74,7 +75,7 @@ def draw_run(
     from plantain.probe.pictures import iter_pictures  # torch
     from plantain.probe.saving import saved_steps
 
-    pictures, again = resume, f"python -m plantain draw {run} --resume"
+    pictures, again = resume, shell_line("draw", run, "--resume")
     drawing = iter_pictures(pipe, prompts, config, resume, steps, guidance)
     saved = contextlib.closing(saved_steps(drawing, resume, run, "drawing"))
     try:

@@ -21,7 +21,7 @@ from plantain.data.pictures import load_pictures
 from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.probe.ranks import Ranks, check_free, part_folder
-from plantain.wording import duration
+from plantain.wording import duration, shell_line
 
 _WHOLE = StudySize()
 _SHIPPED = {"": "posebox", "untrained": "posebox-untrained-0", "permuted": "posebox-permuted-0"}
@@ -101,7 +101,7 @@ def _patch(options: argparse.Namespace) -> int:
         if options.draw:
             study = _drawn(pipe, study, judge, out)
     print(f"Saved {study.n_pairs} pairs, {len(study.values):,} patched rows, to {out}.", file=sys.stderr)
-    print(f"\nWhat it says: python -m plantain cause {out}", file=sys.stderr)
+    print(f"\nWhat it says: {shell_line('cause', out)}", file=sys.stderr)
     return 0
 
 

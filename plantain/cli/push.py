@@ -7,6 +7,7 @@ from typing import Any
 
 from plantain.data.result import ProbeResult
 from plantain.errors import InputError
+from plantain.wording import shell_line
 
 
 def add_command(commands: Any) -> None:
@@ -44,7 +45,7 @@ def push_saved(result: ProbeResult, dataset: str, private: bool, out: Path) -> N
     try:
         print(f"\nPushed to {push_run(result, dataset, private)}", file=sys.stderr)
     except InputError as error:
-        again = f"python -m plantain push {out} --to {dataset}"
+        again = shell_line("push", out, "--to", dataset)
         raise InputError(f"{error} The run is saved in {out}; push it later: {again}") from error
 
 

@@ -22,6 +22,7 @@ from plantain.paths import safe_name
 from plantain.probe.ranks import Ranks, check_free
 from plantain.questions.counted import Counted
 from plantain.stats import MIN_PAIRS
+from plantain.wording import shell_line
 
 
 def add_command(commands: Any) -> None:
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
         push_saved(result, dataset, options.private, out)
     if options.draw:
         draw_run(pipe, prompts, config, out, pictures)
-    print(f"\nTables and figures: python -m plantain report {out}", file=sys.stderr)
+    print(f"\nTables and figures: {shell_line('report', out)}", file=sys.stderr)
     return 0
 
 

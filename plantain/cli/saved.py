@@ -38,9 +38,9 @@ def _report(options: argparse.Namespace) -> int:
     result, twin = run_and_twin(options)
     folder = Path(options.out) if options.out else Path(options.run) / "report"
     both = RunWithTwin.of(result, twin, n_flips=options.n_flips, report=FlipBar())
-    print_tables(both.run)
     with writing(folder):
-        write_both(both, folder)
+        write_both(both, folder)  # before anything is printed, which `| head` may cut short
+    print_tables(both.run)
     print(f"\nWrote {folder} (report.md, model_card.md, CSV, JSON, SVG, PDF, PNG).", file=sys.stderr)
     return 0
 
@@ -61,10 +61,11 @@ def _compare(options: argparse.Namespace) -> int:
     from plantain.report.study_tables import section
 
     found = selectivity.compare(load_controls(options.runs), options.pose, options.threshold, options.n_flips)
-    print(section(found).text, end="")
     if options.out:
         with writing(options.out):
             report_controls(found, options.out)
+    print(section(found).text, end="")
+    if options.out:
         print(f"\nWrote {options.out} (controls.md, .json, .csv, control_heads.csv, is_it_pose).", file=sys.stderr)
     return 0
 
@@ -137,17 +138,18 @@ def _ask(options: argparse.Namespace) -> int:
         asked, twin = run_and_twin(options)
         name = f"{asked.model}, {asked.prompts.name}"
     section, found = question.section(asked, twin, **{name: getattr(options, name) for name in question.options})
+    wrote = _write(options, section, found, asked) if getattr(options, "out", None) else ""
     if getattr(options, "json", False):
-        print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(found.to_dict(), indent=1, allow_nan=False))  # ASCII, whole in every encoding of stdout
     else:
         print(f"{name}\n\n{section.text}")
-    if getattr(options, "out", None):
-        _write(options, section, found, asked)
+    if wrote:
+        print(wrote, file=sys.stderr)
     return 0
 
 
-def _write(options: argparse.Namespace, section: Section, found: Answer, asked: Asked) -> None:
-    """The figure in three formats, and one CSV row a head."""
+def _write(options: argparse.Namespace, section: Section, found: Answer, asked: Asked) -> str:
+    """Write the figure in three formats and one CSV row a head; return the sentence that names the files."""
     from plantain.report.files import answer_csv  # matplotlib
     from plantain.report.picture import WIDE
 
@@ -161,7 +163,7 @@ def _write(options: argparse.Namespace, section: Section, found: Answer, asked: 
             csv = answer_csv(*_heads(asked, options), found.columns)
             (folder / f"{section.name}.csv").write_text(csv, encoding="utf-8", newline="")
             written.append("csv")
-    print(f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)}).", file=sys.stderr)
+    return f"Wrote {folder} ({', '.join(f'{section.name}.{kind}' for kind in written)})."
 
 
 def _heads(asked: Asked, options: argparse.Namespace) -> tuple[HeadMap, View]:

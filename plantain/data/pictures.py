@@ -17,6 +17,7 @@ from plantain.data.prompts import PromptSet
 from plantain.data.settings import ProbeConfig
 from plantain.data.webp import decode, encode
 from plantain.errors import InputError, is_number
+from plantain.wording import shell_line
 
 SCHEMA_VERSION = 1
 FOLDER, DESCRIPTION = "pictures", "pictures.json"
@@ -182,7 +183,7 @@ def load_pictures(run: str | Path, prompts: PromptSet | None = None) -> Pictures
     folder = Path(run) / FOLDER
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise InputError(f"{run} holds no pictures (no {path}); draw them with `python -m plantain draw {run}`.")
+        raise InputError(f"{run} holds no pictures (no {path}); draw them with `{shell_line('draw', run)}`.")
     anew = f"remove {folder} and draw the pictures again"
     again = f"restore it, or {anew}"
     try:

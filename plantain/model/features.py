@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from plantain.model.compiled import refuse_compiled
 from plantain.model.identity import execution_device
 from plantain.model.text import call_arguments, max_text_tokens, tokenize
 
@@ -99,6 +100,7 @@ class _EnoughError(Exception):
 def _read(pipe: Any, layers: Sequence[int], ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """Outputs of some layers, side by side: (n, tokens, len(layers) * width). Layer 0 is the embedding."""
     encoder, found = pipe.text_encoder, dict[int, torch.Tensor]()
+    refuse_compiled(encoder, "text_encoder")
 
     def keep(layer: int, module: torch.nn.Module, args: Any, output: Any) -> None:
         found[layer] = output[0] if isinstance(output, tuple) else output

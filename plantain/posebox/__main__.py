@@ -13,6 +13,7 @@ import numpy as np
 from plantain.errors import InputError
 from plantain.paths import POSEBOX
 from plantain.posebox.training import Training
+from plantain.wording import print_anything, shell_line
 
 _say = partial(print, flush=True)
 _HELP = {
@@ -22,6 +23,7 @@ _HELP = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    print_anything()
     options = parser().parse_args(arguments)
     try:
         status: int = options.command(options)
@@ -40,7 +42,8 @@ def _train(options: argparse.Namespace) -> int:
     chosen = {field.name: getattr(options, field.name) for field in fields(Training)}
     settings = Training(**{name: value for name, value in chosen.items() if value is not None})
     train(options.out, settings, options.device, options.resume, report=_say)
-    print(f"Saved in {options.out}. What it draws: python -m plantain.posebox prove {options.out} --out {options.out}")
+    again = shell_line("prove", options.out, "--out", options.out, program="plantain.posebox")
+    print(f"Saved in {options.out}. What it draws: {again}")
     return 0
 
 

@@ -15,6 +15,7 @@ import torch
 
 from plantain.data.heads import HeadMap
 from plantain.errors import InputError
+from plantain.model.compiled import refuse_compiled
 from plantain.probe.streams import Streams, mean_square_of, streams_of
 
 
@@ -31,8 +32,8 @@ class HeadCapture:
     tokens (``plantain.model.text.text_mask`` gives it): the streams are then [image, text, padding]; without it they
     are [image, text], padding within the text.
 
-    Raises InputError: a transformer without these projections, or a mask of another shape than the text tokens. Raises
-    RuntimeError on reading ``mean_square`` when a hook fired more or less than once in a forward.
+    Raises InputError: a transformer that is compiled or lacks these projections, or a mask of another shape than the
+    text tokens. Raises RuntimeError on reading ``mean_square`` when a hook fired more or less than once in a forward.
     """
 
     def __init__(self, transformer: Any, channels_per_head: int = 16, text_mask: Any = None) -> None:
@@ -45,6 +46,7 @@ class HeadCapture:
             raise InputError(
                 f"Expected a Flux2 transformer with its output projections; got {name} ({error})."
             ) from error
+        refuse_compiled(transformer, "transformer")
         self._mask = None if text_mask is None else torch.as_tensor(np.asarray(text_mask), dtype=torch.bool)
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         # One dictionary a forward: projection name -> (B, S, R) mean squares, on the model's device.

@@ -18,6 +18,7 @@ import torch
 
 from plantain.data.heads import HeadMap
 from plantain.errors import InputError
+from plantain.model.compiled import refuse_compiled
 
 TOKENS = ("image", "text", "padding", "all")
 """Positions that are patched. Those of two prompts line up among image tokens only."""
@@ -91,8 +92,8 @@ class Patching:
     Raises
     ------
     InputError
-        A set over another number of runs than this model has, text tokens without a mask, or, while it runs, a row
-        that the batch does not have or a mask of another batch.
+        A compiled transformer, a set over another number of runs than this model has, text tokens without a mask, or,
+        while it runs, a row that the batch does not have or a mask of another batch.
     """
 
     _in_place = False
@@ -105,6 +106,7 @@ class Patching:
         forwards: Collection[int] | None = None,
         channels_per_head: int = 16,
     ) -> None:
+        refuse_compiled(transformer, "transformer")
         self.head_map = HeadMap.from_transformer(transformer, channels_per_head)
         self._transformer, self._forwards = transformer, forwards
         for patch in patches:

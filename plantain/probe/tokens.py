@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from plantain.model.compiled import refuse_compiled
+
 Reader = Callable[[int, torch.Tensor], None]
 """Takes the number of a block, joint blocks first, and its image tokens (B, N, C); keeps no reference to them."""
 
@@ -31,6 +33,7 @@ class ImageTokens:
     """
 
     def __init__(self, transformer: Any, read: Reader, blocks: Collection[int] | None = None) -> None:
+        refuse_compiled(transformer, "transformer")
         self._transformer, self._read, self._blocks = transformer, read, blocks
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
         self._n_image = 0

@@ -1,10 +1,7 @@
 """The runs one can look at: the published card, the results dataset, the shipped runs, and those saved here."""
 
-import atexit
 import logging
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +16,7 @@ from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.counted import Counted, RunWithTwin
 from plantain.ui.once import once
+from plantain.ui.start import saved_folder, temporary_folder
 
 PUBLISHED = "published"
 _SHIPPED = "shipped"
@@ -49,22 +47,10 @@ def _kept(maxsize: int) -> Callable[[_Reader], _Reader]:
     return keeping
 
 
-def saved_folder() -> Path:
-    """Where runs made here are saved: ``runs`` under the folder the page was started in."""
-    return Path("runs").resolve()
-
-
 @once(maxsize=1)
 def fetched_folder() -> Path:
     """Where runs of the results dataset lie; a Space has no disk that lasts."""
     return temporary_folder("plantain-runs-")
-
-
-def temporary_folder(prefix: str) -> Path:
-    """A new folder that goes when the process does."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def fetch_in_background() -> threading.Thread | None:

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import OrderedDict
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 from gradio import processing_utils
@@ -36,7 +37,7 @@ class Door:
         self.app, self.page = app, _Once(GZipMiddleware(_Added(app, head, body), compresslevel=6))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.app
+        app, scope = self.app, _without_prefix(scope)
         if scope["type"] == "http":
             if refusal := _refusal(scope):
                 app = refusal
@@ -54,6 +55,12 @@ class Door:
         except _TooLargeError:
             if not started:
                 await _TOO_LARGE(scope, receive, send)
+
+
+def _without_prefix(scope: Scope) -> Scope:
+    """Drop the path under which a proxy serves the page (GRADIO_ROOT_PATH), which some proxies keep and some strip."""
+    prefix, path = urlsplit(scope.get("root_path", "")).path.rstrip("/"), scope.get("path", "")
+    return {**scope, "path": path[len(prefix) :]} if prefix and path.startswith(f"{prefix}/") else scope
 
 
 class _TooLargeError(Exception):

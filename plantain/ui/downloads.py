@@ -12,9 +12,9 @@ import gradio as gr
 
 from plantain.errors import InputError
 from plantain.report.export import Files, write_zip
-from plantain.ui import catalog
 from plantain.ui.engine import LOUD, QUIET
 from plantain.ui.html import alert
+from plantain.ui.start import temporary_folder
 
 _KEPT = 80  # folders; a file is copied when it is handed over
 _recent: deque[Path] = deque()
@@ -40,7 +40,7 @@ def new_folder() -> Path:
 
 @cache
 def _downloads() -> Path:
-    return catalog.temporary_folder("plantain-")
+    return temporary_folder("plantain-")
 
 
 class Export:

@@ -308,7 +308,7 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
         with suppress(OSError):
             folder.rmdir()
         return _not_saved(error), False
-    return status(f"Saved as {folder.name}; it is in the list of the Results tab now."), True
+    return status(f"Saved in {folder}. The list of the Results tab has it now."), True
 
 
 def _not_saved(error: InputError | OSError) -> str:
