@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from made_runs import dense_run, made_run, patch_study, prompts_of
 
 from plantain.data import disk
+from plantain.data.csv_file import SMALL_SET
 from plantain.data.dense import load_dense
 from plantain.data.patching import load_study
-from plantain.data.prompts import SMALL_SET, load_prompts, parse_csv
+from plantain.data.prompts import load_prompts, parse_csv
 from plantain.data.result import load_result, peek
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError

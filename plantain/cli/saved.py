@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plantain.cli.settings import FlipBar, print_tables, run_and_twin, writing
+from plantain.cli.settings import FlipBar, print_tables, prompts_of, run_and_twin, writing
 from plantain.data.family import Family, Studies, load_crossed, load_family, load_sets, load_studies
 from plantain.data.heads import HeadMap
-from plantain.data.prompts import load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import load_controls
 from plantain.data.view import View
@@ -89,7 +88,7 @@ def _audit(options: argparse.Namespace) -> int:
         return 0
     from plantain.model.load import load_tokenizer  # here, since counting a run needs no torch
 
-    print(audit_prompts(load_tokenizer(options.model), load_prompts(options.prompts)).text)
+    print(audit_prompts(load_tokenizer(options.model), prompts_of(options.prompts)).text)
     return 0
 
 

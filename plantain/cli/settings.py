@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.data.twins import check_twin, find_untrained_twin
@@ -46,6 +47,14 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         help="take the model with its transformer's weights shuffled, tensor by tensor",
     )
     add("--weights-seed", type=int, help="seed of the weights that are drawn or shuffled (default: 0)")
+
+
+def prompts_of(source: str) -> PromptSet:
+    """Load a prompt set, and print how its file was read."""
+    prompts = load_prompts(source)
+    if prompts.note:
+        print(prompts.note, file=sys.stderr)
+    return prompts
 
 
 def config_of(options: argparse.Namespace) -> ProbeConfig:

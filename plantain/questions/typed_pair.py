@@ -10,7 +10,7 @@ from plantain import stats
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
-from plantain.data.texts import check_text
+from plantain.data.texts import MAX_CHARACTERS, check_differ, check_text
 from plantain.errors import InputError, is_number
 from plantain.questions.carry_over import along_axis
 from plantain.questions.response import THRESHOLDS
@@ -75,8 +75,8 @@ def check_prompt(text: str | None, name: str, other: str | None = None) -> None:
     strange = [found for found in re.findall(r"\{[^{}]*\}", text) if found != PLACEHOLDER]
     if strange:
         raise InputError(f"{name} holds {strange[0][:40]}; the only placeholder is {PLACEHOLDER}.")
-    if other is not None and text == other.strip():
-        raise InputError("Both prompts are the same; they must differ in what you ask about.")
+    if other is not None and len(other) <= MAX_CHARACTERS:  # a longer one is refused by itself
+        check_differ(other, text, "Both prompts")
     if other is not None and (PLACEHOLDER in text) != (PLACEHOLDER in other):
         raise InputError(f"Write {PLACEHOLDER} in both prompts or in neither.")
 
