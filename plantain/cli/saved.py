@@ -19,6 +19,7 @@ from plantain.questions.counted import RunWithTwin
 from plantain.questions.length import audit_prompts, equal_length
 from plantain.report.register import QUESTIONS, Asked, Question
 from plantain.report.section import Section
+from plantain.wording import finite
 
 
 def add_report(commands: Any) -> None:
@@ -137,7 +138,7 @@ def _ask(options: argparse.Namespace) -> int:
         name = f"{asked.model}, {asked.prompts.name}"
     section, found = question.section(asked, twin, **{name: getattr(options, name) for name in question.options})
     if getattr(options, "json", False):
-        print(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(finite(found.to_dict()), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         print(f"{name}\n\n{section.text}")
     if getattr(options, "out", None):

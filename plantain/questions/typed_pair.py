@@ -15,7 +15,7 @@ from plantain.errors import InputError, is_number
 from plantain.questions.carry_over import along_axis
 from plantain.questions.response import THRESHOLDS
 from plantain.stats import MIN_PAIRS
-from plantain.wording import Table, signed
+from plantain.wording import Table, number, signed
 
 PLACEHOLDER = "{subject}"
 MAX_SEEDS = 32
@@ -53,9 +53,9 @@ class PairReading:
         """A row a block, in the order of ``COLUMNS``."""
         cached = ["—"] * len(self.names)
         if self.reference is not None:
-            cached = [f"{t.max():.2f}" for t in self.by_block(self.reference)]
+            cached = [number(t.max()) for t in self.by_block(self.reference)]
         return [
-            [name, f"{t.max():.2f}", str(int((t > THRESHOLDS[0]).sum())), str(len(t)), other]
+            [name, number(t.max()), str(int((t > THRESHOLDS[0]).sum())), str(len(t)), other]
             for name, t, other in zip(self.names, self.by_block(self.abs_t), cached, strict=True)
         ]
 

@@ -17,6 +17,7 @@ from plantain.report.command import shell_command
 from plantain.ui import catalog
 from plantain.ui.engine import ON_THE_MODEL, Engine
 from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS, check_work
+from plantain.wording import finite
 
 
 class Endpoints:
@@ -80,7 +81,7 @@ class Endpoints:
             largest, n_above = round(float(t.max()), 2), int((t > THRESHOLDS[0]).sum())
             blocks.append({"block": name, "max_abs_t": largest, "n_above": n_above, "n_heads": len(t)})
         found = {"model": result.model, "t_over": reading.over, "n_heads": len(reading.t), "n_above_3": reading.n_above}
-        return found | {"sentences": list(reading.sentences), "blocks": blocks}
+        return found | {"sentences": list(reading.sentences), "blocks": finite(blocks)}
 
     def results(self, run: str = "", counting: str = "card") -> dict[str, Any]:
         """List the cached runs, and give one's numbers.
