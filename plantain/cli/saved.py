@@ -87,9 +87,10 @@ def _audit(options: argparse.Namespace) -> int:
             raise InputError("A run holds the token counts of its own model; leave --model out, or give --prompts.")
         print(equal_length(load_result(options.run), options.grouping).text)
         return 0
+    prompts = prompts_of(options.prompts)
     from plantain.model.load import load_tokenizer  # here, since counting a run needs no torch
 
-    print(audit_prompts(load_tokenizer(options.model), prompts_of(options.prompts)).text)
+    print(audit_prompts(load_tokenizer(options.model), prompts).text)
     return 0
 
 
