@@ -335,7 +335,7 @@ def test_bad_input_is_one_sentence_and_status_2(run_cli, tmp_path, monkeypatch, 
 FILES = {
     "no columns": ("x,y\n1,2\n", "needs the columns 'a' and 'b'"),
     "one pair": ("a,b\na cat,a dog\n", "at least 3 pairs"),
-    "one pair again and again": ("a,b\n" + "a cat,a dog\n" * 8, "has 1 (bad.csv: 1 pair read"),
+    "one pair again and again": ("a,b\n" + "a cat,a dog\n" * 8, "has 1. Add pairs. bad.csv: 1 pair read"),
     "empty prompt": ("a,b\na cat,\na,b\nc,d\n", "is empty"),
     "identical": ("a,b\nc,d\ne,e\nf,g\n", "are the same"),
     "duplicate ids": ("id,a,b\np,c,d\np,e,f\nq,g,h\n", "Two pairs have the id 'p'"),

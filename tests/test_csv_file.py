@@ -242,7 +242,7 @@ def test_many_repeated_pairs_are_named_by_the_first_of_them(load):
         "7 repeated pairs left out (row 3 repeats row 2; row 4 repeats row 2; row 5 repeats row 2 …)."
     )
     with pytest.raises(
-        InputError, match=r"at least 3 pairs; 'mine' has 1 \(mine\.csv: 1 pair read.*7 repeated pairs left"
+        InputError, match=r"at least 3 pairs; 'mine' has 1\. Add pairs\. mine\.csv: 1 pair read.*7 repeated pairs left"
     ):
         check_enough(prompts)
 

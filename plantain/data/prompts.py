@@ -223,8 +223,7 @@ def check_enough(prompts: PromptSet) -> None:
     """Refuse a set that is too small for a t over its pairs."""
     if len(prompts) < MIN_PAIRS:
         few = f"{prompts.name!r} has {len(prompts)}"
-        note = f" ({prompts.note.rstrip('.')})" if prompts.note else ""
-        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}{note}. Add pairs.")
+        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs. {prompts.note}".strip())
 
 
 def _distinct(pairs: Iterable[PromptPair]) -> tuple[tuple[PromptPair, ...], str]:
