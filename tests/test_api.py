@@ -53,6 +53,7 @@ def test_pairs_can_be_sent_as_the_text_of_a_csv(client):
     found = client.predict(csv=CSV, n_seeds=2, api_name="/run_probe")
     assert found["summary"]["n_pairs"] == 4
     assert found["untrained_twin"] is None
+    assert found["csv"] == "The CSV text: 4 pairs read, separated by commas."
 
 
 def test_a_typed_pair_comes_back_with_its_caveat(client):

@@ -17,6 +17,7 @@ from plantain.data.settings import ProbeConfig
 from plantain.data.twins import check_twin, find_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
+from plantain.probe.ranks import Ranks
 from plantain.questions.counted import Counted
 
 
@@ -50,9 +51,9 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
 
 def prompts_of(source: str) -> PromptSet:
-    """Load a prompt set, and print how its file was read."""
+    """Load a prompt set, and print how its file was read: once, where several processes read it."""
     prompts = load_prompts(source)
-    if prompts.note:
+    if prompts.note and Ranks.here().first:
         print(prompts.note, file=sys.stderr)
     return prompts
 
