@@ -5,7 +5,12 @@ import math
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+CONSTANT = "constant"
+"""Stands for an infinite t or d: the differences of all pairs are equal and not zero, so they have no variance."""
 
 
 def shorten(text: str) -> str:
@@ -15,7 +20,9 @@ def shorten(text: str) -> str:
 
 
 def signed(value: float, decimals: int = 0) -> str:
-    """A number with its sign, a true minus: +2, −0.40; 0 has none."""
+    """A number with its sign, a true minus: +2, −0.40; 0 has none. What is not finite as ``number`` has it."""
+    if not math.isfinite(value):
+        return number(value)
     return f"{value:+.{decimals}f}".replace("-", "−") if value else "0"
 
 
@@ -43,10 +50,23 @@ def cost(seconds: float, price_per_hour: float) -> str:
 
 
 def number(value: float, decimals: int = 2) -> str:
-    """A number with so many decimals; infinity as its sign, NaN as a dash."""
+    """A number with so many decimals; an infinite one as ``CONSTANT``, NaN as a dash."""
     if math.isnan(value):
         return "—"
-    return f"{value:.{decimals}f}" if math.isfinite(value) else "∞"
+    return f"{value:.{decimals}f}" if math.isfinite(value) else CONSTANT
+
+
+def finite(value: Any) -> Any:
+    """Return a value as JSON can hold it: None for infinity and NaN, lists for tuples; objects and lists throughout.
+
+    >>> finite({"max_abs_t": float("inf"), "counts": (3, 1)})
+    {'max_abs_t': None, 'counts': [3, 1]}
+    """
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def share(count: float, n: int) -> str:

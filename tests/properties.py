@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 from made_runs import dense_run, made_run, patch_study, prompts_of
 
 from plantain.data import disk
+from plantain.data.csv_file import SMALL_SET
 from plantain.data.dense import load_dense
 from plantain.data.patching import load_study
-from plantain.data.prompts import SMALL_SET, load_prompts, parse_csv
+from plantain.data.prompts import load_prompts, parse_csv
 from plantain.data.result import load_result, peek
 from plantain.data.settings import ProbeConfig
+from plantain.data.texts import visible
 from plantain.errors import InputError
 from plantain.paths import safe_name
 from plantain.questions.counted import Counted, RunWithTwin
@@ -120,6 +122,46 @@ def csv_texts(draw):
         return '"' + text.replace('"', '""') + '"' if quote else text
 
     return "\n".join(",".join(map(cell, row)) for row in [header, *draw(rows)]) * draw(st.integers(1, 3))
+
+
+@st.composite
+def csv_files(draw):
+    """Bytes of a table that looks like one of a spreadsheet's, or that a reader may need long for."""
+    heavy = [
+        '"x,',
+        '"',
+        ",;\t|",
+        "a,b\n",
+        "\r",
+        "\n",
+        "x\0",
+        "sep=;",
+        "\u0301\u0323",
+        "\u0f73",
+        "\u200b",
+        '"\n",',
+        '""',
+    ]
+    separator = draw(st.sampled_from(",;\t|"))
+    header = separator.join(draw(st.permutations(["A", " b ", *draw(st.lists(st.sampled_from(["", "id", "x"])))])))
+    table = "\n".join(separator.join(row) for row in draw(rows))
+    filler = draw(st.sampled_from(heavy)) * draw(st.sampled_from([0, 0, 1, 1000, 30_000]))
+    parts = [draw(st.sampled_from(["", "\n\n", f"sep={separator}\n"])), header, "\n", table, filler]
+    text = "".join(draw(st.permutations(parts)) if draw(st.booleans()) else parts)
+    text = text.replace("\n", draw(st.sampled_from(["\n", "\r\n", "\r"])))
+    content = text.encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp1252"])), "replace")
+    return content[: draw(st.sampled_from([len(content), len(content) - 1, len(content) // 2]))]
+
+
+def csv_file(content):
+    with tempfile.TemporaryDirectory() as folder, suppress(InputError):
+        path = Path(folder) / "given.csv"
+        path.write_bytes(content)
+        prompts = load_prompts(path)
+        check_growth(prompts, len(content))
+        assert len({(visible(pair.a), visible(pair.b)) for pair in prompts.pairs}) == len(prompts)
+        assert all(visible(pair.a) != visible(pair.b) for pair in prompts.pairs)
+        assert len(prompts.note) < 500
 
 
 def check_growth(prompts, n_given):
@@ -293,7 +335,8 @@ def event(given):
 
 keys = st.sampled_from(["shipped/posebox", "shipped/posebox-untrained", "published"]) | values
 _EVERY = {
-    "a CSV file": (csv_texts(), csv),
+    "a CSV text": (csv_texts(), csv),
+    "a CSV file": (csv_files(), csv_file),
     "a prompt set": (values | mutated(shipped) | large_sets(), prompt_json),
     "the name of a set": (texts, set_name),
     "run.json": (mutated(lambda: description("run")), lambda tree: described("run", tree)),

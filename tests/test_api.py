@@ -53,6 +53,7 @@ def test_pairs_can_be_sent_as_the_text_of_a_csv(client):
     found = client.predict(csv=CSV, n_seeds=2, api_name="/run_probe")
     assert found["summary"]["n_pairs"] == 4
     assert found["untrained_twin"] is None
+    assert found["csv"] == "The CSV text: 4 pairs read, separated by commas."
 
 
 def test_a_typed_pair_comes_back_with_its_caveat(client):
@@ -70,13 +71,18 @@ def test_a_typed_pair_comes_back_with_its_caveat(client):
         ("/run_probe", {"prompts": "my_pairs.csv"}, "no shipped prompt set"),
         ("/run_probe", {"csv": "x,y\n1,2\n"}, "needs the columns 'a' and 'b'"),
         ("/run_probe", {"csv": "a,b\nc,d\n"}, "at least 3 pairs"),
+        ("/run_probe", {"csv": "a;b\n" + "c;d\n" * 8}, "7 repeated pairs left out"),
         ("/run_probe", {"n_seeds": 17}, "n_seeds must be a whole number from 1 to 16"),
         ("/run_probe", {"counting": "all"}, "no counting"),
         ("/run_probe", {"counting": ["card"]}, "no counting"),
         ("/run_probe", {"seed": "abc"}, "seed must be a whole number"),
         ("/run_probe", {"csv": None}, "csv must be text"),
-        ("/run_probe", {"csv": "a,b\n" + "c,d\n" * 1001}, "at most 1,000 pairs"),
-        ("/run_probe", {"csv": "a,b\n" + "c,d\n" * 900, "n_seeds": 16}, "the page at most 6,400"),
+        ("/run_probe", {"csv": "a,b\n" + "".join(f"c,d{i}\n" for i in range(1001))}, "at most 1,000 pairs"),
+        (
+            "/run_probe",
+            {"csv": "a,b\n" + "".join(f"c,d{i}\n" for i in range(900)), "n_seeds": 16},
+            "the page at most 6,400",
+        ),
         ("/probe_pair", {"a": 5, "b": "a cat"}, "a must be text"),
         ("/results", {"run": ["x"]}, "There is no run"),
         ("/probe_pair", {"a": "a cat", "b": "a cat"}, "Both prompts are the same"),

@@ -399,6 +399,7 @@ def test_bad_input_is_one_sentence_and_status_2(run_cli, tmp_path, monkeypatch, 
 FILES = {
     "no columns": ("x,y\n1,2\n", "needs the columns 'a' and 'b'"),
     "one pair": ("a,b\na cat,a dog\n", "at least 3 pairs"),
+    "one pair again and again": ("a,b\n" + "a cat,a dog\n" * 8, "has 1. Add pairs. bad.csv: 1 pair read"),
     "empty prompt": ("a,b\na cat,\na,b\nc,d\n", "is empty"),
     "identical": ("a,b\nc,d\ne,e\nf,g\n", "are the same"),
     "duplicate ids": ("id,a,b\np,c,d\np,e,f\nq,g,h\n", "Two pairs have the id 'p'"),
@@ -415,6 +416,20 @@ def test_bad_prompt_files_are_one_sentence(run_cli, tmp_path, content, sentence)
     assert status == cli.EXIT_BAD_INPUT
     assert sentence in said
     assert not (tmp_path / "x").exists()
+
+
+def test_how_a_file_was_read_is_said_before_anything_runs(run_cli, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_bytes("\ufeffA;B;\r\na cat;a dog;\r\n;;\r\na hen;a cow;\r\na cat;a dog;\r\nan owl;a bee;\r\n".encode())
+    said = (
+        "mine.csv: 3 pairs read, separated by semicolons, UTF-8. 1 empty row skipped. Column 3 without a name left out "
+        "(empty). 1 repeated pair left out (row 5 repeats row 2).\n"
+    )
+    for command in (["audit"], ["run", "--out", tmp_path / "run", "--height", 32, "--width", 32]):
+        status, _, errors = run_cli(*command, "--model", "posebox", "--prompts", file)
+        assert status == 0
+        assert errors.startswith(said)
+    assert plantain.load_result(tmp_path / "run").n_pairs == 3
 
 
 def test_resume_refuses_another_configuration_and_leaves_the_run_alone(run_cli, csv_file, tmp_path):

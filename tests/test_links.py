@@ -2,15 +2,20 @@
 
 import html
 import re
+from types import SimpleNamespace
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from browser import choose, open_drawer, open_page, open_tab, shows
 
 from plantain.data.result import load_result
+from plantain.errors import InputError
 from plantain.paths import RUNS
 from plantain.questions.response import summarise
+from plantain.questions.typed_pair import job
 from plantain.ui import links
+from plantain.ui.pair_answer import Kept
+from plantain.ui.tabs.pair import PairTab
 
 
 def head_summary(name):
@@ -53,6 +58,29 @@ def test_every_wrong_part_of_a_link_is_a_sentence_and_the_page_still_opens(serve
             shows(page, sentence)
         open_tab(page, "Results")
         page.locator(".plantain-claim").filter(visible=True).first.wait_for()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "sentence"),
+    [
+        ("a man {x} standing", "a man leaping", "Prompt A holds {x}; the only placeholder is {subject}"),
+        ("a man standing", "a {subject} leaping", "Write {subject} in both prompts or in neither"),
+        ("a man", "a\u200b man", "Both prompts look the same"),
+        ("a man", "", "Prompt B is empty"),
+    ],
+)
+def test_a_link_whose_pair_cannot_be_run_says_what_the_button_would(a, b, sentence):
+    answer = SimpleNamespace(status="status", kept=Kept())
+    shown = PairTab({}, answer, None)._reopened(SimpleNamespace(query_params={"tab": "pair", "a": a, "b": b}))
+    assert sentence in html.unescape(shown["status"])
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        job(a, b, 8)
+
+
+def test_braces_in_a_link_are_said_on_the_page(server, browser):
+    with open_page(browser, server[0], f"?tab=pair&a={quote('a man {x} standing')}&b=a%20man%20leaping") as page:
+        page.locator("#plantain-pair-status").get_by_text("Prompt A holds {x}").wait_for()
+        assert page.get_by_label("Prompt A").input_value() == "a man {x} standing"
 
 
 def test_a_copied_link_opens_the_same_state(server, browser):

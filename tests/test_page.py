@@ -279,10 +279,15 @@ def test_a_run_stopped_at_once_can_be_run_again(page):
     [
         ("no_columns.csv", "x,y\n1,2\n", "needs the columns 'a' and 'b'"),
         ("one.csv", "a,b\na cat,a dog\n", "at least 3 pairs"),
-        ("many.csv", "a,b\n" + "c,d\n" * 1001, "The page runs at most 1,000 pairs; got 1,001"),
+        (
+            "many.csv",
+            "a,b\n" + "".join(f"c,d{i}\n" for i in range(1001)),
+            "The page runs at most 1,000 pairs; got 1,001",
+        ),
+        ("same.csv", "a;b\n" + "a cat;a dog\n" * 8, "7 repeated pairs left out"),
         ("pairs.json", "{", "is not valid JSON"),
     ],
-    ids=["columns", "one pair", "too much work", "JSON"],
+    ids=["columns", "one pair", "too much work", "one pair again and again", "JSON"],
 )
 def test_a_file_that_will_not_do_is_named_beside_its_field(page, tmp_path, name, content, sentence):
     (tmp_path / name).write_text(content)
@@ -297,6 +302,7 @@ def test_the_first_pairs_of_a_file_are_shown_as_soon_as_it_is_there(page, few):
     open_tab(page, "Run")
     upload(page, few)
     shows(page, "5 pairs are read; the first 3")
+    shows(page, "5 pairs read, separated by commas, UTF-8.")
     shows(page, "a dog leaping")
     assert page.get_by_text("a hen leaping").count() == 0
 

@@ -257,14 +257,17 @@ def test_bad_json_names_the_line(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,text\nx,y\n", "needs the columns 'a' and 'b' in its first line; it has 'a', 'text'"),
-        ("", "needs the columns 'a' and 'b' in its first line; it has none"),
+        (
+            "a,text\nx,y\n",
+            "needs the columns 'a' and 'b' in its first row, separated by , ; tab or |; it has 'a', 'text'",
+        ),
+        ("", "needs the columns 'a' and 'b' in its first row, .*; it has none"),
         ("a,b\n", "holds no pairs"),
-        ("a,b\nx,y\na tall, thin man,y\n", r"Row 3 of mine\.csv has not 2 columns; quote texts that hold commas"),
-        ("a,b\nx\n", r"Row 2 of mine\.csv has not 2 columns"),
+        ("a,b\nx,y\na tall, thin man,y\n", r"Row 3 of mine\.csv has text in column 3, and only 2 columns have a name"),
+        ("a,b\nx\n", r"Prompt b of pair 'pair-01' \(row 2 of mine\.csv, column b\) is empty"),
         ("a,b\n" + "x" * 200_000 + ",y\n", "not readable as CSV"),
         ("a,b" + "x" * 200_000 + "\n", "not readable as CSV"),
-        ("a,b\n,y\n", "Prompt a of pair 'pair-01' is empty"),
+        ("a,b\nu,v\n\n,y\n", r"Prompt a of pair 'pair-02' \(row 4 of mine\.csv, column a\) is empty"),
     ],
 )
 def test_bad_csv_is_refused(write, text, message):
@@ -274,7 +277,7 @@ def test_bad_csv_is_refused(write, text, message):
 
 @pytest.mark.parametrize("name", ["mine.json", "mine.csv"])
 def test_other_encodings_are_refused(write, name):
-    with pytest.raises(InputError, match=f"{re.escape(name)} is not UTF-8 text; save the file as UTF-8"):
+    with pytest.raises(InputError, match=rf"{re.escape(name)} is not UTF-8 text \(first in line 2\).*as “CSV UTF-8”"):
         load_prompts(write(name, "a,b\nJosé,Zoë\n".encode("latin-1")))
 
 
@@ -306,6 +309,8 @@ def test_huge_file_is_refused_unread(write):
         ("", "y", "Prompt a of pair 'k' is empty"),
         ("x", "", "Prompt b of pair 'k' is empty"),
         ("same", "same", "two prompts of pair 'k' are the same"),
+        ("a man", "a\u200b man", "two prompts of pair 'k' look the same"),
+        ("\u200b\u00ad", "y", "Prompt a of pair 'k' is empty"),
         ("word " * 10_000, "y", "Prompt a of pair 'k' has 10,000 words; a pipeline reads at most 512 tokens"),
         ("x", "y-" * 600 + "y", "Prompt b of pair 'k' has 601 words"),
         ("x\x00", "y", "Prompt a of pair 'k' holds a control character"),
@@ -382,12 +387,17 @@ def test_an_id_that_is_a_column_of_exported_tables_is_refused(name):
     [
         ("a,b\n" + "x" * 50_000 + ",y\n", "has 50,000 characters; at most 20,000 are read"),
         ("a,b\n" + "x,y\n" * 20_001, "holds more than 20,000 pairs"),
+        ("a,b\n" + "\n" * 1_100_000, "or 1,048,576 rows"),
+        ("a,b\n" + "x" * 1_000_001, "a line of more than 1,000,000 characters"),
         (",".join(["a", "b", *(f"c{i}" for i in range(17_000))]) + "\nx,y" + "," * 17_000 + "\n", "has 17,002 columns"),
-        ("a,b," + ",".join(f"c{i}" for i in range(150)) + "\n" + "x\n" * 20_000, "Row 2 of The CSV text has not 152"),
+        ("a,b," + ",".join(f"c{i}" for i in range(150)) + "\n" + "x\n" * 20_000, "would make it 840 times as large"),
         ("a,b," + "c" * 100_000 + "\n" + "x,y,\n" * 1000, "would make it 953 times as large"),
-        ("a,b,c\n" + ("x,y," + "z" * 7000 + "\n") * 1000, "more than 6,000,000 bytes, tags and their names"),
+        (
+            "a,b,c\n" + "".join(f"x,y{i}," + "z" * 7000 + "\n" for i in range(1000)),
+            "more than 6,000,000 bytes, tags and their names",
+        ),
     ],
-    ids=["letters", "pairs", "columns", "short rows", "names of columns", "tags"],
+    ids=["letters", "pairs", "empty rows", "line", "columns", "short rows", "names of columns", "tags"],
 )
 def test_a_small_file_that_would_cost_much_is_refused(text, sentence):
     with pytest.raises(InputError, match=sentence):

@@ -3,17 +3,26 @@
 import csv
 import io
 import json
+import re
+import zipfile
 
 import numpy as np
 import pytest
+from made_runs import SMALL, run_of
 
 import plantain
 from plantain.data.prompts import described
 from plantain.errors import InputError
 from plantain.paths import RUNS
-from plantain.questions.counted import RunWithTwin
+from plantain.questions.counted import Counted, RunWithTwin
+from plantain.questions.every_head import every_head
+from plantain.questions.typed_pair import read_pair
 from plantain.report import files as report
+from plantain.report.export import write_zip
 from plantain.report.figures import response as figures
+from plantain.report.register import QUESTIONS
+from plantain.ui import view
+from plantain.ui.run_files import run_files
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +181,62 @@ def test_pairs_that_share_a_subject_are_not_taken_for_independent_ones(result):
     assert "50 pairs have 25 subjects" in notes.shared_subjects(twice)
     text = report.markdown(RunWithTwin.of(twice))
     assert "every p here are too sure" in text
+
+
+# -- constant differences --------------------------------------------------------------------------
+
+NOT_FINITE = re.compile(r"(?<![a-z])(inf|nan|infinity)(?![a-z])|∞", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module", params=["every head", "some heads"])
+def constant(request):
+    """A run of eight pairs in which heads change by the same amount in every pair, as of one pair repeated."""
+    rng = np.random.default_rng(0)
+    values = rng.uniform(1, 2, (8, 2, 1, 1, SMALL.n_runs))
+    heads = slice(None) if request.param == "every head" else slice(5)
+    values[..., heads] = values[:1, ..., heads]
+    return run_of(values, provenance={"model": "made up"})
+
+
+def test_a_constant_difference_is_reported_as_such_and_in_no_file_as_infinite(constant, tmp_path):
+    report.write_report(constant, tmp_path, n_flips=50)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.[cjms][sdv]*")}
+    assert {"heads.csv", "summary.json", "report.md", "overview.svg"} <= texts.keys()
+    assert [name for name, text in texts.items() if NOT_FINITE.search(text)] == []
+    summary = json.loads(texts["summary.json"], parse_constant=pytest.fail)
+    assert summary["card"]["max_abs_t"] is None
+    assert summary["card"]["n_constant"] >= 5
+    assert "Max \\|t\\| | constant" in texts["report.md"]
+    assert "same amount in every pair" in texts["report.md"]
+    first = rows_of(tmp_path / "heads.csv")[0]
+    assert [first[name] for name in ("t", "dz", "g", "p", "q_bh")] == [""] * 5
+    assert float(first["mean_difference"]) != 0
+    assert 0 < float(first["p_fwer"]) < 0.05
+
+
+@pytest.mark.parametrize("counting", ["card", "head"])
+def test_the_page_shows_and_hands_out_a_constant_difference(constant, counting, tmp_path):
+    both = RunWithTwin(Counted(constant, counting, n_flips=50))
+    files = write_zip(tmp_path / "run.zip", run_files(both))
+    with zipfile.ZipFile(files) as archive:
+        for name in archive.namelist():
+            if name.endswith((".csv", ".json", ".md", ".svg")):
+                assert not NOT_FINITE.search(archive.read(name).decode()), name
+    assert not NOT_FINITE.search(str(list(view.show(constant, counting).values())))
+    assert any(np.isnan(value) for _, value in every_head(both).rows)
+    assert not any(np.isinf(value) for _, value in every_head(both).rows)
+
+
+def test_a_typed_pair_of_constant_differences_is_read(constant):
+    reading = read_pair(constant, np.full((8, 2), 9), None)
+    assert "constant" in {row[1] for row in reading.rows}
+    assert not NOT_FINITE.search(str(reading.rows) + str(reading.sentences))
+
+
+@pytest.mark.parametrize("name", [question.name for question in QUESTIONS.values() if question.of == "run"])
+def test_a_question_on_a_constant_difference_has_an_answer_or_a_sentence(constant, name):
+    try:
+        section, _ = QUESTIONS[name].section(constant, None)
+    except InputError:
+        return
+    assert not NOT_FINITE.search(section.text)

@@ -187,7 +187,7 @@ def test_blocks_are_sorted_and_counted(summary):
 def test_block_line():
     assert Block("joint[1]", 3.14159, 2, 24, 0.5).line == "joint[1]: max|t|=3.14, 2/24 heads at |t|>3, median |d|=0.50"
     infinite = Block("single[7]", np.inf, 5, 24, np.inf, 2.5)
-    assert infinite.line == "single[7]: max|t|=∞, 5/24 heads at |t|>2.5, median |d|=∞"
+    assert infinite.line == "single[7]: max|t|=constant, 5/24 heads at |t|>2.5, median |d|=constant"
 
 
 # -- heads without variance --------------------------------------------------------------------
@@ -199,20 +199,24 @@ def test_silent_and_constant_heads_are_reported(without_variance):
     assert np.isposinf(found.t[HEAD_MAP.runs_of(4)]).all()
     assert not found.t[HEAD_MAP.runs_of(3)].any()
     assert found.max_abs_t == np.inf
-    assert found.rows[-1] == ("Max |t|", "∞", "—")
+    assert found.rows[-1] == ("Max |t|", "constant", "—")
     assert found.blocks[0].name == "single[2]"
     assert found.blocks[-1].name == "single[1]"
     assert found.blocks[-1].n_above == 0
     assert np.isfinite(found.split_half).all()
     assert any(line.startswith("14 heads are silent") for line in found.beyond)
+    assert any(
+        line.startswith("Heads that change by the same amount in every pair (“constant”): 14.") for line in found.beyond
+    )
 
 
 @pytest.mark.parametrize("n_flips", [256, 50])
 def test_infinite_t_is_json(without_variance, n_flips):
     found = summarise(without_variance, n_flips=n_flips, n_splits=10)
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert data["max_abs_t"] == "inf"
-    assert data["blocks"][0]["max_abs_t"] == data["blocks"][0]["median_abs_d"] == "inf"
+    assert data["max_abs_t"] is None
+    assert data["blocks"][0]["max_abs_t"] is data["blocks"][0]["median_abs_d"] is None
+    assert data["n_constant"] == 14
     assert data["blocks"][-1]["max_abs_t"] == 0
     assert data["counts"] == list(found.counts)
 

@@ -62,6 +62,7 @@ def test_rows_are_the_blocks_with_their_largest_t(reference):
     [
         ("", "a dog", 8, "Prompt A is empty"),
         ("a cat", " a cat ", 8, "Both prompts are the same"),
+        ("a cat", "a\u00a0cat", 8, "Both prompts look the same"),
         ("{who} sitting", "{who} standing", 8, "the only placeholder is {subject}"),
         ("{subject} sitting", "a dog", 8, "in both prompts or in neither"),
         ("a cat", "a dog", 2, "3 to 32 noise seeds"),

@@ -8,8 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from plantain.cli.settings import add_settings, config_of, load, made, model_of
-from plantain.data.prompts import load_prompts
+from plantain.cli.settings import add_settings, config_of, load, made, model_of, prompts_of
 from plantain.data.study import DEFAULT
 from plantain.errors import InputError
 from plantain.model.names import check_untrained
@@ -36,7 +35,7 @@ def add_command(commands: Any) -> None:
 def _controls(options: argparse.Namespace) -> int:
     """Everything is checked before a model is loaded; what is done stays, and the same command goes on."""
     config, out = config_of(options), Path(options.out)
-    sets = [load_prompts(name) for name in options.sets or DEFAULT]
+    sets = [prompts_of(name) for name in options.sets or DEFAULT]
     model = model_of(options)
     for option in ("untrained", "permuted"):
         if getattr(options, option) < 0:

@@ -12,18 +12,17 @@ from tqdm import tqdm
 
 from plantain.cli.draw import draw_run
 from plantain.cli.run import checked_model, default_out
-from plantain.cli.settings import add_settings, add_weights, config_of, load, made, writing
+from plantain.cli.settings import add_settings, add_weights, config_of, load, made, prompts_of, writing
 from plantain.data.bodies import bodies_from_points
 from plantain.data.dense import DenseResult, check_config, load_dense
 from plantain.data.disk import DENSE, PROBE, is_free
 from plantain.data.figures import figures_from_pictures
 from plantain.data.pictures import DESCRIPTION, FOLDER, Pictures, load_pictures
-from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.prompts import PromptSet, check_enough
 from plantain.data.result import load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
 from plantain.probe.ranks import Ranks, check_free, part_folder
-from plantain.stats import MIN_PAIRS
 from plantain.wording import shell_line
 
 
@@ -48,11 +47,9 @@ def add_command(commands: Any) -> None:
 
 def _dense(options: argparse.Namespace) -> int:
     """Everything that can be refused is refused before a model is loaded."""
-    config, prompts = config_of(options), load_prompts(options.prompts)
+    config, prompts = config_of(options), prompts_of(options.prompts)
     check_config(config)
-    if len(prompts) < MIN_PAIRS:
-        few = f"{prompts.name!r} has {len(prompts)}"
-        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs.")
+    check_enough(prompts)
     model, untrained = checked_model(options)
     if options.grafted and untrained:
         raise InputError("--grafted draws blocks anew inside the trained model; leave --untrained and --permuted out.")

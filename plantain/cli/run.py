@@ -11,9 +11,19 @@ from tqdm import tqdm
 from plantain.cli.bill import Bill
 from plantain.cli.draw import draw_run, drawn_before
 from plantain.cli.push import dataset_of, push_saved
-from plantain.cli.settings import add_settings, add_weights, config_of, load, made, model_of, print_tables, writing
+from plantain.cli.settings import (
+    add_settings,
+    add_weights,
+    config_of,
+    load,
+    made,
+    model_of,
+    print_tables,
+    prompts_of,
+    writing,
+)
 from plantain.data.disk import is_free
-from plantain.data.prompts import PromptSet, load_prompts
+from plantain.data.prompts import PromptSet, check_enough
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -21,7 +31,6 @@ from plantain.model.names import PERMUTED, check_untrained, model_name
 from plantain.paths import safe_name
 from plantain.probe.ranks import Ranks, check_free
 from plantain.questions.counted import Counted
-from plantain.stats import MIN_PAIRS
 from plantain.wording import shell_line
 
 
@@ -45,10 +54,8 @@ def add_command(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     """Everything that can be refused is refused before a model is loaded."""
-    config, prompts = config_of(options), load_prompts(options.prompts)
-    if len(prompts) < MIN_PAIRS:
-        few = f"{prompts.name!r} has {len(prompts)}"
-        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs.")
+    config, prompts = config_of(options), prompts_of(options.prompts)
+    check_enough(prompts)
     (model, untrained), bill = checked_model(options), Bill(options.price_per_hour)
     out = Path(options.out or default_out(prompts.name, model, untrained))
     if Ranks.here().several:

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from plantain.cli.settings import FlipBar, print_tables, run_and_twin, writing
+from plantain.cli.settings import FlipBar, print_tables, prompts_of, run_and_twin, writing
 from plantain.data.family import Family, Studies, load_crossed, load_family, load_sets, load_studies
 from plantain.data.heads import HeadMap
-from plantain.data.prompts import load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.study import load_controls
 from plantain.data.view import View
@@ -20,6 +19,7 @@ from plantain.questions.counted import RunWithTwin
 from plantain.questions.length import audit_prompts, equal_length
 from plantain.report.register import QUESTIONS, Asked, Question
 from plantain.report.section import Section
+from plantain.wording import finite
 
 
 def add_report(commands: Any) -> None:
@@ -88,9 +88,10 @@ def _audit(options: argparse.Namespace) -> int:
             raise InputError("A run holds the token counts of its own model; leave --model out, or give --prompts.")
         print(equal_length(load_result(options.run), options.grouping).text)
         return 0
+    prompts = prompts_of(options.prompts)
     from plantain.model.load import load_tokenizer  # here, since counting a run needs no torch
 
-    print(audit_prompts(load_tokenizer(options.model), load_prompts(options.prompts)).text)
+    print(audit_prompts(load_tokenizer(options.model), prompts).text)
     return 0
 
 
@@ -140,7 +141,7 @@ def _ask(options: argparse.Namespace) -> int:
     section, found = question.section(asked, twin, **{name: getattr(options, name) for name in question.options})
     wrote = _write(options, section, found, asked) if getattr(options, "out", None) else ""
     if getattr(options, "json", False):
-        print(json.dumps(found.to_dict(), indent=1, allow_nan=False))  # ASCII, whole in every encoding of stdout
+        print(json.dumps(finite(found.to_dict()), indent=1, allow_nan=False))  # ASCII, whole in every encoding of stdout
     else:
         print(f"{name}\n\n{section.text}")
     if wrote:

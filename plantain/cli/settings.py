@@ -11,11 +11,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.result import ProbeResult, load_result
 from plantain.data.settings import ProbeConfig
 from plantain.data.twins import check_twin, find_untrained_twin
 from plantain.errors import InputError
 from plantain.paths import RUNS
+from plantain.probe.ranks import Ranks
 from plantain.questions.counted import Counted
 
 
@@ -46,6 +48,14 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         help="take the model with its transformer's weights shuffled, tensor by tensor",
     )
     add("--weights-seed", type=int, help="seed of the weights that are drawn or shuffled (default: 0)")
+
+
+def prompts_of(source: str) -> PromptSet:
+    """Load a prompt set, and print how its file was read: once, where several processes read it."""
+    prompts = load_prompts(source)
+    if prompts.note and Ranks.here().first:
+        print(prompts.note, file=sys.stderr)
+    return prompts
 
 
 def config_of(options: argparse.Namespace) -> ProbeConfig:

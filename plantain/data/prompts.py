@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from plantain.data.csv_file import (
+    MAX_FILE_BYTES,
+    MAX_PAIRS,
+    MAX_SET_BYTES,
+    MAX_TAGS,
+    SEPARATORS,
+    decode,
+    read_sheet,
+)
 from plantain.data.disk import plain_json
 from plantain.data.tags import check_depth, n_written
-from plantain.data.texts import check_text, piece_count, word_count
+from plantain.data.texts import check_differ, check_text, piece_count, visible, word_count
 from plantain.errors import InputError
 from plantain.paths import PROMPTS
-from plantain.wording import shorten
+from plantain.stats.paired import MIN_PAIRS
 
-# Far above any prompt set in use; they keep a stray upload from filling the memory, or a run.json from growing
-# beyond what is read again. Names of tags count once a pair.
-MAX_FILE_BYTES = 10 * 1024**2
-MAX_PAIRS, MAX_TAGS, MAX_SET_BYTES = 20_000, 200, 6_000_000
-# A set of a CSV file has the names of columns at every pair: where that makes it this many times as large, it is no
-# table of prompts. Below so many characters it does no harm.
-MAX_GROWTH, SMALL_SET = 9, 100_000
 RESERVED_IDS = ("block", "part", "index")
 # Pose; another contrast of pose; a control near pose, or a control; one of the lexical controls that pose is placed
 # among; a set with nothing to find. A set without a role is a control.
@@ -36,8 +34,10 @@ ROLES = ("pose", "variant", "near", "control", "lexical", "nothing")
 DESIGNS = ("few and many", "factorial")
 # Fields that say what a set is for; they make no two sets different.
 SAID = ("control_of", "role", "label", "caveat", "design")
+TABLES = (".csv", ".tsv", ".txt")  # endings of files that are read as CSV
 REQUIRED_TAGS = ("subject", "setting", "pose", "body", "clothing", "bent_joints")
 
+_LISTED = 3  # repeated pairs that are named one by one
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -49,6 +49,12 @@ class PromptPair:
     a: str
     b: str
     tags: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = field(default="", compare=False, repr=False)  # "row 4 of mine.csv", for messages
+
+    def named(self, column: str = "") -> str:
+        """How a message names the pair, and a column of its file: ``pair 'p' (row 4 of mine.csv, column a)``."""
+        place = f"{self.origin}, column {column}" if self.origin and column else self.origin
+        return f"pair {self.id[:80]!r}" + (f" ({place})" if place else "")
 
     def to_dict(self) -> dict[str, Any]:
         return {"id": self.id, "a": self.a, "b": self.b, **self.tags}
@@ -77,6 +83,7 @@ class PromptSet:
     label: str = field(default="", compare=False)  # what the two sides are, in a few words
     caveat: str = field(default="", compare=False)  # what a count above the null does not say
     design: str = field(default="", compare=False)  # one of DESIGNS
+    note: str = field(default="", compare=False, repr=False)  # one line on its file: as what it was read, what left out
 
     def __post_init__(self) -> None:
         if not self.pairs:
@@ -90,7 +97,7 @@ class PromptSet:
             raise InputError(f"Prompt set {self.name!r} holds more than {MAX_PAIRS:,} pairs; give fewer.")
         if len(set(self.rules)) < len(self.rules):
             raise InputError(f"Prompt set {self.name!r} names a rule twice; name each once.")
-        seen: set[str] = set()
+        seen: dict[str, PromptPair] = {}
         size = n_written(self.said())
         for pair in self.pairs:
             _check_pair(pair)
@@ -100,9 +107,9 @@ class PromptSet:
                     f"Prompt set {self.name!r} has more than {MAX_SET_BYTES:,} bytes, tags and their names at "
                     "every pair included; give fewer pairs or tags."
                 )
-            if pair.id in seen:
-                raise InputError(f"Two pairs have the id {pair.id!r}; give every pair an id of its own.")
-            seen.add(pair.id)
+            if (other := seen.setdefault(pair.id, pair)) is not pair:
+                rows = f" ({other.origin}; {pair.origin})" if pair.origin else ""
+                raise InputError(f"Two pairs have the id {pair.id!r}{rows}; give every pair an id of its own.")
         for rule in self.rules:
             for pair in self.pairs:
                 _RULES[rule](pair)
@@ -153,17 +160,19 @@ class PromptSet:
 
 
 def load_prompts(source: str | Path) -> PromptSet:
-    """Load a shipped prompt set by name, or any set from a ``.json`` or ``.csv`` file.
+    """Load a shipped prompt set by name, or any set from a ``.json`` file or a table (``.csv``, ``.tsv``, ``.txt``).
 
     >>> plantain.load_prompts("dense_pose")
-    >>> plantain.load_prompts("my_pairs.csv")
+    >>> plantain.load_prompts("my_pairs.csv").note
+    'my_pairs.csv: 8 pairs read, separated by commas. 1 repeated pair left out (row 5 repeats row 2).'
 
-    A CSV file needs the columns ``a`` and ``b``; ``id`` is used where given, and every other column becomes a tag.
+    A table needs the columns ``a`` and ``b``; ``id`` is used where given, and every other column becomes a tag.
+    Separator and encoding: ``docs/prompt-sets.md``. Pairs that look the same as an earlier one are left out.
 
     Raises InputError: the name is not shipped, the file is missing, unreadable, or not a valid set.
     """
     path = Path(source)
-    if path.suffix.lower() not in (".json", ".csv"):
+    if path.suffix.lower() not in (".json", *TABLES):
         if str(source) not in shipped_prompts():
             raise InputError(
                 f"No prompt set called {str(source)!r}; shipped sets: {', '.join(shipped_prompts())}. "
@@ -173,65 +182,69 @@ def load_prompts(source: str | Path) -> PromptSet:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is not UTF-8 text; save the file as UTF-8 and load it again.") from error
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"Cannot read the prompt file {str(source)!r}: {error.strerror or error}.") from error
-    if path.suffix.lower() == ".csv":
-        return parse_csv(text, path.stem, path.name)
+    text, encoding = decode(content, path.name)
+    if path.suffix.lower() in TABLES:
+        return parse_csv(text, path.stem, path.name, encoding)
     try:
         data = plain_json(text)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}: {error.msg})" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"{path.name} is not valid JSON{where}; mend it or save the pairs as CSV.") from error
-    return PromptSet.from_dict(data, name=path.stem)
+    prompts = PromptSet.from_dict(data, name=path.stem)
+    pairs, repeated = _distinct(prompts.pairs)
+    return (
+        replace(prompts, pairs=pairs, note=f"{path.name}: {_n_pairs(pairs)} read. {repeated}") if repeated else prompts
+    )
 
 
-def parse_csv(text: str, name: str, source: str = "The CSV text") -> PromptSet:
-    """Build a set from the text of a CSV file with the columns ``a`` and ``b``; ``source`` stands in errors.
+def parse_csv(text: str, name: str, source: str = "The CSV text", encoding: str = "") -> PromptSet:
+    """Build a set from the text of a CSV file with the columns ``a`` and ``b``; ``source`` stands in messages.
 
     >>> parse_csv("a,b\\na cat standing,a cat sitting\\n", "cats")
     """
-    if len(text) > MAX_FILE_BYTES:
-        raise InputError(f"{source} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
-    lines = filter(None, csv.reader(io.StringIO(text, newline="")))  # an empty line is no row
-    try:
-        columns = next(lines, [])
-        _check_columns(columns, source)
-        rows = []
-        for number, row in enumerate(islice(lines, MAX_PAIRS + 1), 2):
-            if len(row) != len(columns):  # told at once: what is short is not filled up first
-                raise InputError(
-                    f"Row {number} of {source} has not {len(columns)} columns; quote texts that hold commas."
-                )
-            rows.append(row)
-    except csv.Error as error:
-        raise InputError(f"{source} is not readable as CSV ({error}); save it again as plain CSV.") from error
-    named = len(rows) * sum(len(column) + 8 for column in columns)  # quotes, colon, comma
-    if named > max(SMALL_SET, MAX_GROWTH * len(text)):
-        raise InputError(
-            f"{source} has {len(columns):,} columns whose names, kept at each of {len(rows):,} pairs, would make it "
-            f"{named / len(text):,.0f} times as large; use shorter names, or fewer columns."
+    sheet = read_sheet(text, source)
+    blank = dict.fromkeys(sheet.columns, "")
+    pairs, repeated = _distinct(
+        replace(
+            _pair_from_dict(blank | dict(zip(sheet.columns, row, strict=False)), index),
+            origin=f"row {number} of {source}",
         )
-    if named > MAX_SET_BYTES:  # before the pairs are made
-        raise InputError(
-            f"{source} has more than {MAX_SET_BYTES:,} bytes with the names of {len(columns):,} columns at each of "
-            f"{len(rows):,} pairs; give fewer pairs or columns."
-        )
-    pairs = (_pair_from_dict(dict(zip(columns, row, strict=True)), index) for index, row in enumerate(rows, 1))
-    return PromptSet(name=name, pairs=tuple(pairs))
+        for index, (number, row) in enumerate(zip(sheet.numbers, sheet.rows, strict=True), 1)
+    )
+    read_as = f"separated by {SEPARATORS[sheet.separator]}{encoding and f', {encoding}'}"
+    note = " ".join(filter(None, [f"{source}: {_n_pairs(pairs)} read, {read_as}.", *sheet.left_out, repeated]))
+    return PromptSet(name=name, pairs=pairs, note=note)
 
 
-def _check_columns(columns: list[str], source: str) -> None:
-    if not {"a", "b"} <= set(columns):
-        found = shorten(", ".join(repr(column) for column in columns[:40])) or "none"
-        raise InputError(f"{source} needs the columns 'a' and 'b' in its first line; it has {found}.")
-    twice = sorted(column for column, times in Counter(columns).items() if times > 1)
-    if twice:
-        raise InputError(f"{source} has the column {shorten(twice[0])!r} twice; give every column a name of its own.")
-    if len(columns) > MAX_TAGS + 3:
-        raise InputError(f"{source} has {len(columns):,} columns; give a, b, id, and at most {MAX_TAGS} tags.")
+def check_enough(prompts: PromptSet) -> None:
+    """Refuse a set that is too small for a t over its pairs."""
+    if len(prompts) < MIN_PAIRS:
+        few = f"{prompts.name!r} has {len(prompts)}"
+        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; {few}. Add pairs. {prompts.note}".strip())
+
+
+def _distinct(pairs: Iterable[PromptPair]) -> tuple[tuple[PromptPair, ...], str]:
+    """The pairs that look like none before them, and a sentence on the others."""
+    first: dict[tuple[str, str], PromptPair] = {}
+    repeats = []
+    for pair in pairs:
+        earlier = first.setdefault((visible(pair.a), visible(pair.b)), pair)
+        if earlier is not pair:
+            repeats.append(
+                " repeats ".join(one.origin.partition(" of ")[0] or repr(one.id[:80]) for one in (pair, earlier))
+            )
+    if not repeats:
+        return tuple(first.values()), ""
+    listed = "; ".join(repeats[:_LISTED]) + (" …" if len(repeats) > _LISTED else "")
+    repeated = f"{len(repeats):,} repeated {'pair' if len(repeats) == 1 else 'pairs'} left out ({listed})."
+    return tuple(first.values()), repeated
+
+
+def _n_pairs(pairs: tuple[PromptPair, ...]) -> str:
+    return f"{len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'}"
 
 
 def shipped_prompts() -> list[str]:
@@ -304,20 +317,20 @@ def _text(data: dict[str, Any], key: str, default: str) -> str:
 
 
 def _check_pair(pair: PromptPair) -> None:
+    at = f" ({pair.origin}, column id)" if pair.origin else ""
     if pair.id in RESERVED_IDS:
-        raise InputError(f"The id {pair.id!r} is a column name of exported tables; give the pair another id.")
+        raise InputError(f"The id {pair.id!r}{at} is a column name of exported tables; give the pair another id.")
     if not _ID.fullmatch(pair.id):
         # Ids become column names of exported tables, so they stay plain.
         raise InputError(
-            f"The id {pair.id[:80]!r} is not usable; use up to 64 letters, digits, dots, dashes and underscores."
+            f"The id {pair.id[:80]!r}{at} is not usable; use up to 64 letters, digits, dots, dashes and underscores."
         )
     if len(pair.tags) > MAX_TAGS:
         raise InputError(f"Pair {pair.id!r} has {len(pair.tags):,} tags; give at most {MAX_TAGS}.")
-    check_depth(pair.tags, f"A tag of pair {pair.id!r}")
+    check_depth(pair.tags, f"A tag of {pair.named()}")
     for side, text in (("a", pair.a), ("b", pair.b)):
-        check_text(text, f"Prompt {side} of pair {pair.id!r}")
-    if pair.a == pair.b:
-        raise InputError(f"The two prompts of pair {pair.id!r} are the same; they must differ in what you ask about.")
+        check_text(text, f"Prompt {side} of {pair.named(side)}")
+    check_differ(pair.a, pair.b, f"The two prompts of {pair.named()}")
 
 
 def _require_equal_words(pair: PromptPair) -> None:

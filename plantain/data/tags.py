@@ -23,7 +23,7 @@ def check_depth(tags: Mapping[str, Any], name: str) -> None:
 def n_written(values: Mapping[str, Any]) -> int:
     """Bytes as a run's description holds them, about: every item of a list is on a line of its own there, indented."""
     try:
-        content = json.dumps(values, ensure_ascii=False, default=str).encode(errors="surrogatepass")
+        content = json.dumps(values, ensure_ascii=False, default=str, allow_nan=False).encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise InputError(f"Tags of a prompt set must be plain JSON values: {error}.") from error
     return len(content) + _INDENTED * sum(map(len, _layers(values)))

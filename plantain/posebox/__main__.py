@@ -13,7 +13,7 @@ import numpy as np
 from plantain.errors import InputError
 from plantain.paths import POSEBOX
 from plantain.posebox.training import Training
-from plantain.wording import print_anything, shell_line
+from plantain.wording import finite, print_anything, shell_line
 
 _say = partial(print, flush=True)
 _HELP = {
@@ -64,7 +64,7 @@ def _prove(options: argparse.Namespace) -> int:
         pipe, options.per_pose, options.seed, lambda done, total: _say(f"drawn: {done} of {total}")
     )
     out.mkdir(parents=True, exist_ok=True)
-    (out / "proof.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (out / "proof.json").write_text(json.dumps(finite(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     n_dense = int(found["shares"]["dense_pose"]["n"])
     sheet = contact_sheet(verdicts[n_dense:], pictures[n_dense:])
     Image.fromarray(np.ascontiguousarray(sheet)).quantize(256).save(out / "contact_sheet.png", optimize=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.questions.response import Summary
 from plantain.stats import MIN_PAIRS
-from plantain.wording import Table, share
+from plantain.wording import Table, finite, number, share
 
 ALPHA = 0.05
 MEANING = (
@@ -38,9 +38,9 @@ class Inference:
     spearman_brown: float | None  # split-half r stepped up to all pairs
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the nulls stay out."""
+        """Plain JSON values, None where a value is not finite; the nulls stay out."""
         found, halves = self.cross_fitted, self.split_half
-        return {
+        told = {
             "set_p": list(self.set_p),
             "smallest_p": self.smallest_p,
             "true_discoveries": list(self.true_discoveries),
@@ -48,14 +48,13 @@ class Inference:
             "n_bh": self.n_bh,
             "n_by": self.n_by,
             "mean_squared_effect": self.mean_squared_effect,
-            "cross_fitted_share": None
-            if found is None or not np.isfinite(found.share)
-            else [found.share, found.low, found.high],
+            "cross_fitted_share": None if found is None else [found.share, found.low, found.high],
             "split_half_null": None
             if halves is None
             else {"r": halves.r, "p": halves.p, "null_p95": float(np.nanquantile(halves.null, 0.95))},
             "spearman_brown": self.spearman_brown,
         }
+        return cast(dict[str, Any], finite(told))
 
 
 def infer(result: ProbeResult, summary: Summary, seed: int = 0) -> Inference:
@@ -131,4 +130,4 @@ def _split_half(found: Inference) -> str:
 
 
 def _decimals(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
+    return "" if value is None else number(value, decimals)

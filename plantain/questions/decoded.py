@@ -12,7 +12,7 @@ from plantain import stats
 from plantain.data.dense import DenseResult
 from plantain.data.family import Family
 from plantain.errors import InputError
-from plantain.wording import Table, p_value
+from plantain.wording import Table, number, p_value
 
 FWER = 0.05
 
@@ -71,7 +71,7 @@ class Forms:
         for (weights, name), c in self.counts.items():
             fwer, p99, p = int((c.max_p <= FWER).sum()), f"{c.null_p99[0]:,.0f}", p_value(float(c.set_p[0]))
             counts = [f"{n:,}" for n in (c.n_heads, *c.counts)]
-            rows.append((weights, self.labels[name], *counts, f"{c.t.max():.1f}", p99, f"{fwer:,}", p))
+            rows.append((weights, self.labels[name], *counts, number(c.t.max(), 1), p99, f"{fwer:,}", p))
         n_pairs = next(iter(self.counts.values())).n_pairs
         return Table(title, f"Own − other pictures, t over {n_pairs} pairs, one-sided; sign flips.", (header, *rows))
 

@@ -21,7 +21,7 @@ from plantain.pose.distance import distance_from_t_pose, pair_distances
 from plantain.questions.answer import Answer
 from plantain.stats.null import resampled_p
 from plantain.stats.slope import count_best
-from plantain.wording import Table, signed
+from plantain.wording import Table, number, signed
 
 MEASURES = {"rotation": "mean joint rotation in degrees", "joints": "number of bent joints"}
 EXPLANATIONS = (*stats.MODELS, "none")
@@ -106,7 +106,7 @@ class Dose(Answer):
         rows = []
         for block in self.blocks:
             best = (f"{block.n_best[name]:,}" for name in EXPLANATIONS)
-            rows.append((block.name, f"{block.n_heads:,}", f"{block.n_above:,}", f"{block.max_abs_t:.2f}", *best))
+            rows.append((block.name, f"{block.n_heads:,}", f"{block.n_above:,}", number(block.max_abs_t), *best))
         return [Table("By block", "", (header, *rows))]
 
     @property

@@ -25,8 +25,9 @@ class EveryHead:
 
     @property
     def rows(self) -> list[list[str | float]]:
-        """A row a head, rounded to two decimals; NaN where a question has no answer for a head."""
+        """A row a head, rounded to two decimals; NaN where a question has no answer or a difference is constant."""
         values = np.column_stack([*self.columns.values()]) if self.columns else np.empty((len(self.names), 0))
+        values = np.where(np.isfinite(values), values, np.nan)
         return [[name, *np.round(row, 2).tolist()] for name, row in zip(self.names, values, strict=True)]
 
 

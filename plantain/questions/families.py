@@ -8,15 +8,13 @@ attention is counted in the model's own heads.
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from plantain import stats
 from plantain.data.heads import HeadMap
 from plantain.data.result import ProbeResult
 from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.questions.answer import Answer
-from plantain.wording import Table, share
+from plantain.wording import Table, finite, share
 
 WHOLE = ("card heads", "attention heads")
 """Scopes that cover all blocks."""
@@ -84,7 +82,7 @@ def count_dict(scope: str, unit: str, count: stats.HeadCount) -> dict[str, Any]:
         "set_p": list(count.set_p),
         "split_half_r": None if count.split_half is None else count.split_half[0],
         # Of three pairs it is not defined, and JSON has no NaN.
-        "mean_d2": count.mean_d2 if np.isfinite(count.mean_d2) else None,
+        "mean_d2": finite(count.mean_d2),
     }
 
 

@@ -19,7 +19,7 @@ from plantain.data.view import View
 from plantain.pose.parts import area_means
 from plantain.questions.answer import Answer
 from plantain.stats.match import own_and_others, unit_maps
-from plantain.wording import Table, p_value
+from plantain.wording import Table, number, p_value
 
 SCOPES = {"card heads": View("card"), "attention heads": View("head")}
 """What is counted, on every rung of the ladder that has both."""
@@ -136,7 +136,7 @@ class Place(Answer):
                 fwer = f"{int((sided.max_p <= FWER).sum()):,}"
                 sides = (f"{sided.counts[0]:,}", fwer, p_value(float(sided.set_p[0])))
             counts = [f"{n:,}" for n in own.counts]
-            rows.append((weights, scope, f"{own.n_heads:,}", *counts, f"{own.t.max():.1f}", *sides))
+            rows.append((weights, scope, f"{own.n_heads:,}", *counts, number(own.t.max(), 1), *sides))
         note = f"Truth {self.truth}, shift read by {self.reading}, {self.n_pairs} pairs; t over pairs, one-sided."
         return Table("Where the body moved", note, (header, *rows))
 

@@ -17,7 +17,7 @@ from plantain.errors import InputError
 from plantain.paths import ASSETS
 from plantain.stats import THRESHOLDS
 from plantain.stats.flips import Report
-from plantain.wording import Table, number, p_value, share
+from plantain.wording import CONSTANT, Table, finite, number, p_value, share
 
 LARGE_D = 0.8  # Cohen's "large"
 TOP_BLOCKS = 5  # as many as the card lists
@@ -100,12 +100,11 @@ class CardTable:
         return "\n".join([self.table().columns, "", "Top blocks by max |t|:", "", *blocks])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; infinities become the text "inf"."""
+        """Plain JSON values; None where differences are constant, so that t is infinite."""
         card = ("n_pairs", "n_heads", "thresholds", "counts", "shares", "null_p99", "ratios", "large_d", "split_half")
         in_block = ("name", "max_abs_t", "n_above", "n_heads", "median_abs_d")
-        return {name: _json_value(getattr(self, name)) for name in (*card, "max_abs_t")} | {
-            "blocks": [{name: _json_value(getattr(block, name)) for name in in_block} for block in self.blocks]
-        }
+        blocks = [{name: getattr(block, name) for name in in_block} for block in self.blocks]
+        return finite({name: getattr(self, name) for name in (*card, "max_abs_t")} | {"blocks": blocks})
 
     def _card_share(self, count: int) -> str:
         return f"{count:,} ({100 * count / self.n_heads:.1f}%)"
@@ -148,6 +147,11 @@ class Summary(CardTable):
         return self.count.set_p
 
     @property
+    def n_constant(self) -> int:
+        """Heads whose differences are equal in all pairs, and not zero."""
+        return int(np.isinf(self.t).sum())
+
+    @property
     def max_t_p95(self) -> float:
         """The 95th percentile of the largest |t| under flips: a head above it passes FWER 5 %."""
         return float(np.quantile(self.null.max_abs_t, 0.95, method="higher"))
@@ -166,9 +170,12 @@ class Summary(CardTable):
         above = int((np.abs(self.t) > self.max_t_p95).sum())
         expected = zip(self.expected_by_chance, self.thresholds, strict=True)
         by_chance = ", ".join(f"{n:,.3g} at |t| > {c:g}" for n, c in expected)
+        passed = f"95 % of flips stay below max |t| {number(self.max_t_p95)}"
+        passed += f", and {above:,} of {self.n_heads:,} heads pass it"
+        if np.isinf(self.max_t_p95):
+            passed = "in more than 5 % of flips a head has a constant difference, so no head passes max |t|"
         lines = [
-            f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; 95 % of flips stay below max |t| "
-            f"{number(self.max_t_p95, 2)}, and {above:,} of {self.n_heads:,} heads pass it.",
+            f"Sign-flip null ({n_flips:,} {how} flips): set-level {ps}; {passed}.",
             f"Expected by chance, from the t distribution with {self.n_pairs - 1} degrees of freedom: {by_chance}.",
         ]
         if self.null.exhaustive:
@@ -180,16 +187,17 @@ class Summary(CardTable):
                 )
         if self.n_silent:
             lines.append(f"{self.n_silent:,} heads are silent (no difference in any pair); they count as t = 0.")
+        if self.n_constant:
+            lines.append(
+                f"Heads that change by the same amount in every pair (“{CONSTANT}”): {self.n_constant:,}. Without "
+                "variance their t is infinite, so they count above every threshold. Check that the pairs differ."
+            )
         return lines
 
     def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {
-            "set_p": list(self.set_p),
-            "max_t_p95": _json_value(self.max_t_p95),
-            "expected_by_chance": list(self.expected_by_chance),
-            "n_silent": self.n_silent,
-            "view": self.view.to_dict() | asdict(self.draws),
-        }
+        more = {name: getattr(self, name) for name in ("set_p", "max_t_p95", "expected_by_chance")}
+        more |= {"n_silent": self.n_silent, "n_constant": self.n_constant}
+        return super().to_dict() | finite(more | {"view": self.view.to_dict() | asdict(self.draws)})
 
 
 def summarise(
@@ -274,10 +282,3 @@ def _blocks(masks: dict[str, np.ndarray], t: np.ndarray, dz: np.ndarray, thresho
 def _ratio(ratio: float) -> str:
     """One decimal below 100, whole numbers above, as the card prints them: 6.2, 659, 1,489."""
     return f"{ratio:.1f}" if ratio < 99.95 else f"{ratio:,.0f}"
-
-
-def _json_value(value: Any) -> Any:
-    """A tuple as a list, a number beyond JSON as text."""
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value

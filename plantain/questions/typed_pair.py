@@ -10,12 +10,12 @@ from plantain import stats
 from plantain.data.prompts import PromptSet, load_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
-from plantain.data.texts import check_text
+from plantain.data.texts import MAX_CHARACTERS, check_differ, check_text
 from plantain.errors import InputError, is_number
 from plantain.questions.carry_over import along_axis
 from plantain.questions.response import THRESHOLDS
 from plantain.stats import MIN_PAIRS
-from plantain.wording import Table, signed
+from plantain.wording import Table, number, signed
 
 PLACEHOLDER = "{subject}"
 MAX_SEEDS = 32
@@ -53,9 +53,9 @@ class PairReading:
         """A row a block, in the order of ``COLUMNS``."""
         cached = ["—"] * len(self.names)
         if self.reference is not None:
-            cached = [f"{t.max():.2f}" for t in self.by_block(self.reference)]
+            cached = [number(t.max()) for t in self.by_block(self.reference)]
         return [
-            [name, f"{t.max():.2f}", str(int((t > THRESHOLDS[0]).sum())), str(len(t)), other]
+            [name, number(t.max()), str(int((t > THRESHOLDS[0]).sum())), str(len(t)), other]
             for name, t, other in zip(self.names, self.by_block(self.abs_t), cached, strict=True)
         ]
 
@@ -75,8 +75,8 @@ def check_prompt(text: str | None, name: str, other: str | None = None) -> None:
     strange = [found for found in re.findall(r"\{[^{}]*\}", text) if found != PLACEHOLDER]
     if strange:
         raise InputError(f"{name} holds {strange[0][:40]}; the only placeholder is {PLACEHOLDER}.")
-    if other is not None and text == other.strip():
-        raise InputError("Both prompts are the same; they must differ in what you ask about.")
+    if other is not None and len(other) <= MAX_CHARACTERS:  # a longer one is refused by itself
+        check_differ(other, text, "Both prompts")
     if other is not None and (PLACEHOLDER in text) != (PLACEHOLDER in other):
         raise InputError(f"Write {PLACEHOLDER} in both prompts or in neither.")
 

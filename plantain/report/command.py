@@ -50,7 +50,7 @@ def shell_command(result: ProbeResult) -> str:
 
 def prompts_json(result: ProbeResult) -> str:
     """The run's prompt set as ``--prompts`` reads it."""
-    return json.dumps(result.prompts.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(result.prompts.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def is_shipped(result: ProbeResult) -> bool:

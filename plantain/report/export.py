@@ -86,7 +86,7 @@ def file_name(text: str) -> str:
     >>> file_name("single[6] head 2, trained")
     'single_6_head_2_trained'
     """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_NAME].strip("_") or "table"
 
 

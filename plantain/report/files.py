@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from plantain.report.card import model_card
 from plantain.report.notes import about_model, at_step, caveat, counting, describe_run, shared_subjects
 from plantain.report.picture import Picture
 from plantain.report.section import Section
-from plantain.wording import inert, share
+from plantain.wording import finite, inert, share
 
 HEAD_COLUMNS = ("head", "block", "kind", "part", "index", "first_channel", "n_channels")
 """What names a head in every CSV, as the page names it first."""
@@ -97,9 +98,12 @@ def head_rows(result: ProbeResult, summary: Summary) -> list[dict[str, Any]]:
     a, b = rms[:, 0].mean(axis=0), rms[:, 1].mean(axis=0)
     effect = stats.hedges_g(rms[:, 1] - rms[:, 0])
     p = stats.t_pvalues(summary.t, summary.n_pairs)
+    has_t = np.isfinite(summary.t)  # else the difference is constant, and no t distribution applies
     columns = {"mean_a": a, "mean_b": b, "mean_difference": b - a, "t": summary.t, "dz": summary.dz}
     columns |= {"g": effect.g, "g_low": effect.low, "g_high": effect.high}
-    columns |= {"p": p, "q_bh": stats.fdr(p, "bh"), "q_by": stats.fdr(p, "by"), "p_fwer": summary.count.max_p}
+    of_t = {"p": p, "q_bh": stats.fdr(p, "bh"), "q_by": stats.fdr(p, "by")}
+    columns |= {name: np.where(has_t, values, np.nan) for name, values in of_t.items()}
+    columns["p_fwer"] = summary.count.max_p
     return _by_head(result.head_map, summary.view, {name: values.tolist() for name, values in columns.items()})
 
 
@@ -126,7 +130,7 @@ def summary_json(both: RunWithTwin) -> str:
         "config": result.config.to_dict(),
         "provenance": result.provenance,
     }
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def markdown(both: RunWithTwin) -> str:
@@ -179,11 +183,17 @@ def _by_head(
 
 
 def to_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows of equal columns as CSV, a header first; numbers with seven significant digits."""
+    """Rows of equal columns as CSV, a header first; numbers with seven significant digits, empty where not finite."""
     rows = list(rows)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: f"{value:.7g}" if isinstance(value, float) else value for key, value in row.items()})
+        writer.writerow({key: _cell(value) for key, value in row.items()})
     return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return f"{value:.7g}" if math.isfinite(value) else ""

@@ -13,6 +13,7 @@ from plantain.report import figures
 from plantain.report.files import to_csv, write_texts
 from plantain.report.study_tables import section
 from plantain.stats import HeadCount
+from plantain.wording import finite
 
 
 def report_controls(report: ControlReport, folder: str | Path) -> Path:
@@ -22,7 +23,7 @@ def report_controls(report: ControlReport, folder: str | Path) -> Path:
     """
     texts = {
         "controls.md": section(report).markdown(1),
-        "controls.json": json.dumps(to_dict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "controls.json": json.dumps(finite(to_dict(report)), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "controls.csv": to_csv(count_rows(report)),
         "control_heads.csv": to_csv(head_rows(report)),
     }

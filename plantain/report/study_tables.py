@@ -12,7 +12,7 @@ from plantain.report import figures
 from plantain.report.notes import about_model
 from plantain.report.picture import Picture
 from plantain.report.section import Section
-from plantain.wording import Table, share
+from plantain.wording import Table, number, share
 
 # Attention heads first: card heads are mostly MLP channels.
 _ORDER = ("attention heads", "card heads")
@@ -115,7 +115,7 @@ def _counts(report: ControlReport, scope: str) -> Table:
         for weights in report.weights:
             c = report.count(weights, name, scope)
             r = "—" if c.split_half is None else _r(c.split_half[0])
-            row += [_share(report, weights, name, scope), *_null(c.null_p99[0], c.set_p[0]), r, f"{c.mean_d2:.2f}"]
+            row += [_share(report, weights, name, scope), *_null(c.null_p99[0], c.set_p[0]), r, number(c.mean_d2)]
         rows.append(tuple(row))
     note = (
         f"At |t| > {report.threshold:g} of {first.n_heads:,} {unit_of(report.head_map, scope)}; the 99th percentile "

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from plantain.data.prompts import PromptSet, load_prompts, parse_csv, shipped_prompts
+from plantain.data.prompts import PromptSet, check_enough, load_prompts, parse_csv, shipped_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -16,7 +16,8 @@ from plantain.questions.typed_pair import job, read_pair
 from plantain.report.command import shell_command
 from plantain.ui import catalog
 from plantain.ui.engine import ON_THE_MODEL, Engine
-from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS, check_pairs, check_work
+from plantain.ui.limits import PAIR_SEEDS, RUN_SEEDS, SEED, STEPS, check_work
+from plantain.wording import finite
 
 
 class Endpoints:
@@ -36,25 +37,26 @@ class Endpoints:
 
         Args:
             prompts: name of a shipped prompt set, such as dense_pose; not used where csv is given
-            csv: the text of a CSV file with the columns a and b, at least 3 pairs; or empty
+            csv: the text of a CSV file with the columns a and b, at least 3 different pairs; or empty
             seed: first noise seed
             n_seeds: noise seeds, 1 to 16, averaged
             num_inference_steps: denoising steps captured, 1 to 8; the first one, at pure noise, is summarised
             counting: card (runs of 16 channels), card-attention, or head (the model's attention heads)
 
         Returns:
-            Counts, null, blocks and provenance as numbers, the command that makes the run again, and the
-            untrained twin's counts where its run is cached.
+            Counts, null, blocks and provenance as numbers, the command that makes the run again, the untrained
+            twin's counts where its run is cached, and of csv how it was read and which rows are left out.
         """
         with _refusing():
             check_counting(counting)
             text = _text("csv", csv)
             pairs = parse_csv(text, "csv") if text.strip() else _shipped(_text("prompts", prompts))
-            check_pairs(len(pairs))
+            check_enough(pairs)
             seeds = SEED.check(seed, "seed"), RUN_SEEDS.check(n_seeds, "n_seeds")
             config = ProbeConfig(*seeds, STEPS.check(num_inference_steps, "num_inference_steps"))
             check_work(len(pairs), config)
-            return _described(self._last(pairs, config), counting)
+            read = {"csv": pairs.note} if pairs.note else {}
+            return _described(self._last(pairs, config), counting) | read
 
     def probe_pair(self, a: str, b: str, n_seeds: int = 8, seed: int = 0) -> dict[str, Any]:
         """Probe two prompts that differ in one thing, over noise seeds, or over 25 subjects with {subject} in both.
@@ -79,7 +81,7 @@ class Endpoints:
             largest, n_above = round(float(t.max()), 2), int((t > THRESHOLDS[0]).sum())
             blocks.append({"block": name, "max_abs_t": largest, "n_above": n_above, "n_heads": len(t)})
         found = {"model": result.model, "t_over": reading.over, "n_heads": len(reading.t), "n_above_3": reading.n_above}
-        return found | {"sentences": list(reading.sentences), "blocks": blocks}
+        return found | {"sentences": list(reading.sentences), "blocks": finite(blocks)}
 
     def results(self, run: str = "", counting: str = "card") -> dict[str, Any]:
         """List the cached runs, and give one's numbers.

@@ -11,7 +11,7 @@ from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report import notes
 from plantain.ui import catalog
 from plantain.ui.html import html_table
-from plantain.wording import Table, share
+from plantain.wording import Table, number, share
 
 EXPLAINED = (
     "<strong>|t|</strong>: paired t of a head over the pairs. <strong>k× empirical null p99</strong>: the observed "
@@ -90,10 +90,10 @@ def block_table(table: CardTable, twin: CardTable | None = None) -> Table:
     beside = {block.name: block for block in twin.blocks} if twin is not None else {}
     rows = []
     for block in table.blocks:
-        row = [block.name, f"{block.max_abs_t:.2f}", str(block.n_above), str(block.n_heads)]
-        row.append(f"{block.median_abs_d:.2f}")
+        row = [block.name, number(block.max_abs_t), str(block.n_above), str(block.n_heads)]
+        row.append(number(block.median_abs_d))
         if other := beside.get(block.name):
-            row += [f"{other.max_abs_t:.2f}", str(other.n_above)]
+            row += [number(other.max_abs_t), str(other.n_above)]
         rows.append(tuple(row))
     return Table("Blocks by max |t|", "", (tuple(header), *rows))
 

@@ -54,5 +54,5 @@ def html_table(table: Table, caption: str | None = None) -> str:
 
 
 def _number_class(text: str) -> str:
-    numeric = re.fullmatch(r"[+\-−]?(\d[\d,]*(\.\d+)?|\.\d+)(e[+\-]?\d+)?( ?%|×)?( \(\d[\d.]* ?%\))?|∞|—", text)
+    numeric = re.fullmatch(r"[+\-−]?(\d[\d,]*(\.\d+)?|\.\d+)(e[+\-]?\d+)?( ?%|×)?( \(\d[\d.]* ?%\))?|constant|—", text)
     return ' class="plantain-number"' if numeric else ""

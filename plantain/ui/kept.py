@@ -60,7 +60,7 @@ def keep() -> Path:
 
     >>> keep()
     """
-    text = json.dumps({"of": digest(RUNS), "made": made()}, ensure_ascii=False, default=dict)
+    text = json.dumps({"of": digest(RUNS), "made": made()}, ensure_ascii=False, default=dict, allow_nan=False)
     FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
     return FILE
 

@@ -65,12 +65,6 @@ PAIR_SEEDS = Whole(MIN_PAIRS, MAX_SEEDS)
 STEPS = Whole(1, 8)
 
 
-def check_pairs(n_pairs: int) -> None:
-    """Refuse, with an InputError, a prompt set that is too small for a t."""
-    if n_pairs < MIN_PAIRS:
-        raise InputError(f"A t over pairs needs at least {MIN_PAIRS} pairs; got {n_pairs}. Add pairs.")
-
-
 def check_work(n_pairs: int, config: ProbeConfig) -> None:
     """Refuse, with an InputError, a run that would keep other visitors waiting for too long."""
     n_passes = passes(n_pairs, config)

@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from plantain.data.prompts import MAX_FILE_BYTES, PromptSet, load_prompts, shipped_prompts
+from plantain.data.csv_file import MAX_FILE_BYTES
+from plantain.data.prompts import TABLES, PromptSet, check_enough, load_prompts, shipped_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -44,7 +45,7 @@ class Settings:
     def checks(self) -> dict[str, Callable[[], object]]:
         """A check for each field, which raises InputError where it cannot be used."""
         prompts = "upload" if self.upload else "prompts"
-        pairs = {prompts: lambda: limits.check_pairs(len(self.pairs()))}
+        pairs = {prompts: lambda: check_enough(self.pairs())}
         return pairs | self._numbers() | {"steps": self._check_steps}
 
     def _numbers(self) -> dict[str, Callable[[], Any]]:
@@ -71,7 +72,7 @@ def lay_out_fields() -> dict[str, Any]:
         most = f"{limits.MAX_PAIRS:,} pairs, {MAX_FILE_BYTES // 1024**2} MB"
         said = f"or your own, used instead: JSON, or CSV with columns a and b; at most {most}"
         look: dict[str, Any] = {"height": 90, "min_width": 260, "elem_classes": ["plantain-upload"]}
-        upload = gr.File(label=said, file_types=[".json", ".csv"], **look)
+        upload = gr.File(label=said, file_types=[".json", *TABLES], **look)
     with gr.Row():
         seed = gr.Number(0, label="First noise seed", min_width=120)
         n_seeds = limits.RUN_SEEDS.slider(1, "Noise seeds", min_width=170)
@@ -86,14 +87,15 @@ def previewed(upload: str | None) -> str:
         return ""
     try:
         prompts = load_prompts(upload)
-        limits.check_pairs(len(prompts))
+        check_enough(prompts)
         limits.check_work(len(prompts), ProbeConfig())
     except (InputError, OSError) as error:
         return alert("This file will not do:", error)
     first = prompts.pairs[:_PREVIEWED]
     cells = (("A", "B"), *((shorten(pair.a), shorten(pair.b)) for pair in first))
     said = f"{len(prompts)} pairs are read; the first {len(first)}"
-    return f'<div class="plantain-left">{html_table(Table(said, "", cells))}</div>'
+    note = status(prompts.note) if prompts.note else ""
+    return f'<div class="plantain-left">{note}{html_table(Table(said, "", cells))}</div>'
 
 
 def told(engine: Engine, asked: Settings, stopped: ProbeResult | None) -> str:

@@ -24,6 +24,7 @@ from plantain.posebox import tokenizer
 from plantain.posebox.build import POSEBOX, build
 from plantain.posebox.training import Training, autoencoder, flow
 from plantain.posebox.training.precision import halved, mixed
+from plantain.wording import finite
 
 _SETTINGS = "settings.json"  # beside the checkpoints, while there are any
 
@@ -75,7 +76,7 @@ def train(
             for name, losses in curve.items()
         },
     }
-    (out / TRAINING).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (out / TRAINING).write_text(json.dumps(finite(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
     for file in sorted(checkpoints.glob("*"), key=lambda file: file.name == _SETTINGS):  # the settings last
         file.unlink()
     checkpoints.rmdir()
@@ -239,7 +240,7 @@ def _prepare(out: Path, settings: Training, resume: bool) -> Path:
             told = ", ".join(f"{key} {before.get(key)} then, {asdict(settings)[key]} now" for key in differing)
             raise InputError(f"The training in {out} was started with other settings ({told}); use those to go on.")
     checkpoints.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+    file.write_text(json.dumps(asdict(settings), allow_nan=False), encoding="utf-8")
     return checkpoints
 
 

@@ -17,7 +17,7 @@ from plantain.report.figures import panels
 from plantain.report.palette import GRID, MUTED, PLUS, RUN, TWIN
 from plantain.report.picture import NARROW, TEXT, WIDE, Picture, style
 from plantain.stats import THRESHOLDS
-from plantain.wording import signed
+from plantain.wording import number, signed
 
 _Blocks = Sequence[np.ndarray]  # |t| of the heads of each block
 # More points than this become a raster: as vectors they would be megabytes.
@@ -186,7 +186,7 @@ def pair_over_reference(
         axes.set_xlabel("|t| over a block's heads" + " (logarithmic from 8)" * logarithmic)
         panels.legend(figure, entries, columns=1)
     order = np.argsort([-float(np.max(t)) for t in abs_t])[:3]
-    largest = ", ".join(f"{names[i]} ({np.max(abs_t[i]):.1f})" for i in order)
+    largest = ", ".join(f"{names[i]} ({number(np.max(abs_t[i]), 1)})" for i in order)
     said = f"|t| by block of {label}: {_counts(abs_t)}; largest in {largest}."
     if reference is not None:
         said += f" In grey, {beside}: {_counts(reference)}."
@@ -247,4 +247,4 @@ def _counts(by_block: _Blocks) -> str:
 
 
 def _short(block: Block) -> str:
-    return f"{block.name} with {block.max_abs_t:.2f}"
+    return f"{block.name} with {number(block.max_abs_t)}"

@@ -97,10 +97,8 @@ class PairTab:
             check_prompt(b, "Prompt B", other=a)
             seeds = PAIR_SEEDS.read(asked["seeds"], "Noise seeds") if "seeds" in asked else N_SEEDS
             seed = SEED.read(asked["seed"], "seed") if "seed" in asked else 0
-        except InputError:
-            return {
-                self.answer.status: gr.skip()
-            }  # said above the tabs, and beside the field as soon as somebody presses
+        except InputError as error:  # as the button would say
+            return {self.answer.status: alert("Not run.", error)}
         found = self.answer.kept.get(_typed(a, b, seeds, seed))
         if found is not None:
             return self.answer.given(found) | {self.answer.status: status(_AGAIN)}
