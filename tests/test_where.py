@@ -225,7 +225,7 @@ def test_everything_is_reached_by_the_keyboard_and_keeps_its_focus(page, found):
 
 
 def test_another_run_takes_it_away_and_the_first_brings_it_back(page):
-    shows(page, "how far up do the heads get?")
+    shows(page, "what do the baselines leave to the heads?")
     choose(page, "Run", re.compile("published figures"))
     shows(page, "not run for this run")
     page.locator(".plantain-where").wait_for(state="hidden")
