@@ -237,7 +237,9 @@ def short_ladder() -> str:
         graft = rung["grafted"].count if "grafted" in rung else None
         projected = projections.span(found.projected(name)) or "—"
         cells = [f"{trained.count} of {trained.n_heads}", projected, "not run" if graft is None else f"{graft}"]
-        rows.append([asked, *cells, projections.span(twins), found.verdict(name)])
+        beside = "" if found.effect is None else f", {found.effect.short}"
+        concluded = found.verdict(name).partition(": random")[0].removesuffix(beside)  # what else it says stands there
+        rows.append([asked, *cells, projections.span(twins), concluded])
     return grid(rows)
 
 

@@ -47,15 +47,15 @@ class Effect:
         """The counts on both sides with the shares, and how weak the re-initialised baseline is."""
         said = [
             f"Patched one at a time, {self.above:,} of {self.n_heads:,} heads move the image towards their own pair's "
-            f"difference rather than other pairs' (t > {THRESHOLDS[0]:g}), and {self.below:,} away from it (t < "
+            f"difference rather than other pairs' (t > {THRESHOLDS[0]:g}); {self.below:,} do the opposite (t < "
             f"−{THRESHOLDS[0]:g}).",
             f"The effects are small: the median head moves the image by {percent(self.median)} of {self.of}, the "
             f"largest by {percent(self.largest)}.",
         ]
         if self.output_ratio is not None:
             said.append(
-                f"The re-initialised (grafted) block is a weak baseline here: its heads write {self.output_ratio:.0f} "
-                "times less (output norm ‖W_out Δx‖, median over heads)."
+                f"The re-initialised (grafted) block is a weak baseline: its heads write {self.output_ratio:.0f} times "
+                "less (‖W_out Δx‖, median over heads)."
             )
         return said
 

@@ -77,7 +77,7 @@ class Ladder(Answer):
         """What a rung's counts say, in a few words, of which the strictest baseline decides.
 
         >>> ladder(family).verdict("deformation")
-        "true of the model, not of its heads: random projections of the block's own input pass as often"
+        'true of the model, not of its heads: random projections pass as often'
 
         A count is beyond a baseline's where Fisher's exact test, one-sided, gives p < 0.05. It takes heads for
         independent, which they are not: a rule for the choice of words, and no test of a model.
@@ -92,7 +92,7 @@ class Ladder(Answer):
             more = any((twin.count or 0) > (trained.count or 0) for twin in found.values())
             return f"not learned: untrained, {'more' if more else 'as many'} pass"
         if (projected := self.projected(rung, scope)) and not _beyond(trained, replace(trained, count=projected[-1])):
-            return f"true of the model, not of its heads: {NAMED} pass as often"
+            return "true of the model, not of its heads: random projections pass as often"
         if grafted is not None and not _beyond(trained, grafted):
             return "the model's: as many random heads in it pass"
         if rung in PROJECTED and not projected:
