@@ -100,8 +100,8 @@ def test_the_pages_question_is_answered_by_the_verdicts():
     said = answer(ladder_of())
     assert said.startswith("<strong>In part.</strong> The model carries where the body moved and the body parts of ")
     assert "true of the model, not of its heads" in said
-    assert "the median head by 0.6% of the true difference, the largest by 10.5%." in said
-    assert said.endswith("with random weights, as many heads respond.")
+    assert "but little: by 0.6% of the true difference in the median, 10.5% at most." in said
+    assert said.endswith("A response alone takes no learning.")
     assert answer(ladder_of(**none)).startswith("<strong>Not by any of five tests:</strong>")
     assert answer(replace(ladder_of(), model="posebox")).startswith("<strong>In part, in this toy model.</strong>")
     assert answer(ladder_of(code=(None, None, None))) == ""

@@ -36,9 +36,9 @@ _ASKED = {
 _CARRIED = {
     "place": "where the body moved",
     "code": "which body part lies where, alike in any pose",
-    "deformation": "the body parts of poses that the decoder has never seen",
+    "deformation": "the body parts of poses never seen",
 }
-_REACTING = " A response alone takes no learning: with random weights, as many heads respond."
+_REACTING = " A response alone takes no learning."
 
 
 @once(maxsize=4)
@@ -104,7 +104,8 @@ def answer(found: Ladder) -> str:
     said = []
     if carried:
         said.append(
-            f"The model carries {_listed(carried)}. This is true of the model, not of its heads: {NAMED} pass as often."
+            f"The model carries {_listed(carried)}. This is true of the model, not of its heads: random projections "
+            "show it as often."
         )
     if verdicts["cause"].startswith("more heads"):
         said.append(_moving(found))
@@ -121,14 +122,11 @@ def _listed(words: list[str]) -> str:
 
 def _moving(found: Ladder) -> str:
     """What patching single heads does, with its size."""
-    said = "Single heads move the image towards the other body when their values are swapped, more than in any baseline"
-    if found.effect is None:
+    said = "Single heads move the image towards the other body when their values are swapped"
+    if (effect := found.effect) is None:
         return f"{said}."
-    effect = found.effect
-    return (
-        f"{said}, but little: the median head by {percent(effect.median)} of {effect.of}, the largest by "
-        f"{percent(effect.largest)}."
-    )
+    shares = f"{percent(effect.median)} of {effect.of} in the median, {percent(effect.largest)} at most"
+    return f"{said}, but little: by {shares}."
 
 
 @once(maxsize=4)
@@ -198,7 +196,7 @@ def _rung(found: Ladder, name: str) -> str:
         f'<span class="plantain-count"><span class="plantain-said">{said} </span>{"not run" if n is None else n}</span>'
         for said, n in cells
     )
-    asked_of = "not run" if name in PROJECTED else '<span class="plantain-said">not asked</span>—'
+    asked_of = "not run" if name in PROJECTED else "—"
     numbers += (
         '<span class="plantain-count"><span class="plantain-said">random projections </span>'
         f"{span(projected) or asked_of}</span>"
@@ -209,7 +207,7 @@ def _rung(found: Ladder, name: str) -> str:
         f'<details class="plantain-rung" data-rung="{name}"><summary><span class="plantain-question"><b>{number}</b> '
         f'{escape(RUNGS[name])}</span><span class="plantain-track" aria-hidden="true">{bar}</span>{numbers}'
         f'<span class="plantain-so">{escape(found.verdict(name, SCOPE))}</span></summary>'
-        f'<p>{escape(_ASKED[name])}</p><p class="plantain-muted">{each}.{_more(found, name)}</p></details>'
+        f'<p>{escape(_ASKED[name])}</p><p class="plantain-muted">{each}.</p>{_more(found, name)}</details>'
     )
 
 
@@ -217,8 +215,9 @@ def _more(found: Ladder, name: str) -> str:
     """What stands beside the counts of an opened rung: the baseline that decides it, or the size of its effects."""
     if projected := found.projected(name):
         draws = ", ".join(f"{n:,}" for n in found.projections[name])
-        return f" Of as many {NAMED}: {draws} ({len(projected)} draws)."
-    return " " + escape(" ".join(found.effect.sentences)) if name == "cause" and found.effect is not None else ""
+        return f"<p>Of as many {NAMED}, {draws} pass ({len(projected)} draws).</p>"
+    effect = found.effect if name == "cause" else None
+    return "" if effect is None else f"<p>{escape(' '.join(effect.sentences))}</p>"
 
 
 def _count(rung: Rung) -> str:

@@ -41,7 +41,9 @@ def draw(found: Ladder, twin: None = None, width: float = WIDE) -> Picture:
         entries = [panels.key("trained", RUN, 7), panels.key("untrained and permuted twins", TWIN, 2)]
         entries.append(panels.key("grafted: each block drawn anew in the trained model", INK, 2))
         if found.projections:
-            entries.append(panels.key("random projections of the block's own input", PLUS, 0, marker="D"))
+            entries.append(
+                panels.key("random projections of the block's own input", PLUS, 0, marker="D", markerfacecolor="none")
+            )
         panels.legend(figure, entries, 2 if width > NARROW else 1)
     return Picture(figure, alt_text(found))
 
