@@ -99,7 +99,7 @@ def headline() -> str:
     header = ["weights", "heads", "|t| > 3", "|t| > 5", "null p99 at 3", "set-level p", "max |t|", "split-half r"]
     rows = [[*header, "attention heads at |t| > 3"]]
     for name in MODELS:
-        s, own = summary(name, n_flips=SENTENCE_FLIPS), summary(name, grouping="head")
+        s, own = (summary(name, grouping=grouping, n_flips=SENTENCE_FLIPS) for grouping in ("card", "head"))
         cells = [f"`{name}`", f"{s.n_heads}", share(s), f"{s.counts[1]}", f"{s.null_p99[0]:.0f}", p_value(s.set_p[0])]
         rows.append([*cells, f"{s.max_abs_t:.1f}", half(s), f"{own.counts[0]} of {own.n_heads}"])
     s = load_published()
@@ -131,7 +131,8 @@ def directions() -> str:
 def certainty() -> str:
     names = ("card heads", "untrained", "attention heads", "untrained ")
     of = [(name, grouping) for grouping in ("card", "head") for name in MODELS[:2]]
-    found = [infer(run(name), summary(name, grouping=grouping)) for name, grouping in of]
+    counted = [summary(name, grouping=grouping, n_flips=SENTENCE_FLIPS) for name, grouping in of]
+    found = [infer(run(name), each) for (name, _), each in zip(of, counted, strict=True)]
     return certainty_table(dict(zip(names, found, strict=True))).rows_markdown
 
 
@@ -202,7 +203,7 @@ def random_rows() -> str:
         some = [row for row in kept if (row["weights"], row["wording"]) == (weights, wording)]
         cells = [", ".join(f"{row[key]:.0f}" for row in some) for key in ("n_above_3", "n_above_5", "null_p99")]
         ps, rs = ([row[key] for row in some] for key in ("set_p", "split_half_r"))
-        rows.append([weights, wording, *cells, span(ps, 3), span(rs, 2)])
+        rows.append([weights, wording, *cells, " to ".join(dict.fromkeys(p_value(p) for p in (min(ps), max(ps)))), span(rs, 2)])
     return grid(rows)
 
 
