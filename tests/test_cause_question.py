@@ -10,9 +10,10 @@ import plantain
 from plantain.data.family import Family, Studies, load_crossed, load_family, load_studies
 from plantain.data.interventions import RANKINGS
 from plantain.errors import InputError
-from plantain.questions.cause import cause, everything, single_count
+from plantain.questions.cause import cause, everything
 from plantain.questions.chosen import adds, chosen, curve, partial_of, random_band, rankings_of
 from plantain.questions.dissociation import dissociation
+from plantain.questions.effect import single_count
 from plantain.questions.ladder import ladder
 
 PROMPTS = plantain.load_prompts("dense_pose")

@@ -82,10 +82,12 @@ def test_place_finds_the_planted_heads_and_sided_those_of_one_side(family):
         place(family, "outline")
 
 
-def test_code_is_established_only_where_it_exceeds_every_twin_and_its_null(family):
+def test_code_is_established_only_where_it_exceeds_every_baseline_and_its_null(family):
     found = code(family)
     assert passing(found.forms.counts["trained", "code_beyond"]) == CODED
-    assert "The strict form exceeds every twin" in found.finding
+    assert "The strict form exceeds every twin. It says nothing about single heads: random projections" in found.finding
+    beside = replace(found, projected=(len(CODED), 0)).finding
+    assert "true of the model, not of its heads" in beside
     alone = code(Family.of([family.trained]))
     assert "no twin has been run" in alone.finding
     assert "Not established" in alone.finding

@@ -1,5 +1,6 @@
 """README and docs: commands are understood and the quick ones run, code runs, links lead somewhere, numbers hold."""
 
+import gzip
 import importlib
 import json
 import re
@@ -20,6 +21,7 @@ from plantain.data.dataset import VARIABLE
 from plantain.model.names import EMBEDDED_MODELS
 from plantain.paths import ROOT, RUNS
 from plantain.posebox import __main__ as posebox_cli
+from plantain.questions.counted import Counted
 
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
@@ -233,10 +235,11 @@ def test_the_numbers_of_the_readme_are_those_of_the_runs(results):
     def counts(scope):
         return [report.count(weights, "dense_pose", scope).counts[0] for weights in report.weights]
 
-    card = results.summary("posebox")
+    card, null = results.summary("posebox"), Counted(results.run("posebox")).card_null
+    assert null.n_flips == 100_000
     for pattern, expected in {
         r"(\d+) of (\d+) card heads respond": (counts("card heads")[0], card.n_heads),
-        r"99 % of sign flips give at most (\d+)": (card.null_p99[0],),
+        r"99 % of 100,000 sign flips give at most (\d+)": (null.p99,),
         r"and (\d+) of its 75 attention heads": counts(own)[:1],
         r"it is (\d+) and (\d+) card heads in two draws": counts("card heads")[1:],
         r"and (\d+) and (\d+) attention heads\.": counts(own)[1:],
@@ -282,6 +285,45 @@ def test_the_sentences_of_the_results_hold(results):
     assert counts("articulation").trained < min(counts("articulation").untrained)
 
 
+def test_the_effect_of_single_heads_is_that_of_the_study(results):
+    """Recomputed from the study's rows, without the question's own code."""
+    studies = results.load_studies([RUNS / "patch"]).runs
+    trained, grafted = studies["trained"], studies["grafted"]
+    numbers = trained.table.where(role="single", direction="sufficiency")
+    y, others = (trained.of(numbers, name).T for name in ("y_truth", "y_truth_others"))
+    t, moved = plantain.stats.paired_t(y - others), np.abs(y.mean(axis=0))
+    ratio = np.median(trained.size_of("write").mean(axis=0) / grafted.size_of("write").mean(axis=0))
+    for page in ("README.md", "docs/results.md"):
+        text = " ".join(TEXTS[page].split())
+        (said,) = re.findall(
+            r"Patched one at a time, (\d+) of (\d+) heads .*?; (\d+) do the opposite .*? by ([\d.]+)% of the true "
+            r"difference, the largest by ([\d.]+)%\. .*? write (\d+) times less",
+            text,
+        )
+        expected = [(t > 3).sum(), len(t), (t < -3).sum(), 100 * np.median(moved), 100 * moved.max(), ratio]
+        assert [float(n) for n in said] == pytest.approx(expected, rel=0.02, abs=0.6)
+
+
+RETIRED = (
+    r"beyond every (twin|copy)",
+    r"[Ll]earned by heads",
+    r"(is|are) the heads?'s? own\b",
+    r"the heads' own\.",
+    r"stricter",
+    r"tell poses they have never seen",
+    r"99 % of sign flips give at most",
+)
+"""Claims that random projections, or more flips, have refuted."""
+
+
+@pytest.mark.parametrize("phrase", RETIRED)
+def test_no_refuted_claim_is_made_again(phrase):
+    page = gzip.decompress((RUNS / "page.json.gz").read_bytes()).decode()
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "plantain").rglob("*.py")}
+    for name, text in {**TEXTS, "notebook": json.dumps(NOTEBOOK), "page": page, **sources}.items():
+        assert not re.search(phrase, " ".join(text.split())), name
+
+
 def test_the_sentences_about_the_ladder_hold(results):
     """What docs/results.md and the README say of the rungs, without a number of their own."""
     found = results.ladder(results.family())
@@ -296,10 +338,13 @@ def test_the_sentences_about_the_ladder_hold(results):
         place = counts(name)
         assert 20 * place.twins < place.trained
         assert place.trained / 2 < place.grafted < place.trained
+        assert min(found.projected(name)) > place.trained
     assert counts("code").trained <= max(counts("code").twins, counts("code").grafted)
     deformation = counts("deformation")
     assert deformation.twins == 0
-    assert 5 * deformation.grafted < deformation.trained
+    assert deformation.grafted < deformation.trained < min(found.projected("deformation"))
+    for name in ("place", "place_sided", "deformation"):
+        assert found.verdict(name).startswith("true of the model, not of its heads")
     specific = results.specificity(results.load_sets([RUNS / "dense"]))
     pose_alone, _, both, _ = specific.of("place")["setting"].counts
     assert both > pose_alone > 0

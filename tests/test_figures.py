@@ -118,7 +118,7 @@ def test_overview_says_counts_null_and_twin(result, summary, twin):
     alt = figures.overview(summary, result.head_map, twin=twin).alt
     assert "269 of 510 heads (52.7 %) at |t| > 3, 241 of them larger for B" in alt
     assert (summary.t > 3).sum() == 241
-    assert f"at most {summary.null_p99[0]:.0f}" in alt
+    assert f"99 % of 1,000 sign flips give at most {summary.null_p99[0]:.0f}" in alt
     assert "The untrained twin has 167 (32.7 %)" in alt
     assert "twin" not in figures.overview(summary, result.head_map).alt
     assert summary.blocks[0].name in alt

@@ -11,6 +11,7 @@ from browser import FEW_PAIRS, LOADED, arrived, choose, open_drawer, open_page, 
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
+from plantain.questions.counted import Counted
 from plantain.questions.response import summarise
 from plantain.ui import links
 
@@ -55,7 +56,9 @@ def test_results_are_there_at_first_paint_with_the_twin_beside_them(kept):
     shows(kept, f"{CARD.counts[0]} of 510 card heads ({100 * CARD.shares[0]:.1f} %) respond")
     shows(kept, f"{twin.counts[0]} ({100 * twin.shares[0]:.1f} %)")
     open_drawer(kept, "Numbers")
-    shows(kept, f"The untrained twin's count is {twin.ratios[0]:.1f} times what 99 % of sign flips allow")
+    null = Counted(TWIN).card_null
+    assert null.n_flips == 100_000
+    shows(kept, f"The untrained twin's count is {twin.counts[0] / null.p99:.1f} times what 99 % of 100,000 sign flips")
     shows(kept, FIRST_VALUE)
 
 
@@ -65,7 +68,7 @@ def test_bodies_come_first_and_open_their_pair(page):
     body, claim = page.locator(".plantain-bodies img").first, page.locator(".plantain-claim").first
     assert body.bounding_box()["y"] < claim.bounding_box()["y"] < 812
     assert body.bounding_box()["y"] < 450
-    assert claim.inner_text().startswith("In part, in this toy model. Some heads tell poses they have never seen")
+    assert claim.inner_text().startswith("In part, in this toy model. The model carries where the body moved")
     button = page.locator(".plantain-bodies button").nth(1)
     number = int(re.match("Pair ([0-9]+)", button.get_attribute("aria-label"))[1])
     button.click()

@@ -12,6 +12,7 @@ from plantain.data.dense import TRUTHS
 from plantain.data.family import load_family
 from plantain.data.pictures import load_pictures
 from plantain.paths import RUNS
+from plantain.questions import projections
 from plantain.questions.place import place_count
 from plantain.report.palette import RUN
 from plantain.report.register import QUESTIONS
@@ -119,14 +120,16 @@ def test_the_rungs_are_the_questions_own_counts(found):
         known = [count for count in others if count is not None]
         wanted = (counts["trained"], counts["grafted"], max(known) if known else None)
         shown = ("not run" if count is None else str(count) for count in wanted)
-        assert row[1:] == (*shown, answer.verdict(rung))
+        projected = projections.span(answer.projected(rung)) or "—"
+        assert row[1:] == (*shown, projected, answer.verdict(rung))
 
 
 def test_what_cannot_be_said_stands_beside_it(found):
     said = where_view.caveat(found)
     assert "nothing is drawn yet, so the squares lie where the body will be drawn" in said
     assert "1 + 8 × its share" in said
-    assert ("A graft" in said) == ("grafted" in found.family.runs)
+    assert "random projections of the block's own input" in said
+    assert "head's own" not in said
 
 
 def test_without_a_dense_run_the_command_that_makes_one_is_said():
@@ -225,7 +228,7 @@ def test_everything_is_reached_by_the_keyboard_and_keeps_its_focus(page, found):
 
 
 def test_another_run_takes_it_away_and_the_first_brings_it_back(page):
-    shows(page, "how far up do the heads get?")
+    shows(page, "what do the baselines leave to the heads?")
     choose(page, "Run", re.compile("published figures"))
     shows(page, "not run for this run")
     page.locator(".plantain-where").wait_for(state="hidden")

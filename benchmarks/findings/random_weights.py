@@ -16,6 +16,7 @@ from typing import Any
 import plantain
 from plantain.data.prompts import PromptSet
 from plantain.model.untrained import reinitialise
+from plantain.questions.counted import SENTENCE_FLIPS
 
 WEIGHT_SEEDS = range(5)
 KEPT = Path(__file__).with_suffix(".json")
@@ -47,10 +48,10 @@ def table() -> list[dict[str, Any]]:
     rows = []
     for (weights, seed), pipe in pipes.items():
         for wording, pairs in (("ten wordings", prompts), ("one wording", with_one_wording(prompts))):
-            found = plantain.summarise(plantain.run_probe(pipe, pairs))
+            found = plantain.summarise(plantain.run_probe(pipe, pairs), n_flips=SENTENCE_FLIPS)
             row: dict[str, Any] = {"weights": weights, "seed": seed, "wording": wording, "n_heads": found.n_heads}
             row |= {"n_above_3": found.counts[0], "n_above_5": found.counts[1]}
-            row |= {"null_p99": round(found.null_p99[0], 2), "set_p": round(found.set_p[0], 4)}
+            row |= {"null_p99": round(found.null_p99[0], 2), "set_p": round(found.set_p[0], 6)}
             r = round(found.split_half[0], 3) if found.split_half else None
             row |= {"max_abs_t": round(found.max_abs_t, 2), "split_half_r": r}
             print(*row.values(), sep="  ", flush=True)

@@ -26,10 +26,12 @@ from plantain.data.dense import READINGS
 from plantain.data.family import load_crossed, load_family, load_sets, load_studies
 from plantain.data.study import ControlStudy, load_controls
 from plantain.paths import POSEBOX, ROOT, RUNS
+from plantain.questions import projections
 from plantain.questions.carry_over import transfers
 from plantain.questions.cause import cause
 from plantain.questions.certainty import certainty_table, infer
 from plantain.questions.code import code
+from plantain.questions.counted import SENTENCE_FLIPS
 from plantain.questions.deformation import deformation
 from plantain.questions.dissociation import dissociation
 from plantain.questions.dose import dose
@@ -45,7 +47,7 @@ from plantain.questions.stability import stability
 from plantain.report.register import QUESTIONS
 from plantain.report.study_tables import tables
 from plantain.stats import HeadCount
-from plantain.wording import signed
+from plantain.wording import p_value, signed
 
 PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
 TRAINED, UNTRAINED, RANDOM = MODELS = ("posebox", "posebox-untrained", "posebox-random")
@@ -97,8 +99,8 @@ def headline() -> str:
     header = ["weights", "heads", "|t| > 3", "|t| > 5", "null p99 at 3", "set-level p", "max |t|", "split-half r"]
     rows = [[*header, "attention heads at |t| > 3"]]
     for name in MODELS:
-        s, own = summary(name), summary(name, grouping="head")
-        cells = [f"`{name}`", f"{s.n_heads}", share(s), f"{s.counts[1]}", f"{s.null_p99[0]:.0f}", f"{s.set_p[0]:.3f}"]
+        s, own = (summary(name, grouping=grouping, n_flips=SENTENCE_FLIPS) for grouping in ("card", "head"))
+        cells = [f"`{name}`", f"{s.n_heads}", share(s), f"{s.counts[1]}", f"{s.null_p99[0]:.0f}", p_value(s.set_p[0])]
         rows.append([*cells, f"{s.max_abs_t:.1f}", half(s), f"{own.counts[0]} of {own.n_heads}"])
     s = load_published()
     cells = ["FLUX.2 Klein base 4B, as published", f"{s.n_heads:,}", share(s), f"{s.counts[1]:,}"]
@@ -108,7 +110,7 @@ def headline() -> str:
 
 def by_family() -> str:
     rows = [["heads", "of", "|t| > 3", "null p99", "p", "r", "untrained: |t| > 3", "null p99", "p", "r"]]
-    trained, twin = (family_table(run(name)) for name in MODELS[:2])
+    trained, twin = (family_table(run(name), n_flips=SENTENCE_FLIPS) for name in MODELS[:2])
     for scope, own in trained.counts.items():
         of = f"{own.n_heads} {trained.units[scope]}"
         rows.append([scope, of, *counted(own), *counted(twin.counts[scope])])
@@ -129,7 +131,8 @@ def directions() -> str:
 def certainty() -> str:
     names = ("card heads", "untrained", "attention heads", "untrained ")
     of = [(name, grouping) for grouping in ("card", "head") for name in MODELS[:2]]
-    found = [infer(run(name), summary(name, grouping=grouping)) for name, grouping in of]
+    counted = [summary(name, grouping=grouping, n_flips=SENTENCE_FLIPS) for name, grouping in of]
+    found = [infer(run(name), each) for (name, _), each in zip(of, counted, strict=True)]
     return certainty_table(dict(zip(names, found, strict=True))).rows_markdown
 
 
@@ -200,7 +203,9 @@ def random_rows() -> str:
         some = [row for row in kept if (row["weights"], row["wording"]) == (weights, wording)]
         cells = [", ".join(f"{row[key]:.0f}" for row in some) for key in ("n_above_3", "n_above_5", "null_p99")]
         ps, rs = ([row[key] for row in some] for key in ("set_p", "split_half_r"))
-        rows.append([weights, wording, *cells, span(ps, 3), span(rs, 2)])
+        rows.append(
+            [weights, wording, *cells, " to ".join(dict.fromkeys(p_value(p) for p in (min(ps), max(ps)))), span(rs, 2)]
+        )
     return grid(rows)
 
 
@@ -224,20 +229,35 @@ def rungs() -> str:
 def short_ladder() -> str:
     """The README's: attention heads, of the twins of one kind only the largest count."""
     found = ladder(family())
-    rows = [["does a head …", "trained", "grafted", "untrained, permuted", "so"]]
+    rows = [["does a head …", "trained", "random projections", "grafted", "untrained, permuted", "conclusion"]]
     for name, asked in SHORT_RUNGS.items():
         rung = found.of(name, "attention heads")
         trained = rung["trained"]
         if trained.count is None:
-            rows.append([asked, "not run", "not run", "not run", ""])
+            rows.append([asked, *["not run"] * 4, ""])
             continue
         twins = [r.count for w, r in rung.items() if w not in ("trained", "grafted") and r.count is not None]
         graft = rung["grafted"].count if "grafted" in rung else None
-        low, high = min(twins), max(twins)
-        span_of = f"{low} to {high}" if low < high else f"{low}"
-        cells = [f"{trained.count} of {trained.n_heads}", "not run" if graft is None else f"{graft}", span_of]
-        rows.append([asked, *cells, found.verdict(name)])
+        projected = projections.span(found.projected(name)) or "—"
+        cells = [f"{trained.count} of {trained.n_heads}", projected, "not run" if graft is None else f"{graft}"]
+        beside = "" if found.effect is None else f", {found.effect.short}"
+        concluded = found.verdict(name).partition(": random")[0].removesuffix(beside)  # what else it says stands there
+        rows.append([asked, *cells, projections.span(twins), concluded])
     return grid(rows)
+
+
+def projected() -> str:
+    """Random projections that pass each test, a row a draw, under the model's own heads."""
+    found = json.loads(projections.KEPT.read_text(encoding="utf-8"))
+    rows = [["of " + f"{found['n_heads']}", *(name.replace("_", ", ") for name in projections.PROJECTED)]]
+    counted = [("attention heads", found["heads"])]
+    counted += [(f"random projections, draw {row['seed']}", row) for row in found["projections"]]
+    return grid([*rows, *([said, *(f"{row[name]}" for name in projections.PROJECTED)] for said, row in counted)])
+
+
+def effect() -> str:
+    """How far single heads move the image, in sentences."""
+    return " ".join(cause(load_studies([RUNS / "patch"])).effect.sentences)
 
 
 def placed() -> str:
@@ -308,7 +328,7 @@ def counted(count: HeadCount) -> list[str]:
     return [
         share(count),
         f"{count.null_p99[0]:.0f}",
-        f"{count.set_p[0]:.3f}",
+        p_value(count.set_p[0]),
         r,
     ]
 
@@ -340,6 +360,8 @@ MAKERS = {
     "drawn": drawn,
     "rungs": rungs,
     "ladder": short_ladder,
+    "projected": projected,
+    "effect": effect,
     "placed": placed,
     "decoded": decoded,
     "specific": specific,

@@ -141,7 +141,8 @@ def _ask(options: argparse.Namespace) -> int:
     section, found = question.section(asked, twin, **{name: getattr(options, name) for name in question.options})
     wrote = _write(options, section, found, asked) if getattr(options, "out", None) else ""
     if getattr(options, "json", False):
-        print(json.dumps(finite(found.to_dict()), indent=1, allow_nan=False))  # ASCII, whole in every encoding of stdout
+        # ASCII, whole in every encoding of stdout
+        print(json.dumps(finite(found.to_dict()), indent=1, allow_nan=False))
     else:
         print(f"{name}\n\n{section.text}")
     if wrote:

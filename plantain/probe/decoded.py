@@ -28,6 +28,7 @@ def iter_decoded(
     figures: Figures | None,
     level: float = CODE_LEVEL,
     blocks: Sequence[int] | None = None,
+    hooks: type[ImageTokens] = ImageTokens,
 ) -> Iterator[tuple[int, int, dict[str, np.ndarray]]]:
     """Run the decoders that the prompts allow: (done, total) forwards, and ``DenseResult.decoded`` at the end.
 
@@ -44,14 +45,14 @@ def iter_decoded(
     total = len(pairs) * (2 if figures is None else 4)
     grid = bodies.body[:, 1]
     reading = PartsReading(plan.head_map, tokens, tokens, (grid, grid), folds, usable, blocks=blocks)
-    pool = _Pool(plan)
+    pool, transformer = _Pool(plan), plan.pipe.transformer
     for n, p in enumerate(pairs, 1):
         pool.start(p, reading.adding(p, slice(0, 1)))
-        _forward(plan, [plan.prompts.pairs[p].b], noise, pool, reading.blocks)
+        _forward(plan, [plan.prompts.pairs[p].b], noise, hooks(transformer, pool, reading.blocks))
         yield n, total, {}
     reading.settle()
     for n, p in enumerate(pairs, len(pairs) + 1):
-        _forward(plan, [plan.prompts.pairs[p].b], noise, reading.scoring(p, 0), reading.blocks)
+        _forward(plan, [plan.prompts.pairs[p].b], noise, hooks(transformer, reading.scoring(p, 0), reading.blocks))
         yield n, total, {}
     names = {"deformation": "parts", "deformation_beyond": "beyond", "figure": "figure"}
     decoded: dict[str, np.ndarray] = {name: reading.scores[score] for name, score in names.items()}
@@ -65,7 +66,7 @@ def iter_decoded(
                 pictures = np.concatenate([figures.canonical[p], figures.expressive[p : p + 1]])
                 pair, latents = plan.prompts.pairs[p], noised(plan.pipe, pictures, noise, level)
                 reader = reading.scoring(p, v) if second else reading.adding(p, slice(0, v))
-                _forward(given, [pair.a] * v + [pair.b], latents, reader, reading.blocks)
+                _forward(given, [pair.a] * v + [pair.b], latents, hooks(transformer, reader, reading.blocks))
                 yield n, total, {}
             if not second:
                 reading.settle()
@@ -88,12 +89,12 @@ def _given(plan: Plan, level: float) -> Plan:
     return replace(plan, config=config, sigmas=sigmas_for(plan.pipe, (level,), *plan.size))
 
 
-def _forward(plan: Plan, prompts: list[str], latents: torch.Tensor, read: Reader, blocks: Sequence[int]) -> None:
-    """One forward under a reader; a prompt given several times is encoded once."""
+def _forward(plan: Plan, prompts: list[str], latents: torch.Tensor, hooks: ImageTokens) -> None:
+    """One forward under hooks; a prompt given several times is encoded once."""
     known = dict.fromkeys(prompts)
     features = dict(zip(known, encode(plan.pipe, list(known)), strict=True))
     negative = encode(plan.pipe, [""]) if plan.config.guidance_scale > 1 else None
-    with ImageTokens(plan.pipe.transformer, read, blocks):
+    with hooks:
         denoise(plan, torch.stack([features[prompt] for prompt in prompts]), latents, negative)
 
 

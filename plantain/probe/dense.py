@@ -127,6 +127,7 @@ def iter_dense(
     features: torch.Tensor | None = None,
     blocks: Sequence[int] | None = None,
     about: Mapping[str, Any] | None = None,
+    hooks: type[ImageTokens] = ImageTokens,
 ) -> Iterator[DenseProgress]:
     """Read pair after pair token by token, yielding the result so far after every forward.
 
@@ -137,7 +138,8 @@ def iter_dense(
     is kept. One noise seed and one step; with guidance the prompt's pass alone is read. ``features``: text features of
     all prompts in order, (2 P, tokens, width), where the caller has them already. After the pairs, with bodies, come
     the decoders (``iter_decoded``), unless ``decoders`` is false; ``figures`` are what *code* needs. ``blocks``: those
-    that are read; None: all. ``about``: kept with the result.
+    that are read; None: all. ``about``: kept with the result. ``hooks``: what hands values to the readers; a subclass
+    of ``ImageTokens`` has something else read in the place of the model's heads.
 
     Raises
     ------
@@ -160,7 +162,7 @@ def iter_dense(
         batch = slice(done, min(done + max(1, plan.batch_size // 2), len(prompts)))
         some = plan.features(batch) if features is None else features[2 * batch.start : 2 * batch.stop]
         reader.start(batch)
-        with ImageTokens(pipe.transformer, reader, blocks):
+        with hooks(pipe.transformer, reader, blocks):
             values, sigmas = forward(plan, some, plan.masks[batch], noise, negative)
         check_finite(values, prompts, batch)
         run, done = extended(plan, run, values[:, None], sigmas, clock.seconds), batch.stop
@@ -173,7 +175,7 @@ def iter_dense(
         yield DenseProgress("place", done, done, result, 0.0)
         return
     clock = Clock()
-    for n, total, decoded in iter_decoded(plan, noise, bodies, figures, blocks=blocks):
+    for n, total, decoded in iter_decoded(plan, noise, bodies, figures, blocks=blocks, hooks=hooks):
         left = clock.seconds / n * (total - n) if n else 0.0
         if decoded or not total:  # the end; some prompts allow no decoder
             said |= {} if figures is None else {"code_level": CODE_LEVEL, "figures": figures.source}

@@ -38,9 +38,11 @@ def iter_grafted(
 
     >>> for progress in iter_grafted(pipe, prompts, config, pictures, bodies): ...
 
-    A random head in a trained model still reads a stream that carries the picture. What it shows, no head has learned,
-    so only what a trained head shows beyond it is the head's own. Yields after every block; ``resume`` goes on with the
-    next one. Each block takes a dense run's time. ``blocks``: those that are done, in order; None: all.
+    A random head in a trained model still reads a stream that carries the picture, so what it shows no head has
+    learned. It is a weak baseline: fresh queries and keys attend diffusely and average tokens away, and its output is
+    many times smaller. A trained head that exceeds it has not thereby learned anything. Yields after every block;
+    ``resume`` goes on with the next one. Each block takes a dense run's time. ``blocks``: those that are done, in
+    order; None: all.
 
     Raises InputError as ``iter_dense``, and for a ``resume`` of another seed or of other weights.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Any
 
 import torch
@@ -41,14 +40,13 @@ class ImageTokens:
 
     def __enter__(self) -> ImageTokens:
         self.n_forwards = 0
-        joint = [block.attn.to_out[0] for block in self._transformer.transformer_blocks]
-        single = [block.attn.to_out for block in self._transformer.single_transformer_blocks]
+        blocks = [*self._transformer.transformer_blocks, *self._transformer.single_transformer_blocks]
         try:
             begin = self._transformer.register_forward_pre_hook(self._begin, with_kwargs=True)
             self._handles.append(begin)
-            for number, module in enumerate([*joint, *single]):
+            for number, block in enumerate(blocks):
                 if self._blocks is None or number in self._blocks:
-                    self._handles.append(module.register_forward_pre_hook(partial(self._hand_over, number)))
+                    self._handles.append(self._hook(number, block))
         except BaseException:
             self._remove()
             raise
@@ -66,7 +64,17 @@ class ImageTokens:
         self._n_image = image.shape[1]
         self.n_forwards += 1
 
-    def _hand_over(self, number: int, module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+    def _hook(self, number: int, block: Any) -> torch.utils.hooks.RemovableHandle:
+        """Hook what enters a block's output projection; a subclass may read the block elsewhere."""
+        joint = number < len(self._transformer.transformer_blocks)
+        projection: torch.nn.Module = block.attn.to_out[0] if joint else block.attn.to_out
+
+        def entering(module: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+            self._hand_over(number, args[0])
+
+        return projection.register_forward_pre_hook(entering)
+
+    def _hand_over(self, number: int, x: torch.Tensor) -> None:
         if self.n_forwards == 1:
             with torch.no_grad():
-                self._read(number, args[0][:, -self._n_image :])  # in a single block text tokens come first
+                self._read(number, x[:, -self._n_image :])  # in a single block text tokens come first

@@ -37,6 +37,7 @@ from plantain.questions.chosen import (
     rankings_of,
     single_heads,
 )
+from plantain.questions.effect import Effect, effect_of, single_count
 from plantain.wording import Table, number, p_value, signed
 
 _CLAIMED = ("write", "t")  # of the two rankings whose pictures differ most
@@ -58,6 +59,11 @@ class Cause(Answer):
     def counts(self) -> dict[str, stats.UpperCount]:
         """By weights: heads that by themselves move the velocity towards their own pair's true difference."""
         return {weights: single_count(study) for weights, study in self.studies.runs.items()}
+
+    @cached_property
+    def effect(self) -> Effect:
+        """How many single heads move the image, how far, and what their baseline writes."""
+        return effect_of(self.studies.runs, self.measure)
 
     @cached_property
     def sets(self) -> dict[tuple[str, int], Chosen]:
@@ -96,14 +102,12 @@ class Cause(Answer):
                 f"the true difference (cosine {number(top['cos_truth'])}): how well the model draws, and the ceiling."
             )
         beside = "; ".join(f"{w} {c.counts[0]} of {c.n_heads}" for w, c in self.counts.items() if w != "trained")
-        size = np.abs(single_heads(self.trained, self.measure).mean(axis=1))
         said.append(
             f"By itself, {count.counts[0]} of {count.n_heads} heads move the velocity towards their own pair's "
             f"difference beyond other pairs' (t > 3; {int((count.t < -3).sum())} at t < −3; set-level p "
-            f"{p_value(float(count.set_p[0]))}; {beside or 'no twin has been run'}), the median head by "
-            f"{number(float(np.median(size)), 3)} of it, the most by {number(float(size.max()), 2)}."
+            f"{p_value(float(count.set_p[0]))}; {beside or 'no twin has been run'})."
         )
-        return said
+        return said + self.effect.sentences[1:]
 
     def _best(self) -> list[str]:
         said = []
@@ -258,21 +262,6 @@ def cause(studies: Studies) -> Cause:
     """
     known = studies.trained.about.get("truth") != "none"
     return Cause(studies, "y_truth" if known else "y")
-
-
-def single_count(
-    study: PatchStudy, n_flips: int = 1000, seed: int = 0, only: np.ndarray | None = None
-) -> stats.UpperCount:
-    """Heads that move the velocity towards their own pair's true difference, beyond the other pairs': t over pairs.
-
-    >>> single_count(study).counts
-
-    own − others of y*, B's values into A at image tokens, one head at a time: ``stats.count_upper``. ``only``: pairs to
-    count over, (P,).
-    """
-    own, others = single_heads(study, "y_truth"), single_heads(study, "y_truth_others")
-    scores = (own - others).T
-    return stats.count_upper(scores if only is None else scores[only], n_flips, seed)
 
 
 def everything(study: PatchStudy) -> dict[str, float]:

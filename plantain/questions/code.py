@@ -12,6 +12,7 @@ from typing import Any
 from plantain.data.family import Family
 from plantain.questions.answer import Answer
 from plantain.questions.decoded import FWER, Forms
+from plantain.questions.projections import NAMED, beside, load_projections, span
 from plantain.wording import Table
 
 LABELS = {
@@ -28,18 +29,22 @@ class Code(Answer):
     forms: Forms
     level: float
     source: str
+    projected: tuple[int, ...] = ()
+    """Random projections of the blocks' inputs that pass the strict form, a draw each."""
 
     @property
     def sentences(self) -> list[str]:
         """The form given the body, the strict one, and whether a code is established."""
         strict = self.forms.counts["trained", "code_beyond"]
         twins = [c.counts[0] for (w, name), c in self.forms.counts.items() if name == "code_beyond" and w != "trained"]
-        established = bool(twins) and strict.counts[0] > max(twins) and strict.set_p[0] <= FWER
+        exceeds = bool(twins) and strict.counts[0] > max(twins) and strict.set_p[0] <= FWER
         verdict = (
-            "The strict form exceeds every twin: these heads name parts alike in and out of the T-pose."
-            if established
+            f"The strict form exceeds every twin. {beside(strict.counts[0], strict.n_heads, self.projected)}"
+            if exceeds
             else "Not established: that takes more heads than in every twin, and than sign flips give in 95 of 100."
         )
+        if not exceeds and self.projected:
+            verdict += f" {span(self.projected)} {NAMED} pass."
         return [
             f"Parts given the body, named by a decoder that saw canonical figures only: {self.forms.said('code')}.",
             f"Beyond what outline and position tell: {self.forms.said('code_beyond')}. {verdict}",
@@ -71,4 +76,5 @@ def code(family: Family, n_flips: int = 1000, seed: int = 0) -> Code:
     """
     about = family.trained.about
     forms = Forms.of(family, LABELS, n_flips, seed)
-    return Code(forms, float(about.get("code_level", 0.0)), str(about.get("figures", "unknown")))
+    projected = load_projections(family).get("code", ())
+    return Code(forms, float(about.get("code_level", 0.0)), str(about.get("figures", "unknown")), projected)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from plantain import stats
 from plantain.data.result import ProbeResult
 from plantain.data.twins import check_twin
 from plantain.data.view import View
 from plantain.errors import InputError
 from plantain.questions.certainty import Inference, infer
 from plantain.questions.families import FamilyTable, family_table
-from plantain.questions.response import Summary, summarise
+from plantain.questions.response import Draws, Summary, summarise
 from plantain.questions.thresholds import CountCurve, count_curve
 from plantain.stats.flips import Report
 
@@ -23,7 +24,23 @@ COUNTINGS: dict[str, tuple[str, View]] = {
     "head": ("Attention heads: the model's own", View("head")),
 }
 """A visitor's choice of how to count, as (label, view); each is a view of the same run."""
+SENTENCE_FLIPS = 100_000
+"""Sign flips behind a percentile that a sentence states: from 1,000 the 99th varies by a factor of two over seeds."""
+_MOST_VALUES = 10**8  # flips × heads: Posebox's take under a second, Klein's would take half a minute
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class NullShare:
+    """The 99th percentile of the count at the first threshold under sign flips, and of how many."""
+
+    p99: float
+    n_flips: int
+
+    @property
+    def said(self) -> str:
+        """Whose percentile it is: "99 % of 100,000 sign flips"."""
+        return f"99 % of {self.n_flips:,} sign flips"
 
 
 @dataclass(frozen=True, eq=False)  # told apart by identity, so that what is made of it can be cached
@@ -59,6 +76,23 @@ class Counted:
     @cached_property
     def head(self) -> Summary:
         return self._in("head")
+
+    @cached_property
+    def card_null(self) -> NullShare:
+        return self._null(self.card)
+
+    @cached_property
+    def head_null(self) -> NullShare:
+        return self._null(self.head)
+
+    def _null(self, summary: Summary) -> NullShare:
+        """From ``SENTENCE_FLIPS`` where nobody chose how many and there are few heads; else the summary's own."""
+        if self.n_flips != Draws.n_flips or summary.n_heads * SENTENCE_FLIPS > _MOST_VALUES:
+            null = summary.null
+        else:
+            d = self.result.differences(summary.view)
+            null = stats.sign_flip_null(d, SENTENCE_FLIPS, summary.thresholds, self.seed)
+        return NullShare(float(null.count_quantile(0.99)[0]), len(null.max_abs_t))
 
     @cached_property
     def chosen(self) -> Summary:

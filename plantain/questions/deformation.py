@@ -1,4 +1,4 @@
-"""Deformation: can the parts of a pose never seen be read off a head, and its joint angles beyond the text's own?
+"""Deformation: can parts of poses left out be read off a head? True of the model: random projections pass as often.
 
 >>> print(deformation(load_family(["assets/runs/dense"])).text)
 """
@@ -18,6 +18,7 @@ from plantain.data.folds import folds_of
 from plantain.pose.distance import pose_rotations
 from plantain.questions.answer import Answer
 from plantain.questions.decoded import Forms
+from plantain.questions.projections import beside, load_projections
 from plantain.wording import Table, signed
 
 # Of the largest axis; text features are float32.
@@ -38,12 +39,16 @@ class Deformation(Answer):
     """By weights: left-out R² of nine joint angles from each attention head's mean over image tokens; (A,)."""
     text_r2: dict[str, float]
     """By weights: the same from the text features alone."""
+    projected: tuple[int, ...] = ()
+    """Random projections of the blocks' inputs that pass beyond outline and position, a draw each."""
 
     @property
     def sentences(self) -> list[str]:
         """Parts, strictly and as first defined; body against ground under its own name; angles beside the text's."""
+        strict = self.forms.counts["trained", "deformation_beyond"]
         said = [
-            f"Parts of left-out poses beyond outline and position: {self.forms.said('deformation_beyond')}.",
+            f"Parts of left-out poses beyond outline and position: {self.forms.said('deformation_beyond')}. "
+            f"{beside(strict.counts[0], strict.n_heads, self.projected)}",
             f"Parts given the body: {self.forms.said('deformation')}.",
             f"Body or ground alone, no part named: {self.forms.said('figure')}.",
         ]
@@ -90,7 +95,7 @@ def deformation(family: Family, n_flips: int = 1000, seed: int = 0) -> Deformati
     for weights, run in family.runs.items():
         if "pooled" in run.decoded and (found := rotation_r2(run)) is not None:
             rotations[weights], text[weights] = found
-    return Deformation(forms, rotations, text)
+    return Deformation(forms, rotations, text, load_projections(family).get("deformation", ()))
 
 
 def rotation_r2(run: DenseResult) -> tuple[np.ndarray, float] | None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from plantain.data.family import Family
 from plantain.data.view import View
-from plantain.questions.cause import single_count
 from plantain.questions.counted import RunWithTwin
 from plantain.questions.decoded import score_count
+from plantain.questions.effect import single_count
 from plantain.questions.place import place_count
 
 SCORES_SHOWN = {"code": "code_beyond", "deformation": "deformation_beyond"}

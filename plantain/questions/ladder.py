@@ -1,11 +1,12 @@
-"""The ladder: from "a head responds" to "the pose can be read off it", each rung beside the twins that learned nothing.
+"""The ladder: six tests of single heads, each beside its baselines, of which the strictest decides what is concluded.
 
 >>> print(ladder(load_family(["assets/runs/dense"])).text)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from plantain import stats
 from plantain.data.dense import DenseResult
 from plantain.data.family import Family
 from plantain.questions.answer import Answer
-from plantain.questions.cause import single_count
 from plantain.questions.decoded import score_count
 from plantain.questions.drawn import manipulation
+from plantain.questions.effect import Effect, effect_of, single_count
 from plantain.questions.place import SCOPES, place_count
+from plantain.questions.projections import NAMED, PROJECTED, load_projections, span
 from plantain.stats.rates import fisher_larger
 from plantain.wording import Table, p_value, share
 
@@ -29,7 +31,7 @@ RUNGS = {
     "deformation": "Can the parts of a pose never seen be read off it?",
     "cause": "Do its values, put into the other run, move it towards the other body?",
 }
-"""In their order, each stricter than the one before."""
+"""Separate questions, in the order of the page."""
 _OF_HEADS = ("code", "deformation", "cause")
 _SCORES = {"code": "code_beyond", "deformation": "deformation_beyond"}
 
@@ -57,6 +59,11 @@ class Ladder(Answer):
     model: str
     prompts: str
     rungs: tuple[Rung, ...]
+    projections: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By rung: of as many random projections of the blocks' inputs as there are attention heads, how many pass; a seed
+    each."""
+    effect: Effect | None = None
+    """How far single heads move the image; None where they have not been patched."""
 
     @property
     def weights(self) -> list[str]:
@@ -67,13 +74,13 @@ class Ladder(Answer):
         return {r.weights: r for r in self.rungs if (r.rung, r.scope) == (rung, scope)}
 
     def verdict(self, rung: str, scope: str = "attention heads") -> str:
-        """What a rung's counts say, in a few words, of which the strictest twin decides.
+        """What a rung's counts say, in a few words, of which the strictest baseline decides.
 
         >>> ladder(family).verdict("deformation")
-        'learned, beyond every twin'
+        'true of the model, not of its heads: random projections pass as often'
 
-        A count is beyond a twin's where Fisher's exact test, one-sided, gives p < 0.05. It takes heads for independent,
-        which they are not: a rule for the choice of words, and no test of a model.
+        A count is beyond a baseline's where Fisher's exact test, one-sided, gives p < 0.05. It takes heads for
+        independent, which they are not: a rule for the choice of words, and no test of a model.
         """
         found = {w: r for w, r in self.of(rung, scope).items() if r.count is not None}
         trained, grafted = found.pop("trained", None), found.pop("grafted", None)
@@ -84,17 +91,27 @@ class Ladder(Answer):
         if any(not _beyond(trained, twin) for twin in found.values()):
             more = any((twin.count or 0) > (trained.count or 0) for twin in found.values())
             return f"not learned: untrained, {'more' if more else 'as many'} pass"
-        if grafted is None:
-            return "learned, beyond every twin; no graft has been run"
-        if not _beyond(trained, grafted):
+        if (projected := self.projected(rung, scope)) and not _beyond(trained, replace(trained, count=projected[-1])):
+            return "true of the model, not of its heads: random projections pass as often"
+        if grafted is not None and not _beyond(trained, grafted):
             return "the model's: as many random heads in it pass"
+        if rung in PROJECTED and not projected:
+            return f"more than untrained; {NAMED} have not been run"
+        if grafted is None:
+            return "more than untrained; no graft has been run"
         if 2 * (grafted.count or 0) >= (trained.count or 0):
             return "mostly the model's: over half as many random heads in it pass"
-        return "learned, beyond every twin"
+        if rung == "cause" and self.effect is not None:
+            return f"more heads than in any baseline, {self.effect.short}"
+        return "more heads than in any baseline"
+
+    def projected(self, rung: str, scope: str = "attention heads") -> tuple[int, ...]:
+        """How many random projections pass a rung, from the fewest of a seed to the most; empty where not run."""
+        return tuple(sorted(self.projections.get(rung, ()))) if scope == "attention heads" else ()
 
     @property
     def sentences(self) -> list[str]:
-        """Each rung over attention heads: trained beside its strictest twin."""
+        """Each rung over attention heads: trained beside its strictest baseline, and what is concluded."""
         said = []
         for number, name in enumerate(RUNGS, 1):
             found = self.of(name, "attention heads")
@@ -105,8 +122,11 @@ class Ladder(Answer):
             twins = [r for w, r in found.items() if w != "trained" and r.count is not None]
             most = max(twins, key=lambda r: r.count or 0, default=None)
             beside = "no twin has been run" if most is None else f"at most {most.count:,} in a twin ({most.weights})"
-            said.append(f"{number}. {RUNGS[name]} {trained.count:,} of {trained.n_heads:,} attention heads; {beside}.")
-        return said
+            if projected := self.projected(name):
+                beside += f", {span(projected)} {NAMED}"
+            passing = f"{trained.count:,} of {trained.n_heads:,} attention heads; {beside}."
+            said.append(f"{number}. {RUNGS[name]} {passing} Conclusion: {self.verdict(name)}.")
+        return said + ([] if self.effect is None else self.effect.sentences)
 
     @property
     def tables(self) -> list[Table]:
@@ -114,21 +134,33 @@ class Ladder(Answer):
         return [self._table(scope) for scope in SCOPES]
 
     def _table(self, scope: str) -> Table:
-        header = ("rung", *self.weights)
+        of_heads = scope == "attention heads"
+        header = ("rung", *self.weights, *(["random projections", "conclusion"] if of_heads else []))
         rows = []
         for name in RUNGS:
             found = self.of(name, scope)
             cells = [_cell(found.get(weights)) for weights in self.weights]
-            if scope == "card heads" and name in _OF_HEADS:
+            if not of_heads and name in _OF_HEADS:
                 cells = ["of attention heads"] * len(cells)
+            if of_heads:
+                cells += [span(self.projected(name)) or ("not run" if name in PROJECTED else "—"), self.verdict(name)]
             rows.append((name.replace("_", ", "), *cells))
         note = "Heads and their share; p by sign flips of the pairs, where the null holds."
+        if of_heads and self.projections:
+            note += f" Random projections: of the layer-normed stream that enters each block; {self.n_seeds} seeds."
         return Table(f"{self.model} on {self.prompts}: {scope}", note, (header, *rows))
 
+    @property
+    def n_seeds(self) -> int:
+        """Draws of random projections."""
+        return max(map(len, self.projections.values()), default=0)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: model, prompts, and for every rung its rung, scope, weights, count, n_heads and p."""
-        rungs = [rung.to_dict() for rung in self.rungs]
-        return {"model": self.model, "prompts": self.prompts, "rungs": rungs}
+        """Plain JSON values: model, prompts, every rung's fields, random projections by rung, effect of patching."""
+        rungs, projections = [rung.to_dict() for rung in self.rungs], {k: list(v) for k, v in self.projections.items()}
+        effect = None if self.effect is None else asdict(self.effect)
+        known = {"model": self.model, "prompts": self.prompts, "rungs": rungs}
+        return known | {"random_projections": projections, "cause_effect": effect}
 
 
 def _beyond(trained: Rung, twin: Rung) -> bool:
@@ -166,7 +198,10 @@ def ladder(family: Family, verified: bool = False, n_flips: int = 1000, seed: in
                 else:
                     p = float(count.set_p[0]) if has_p else None
                     rungs.append(Rung(name, scope, weights, int(count.counts[0]), n_heads, p))
-    return Ladder(family.model, family.trained.prompts.title or family.trained.prompts.name, tuple(rungs))
+    some = only is not None and not only.all()  # random projections were counted over all pairs
+    patched, title = family.studies.get("trained"), family.trained.prompts.title or family.trained.prompts.name
+    effect = effect_of(family.studies) if patched is not None and patched.has_truth else None
+    return Ladder(family.model, title, tuple(rungs), {} if some else load_projections(family), effect)
 
 
 def _count(

@@ -1,4 +1,4 @@
-"""Place: does a head's shift lie where this pair's body moved, rather than where bodies are anyway?
+"""Place: does a head's shift lie where this pair's body moved? True of the model: random projections pass as often.
 
 >>> print(place(load_family(["assets/runs/dense"])).text)
 """
@@ -18,6 +18,7 @@ from plantain.data.family import Family
 from plantain.data.view import View
 from plantain.pose.parts import area_means
 from plantain.questions.answer import Answer
+from plantain.questions.projections import beside, load_projections
 from plantain.stats.match import own_and_others, unit_maps
 from plantain.wording import Table, number, p_value
 
@@ -77,6 +78,8 @@ class Place(Answer):
     """By weights and block: attention heads at t > 3, own − others, and how many there are."""
     moved: dict[str, dict[str, int]]
     """By weights: the same with all maps moved by tokens, or mirrored."""
+    projected: tuple[int, ...] = ()
+    """Random projections of the blocks' inputs that pass, a draw each; they are counted by the first truth, vector."""
 
     @property
     def weights(self) -> list[str]:
@@ -88,10 +91,10 @@ class Place(Answer):
         said = []
         for scope in SCOPES:
             count = self.own["trained", scope]
-            beside = "; ".join(f"{w} {self.own[w, scope].counts[0]:,}" for w in self.weights if w != "trained")
+            twins = "; ".join(f"{w} {self.own[w, scope].counts[0]:,}" for w in self.weights if w != "trained")
             said.append(
                 f"Of {count.n_heads:,} {scope}, {count.counts[0]:,} shift where this pair's body moved rather than "
-                f"another's (own − others, t > {count.thresholds[0]:g}; {beside or 'no twin has been run'})."
+                f"another's (own − others, t > {count.thresholds[0]:g}; {twins or 'no twin has been run'})."
             )
         sided = self.sided.get(("trained", "attention heads"))
         if sided is None:
@@ -105,13 +108,8 @@ class Place(Answer):
                 "others has no p: pairs with similar words have similar shifts and similar bodies, and permuting them "
                 "is too lenient."
             )
-        if "grafted" in self.weights:
-            graft = self.own["grafted", "attention heads"]
-            said.append(
-                f"A head drawn anew in the trained model shows it too in {graft.counts[0]:,} of {graft.n_heads:,} "
-                "attention heads: the stream that it reads already carries the picture. Only what exceeds that is the "
-                "head's own."
-            )
+        count = self.own["trained", "attention heads"]
+        said.append(beside(count.counts[0], count.n_heads, self.projected))
         said.append(
             "Place holds for whatever is drawn differently, not for pose alone, and says nothing of what the head is "
             "used for."
@@ -196,7 +194,9 @@ def place(
         for weights, run in family.runs.items()
     }
     n_pairs = own["trained", "card heads"].n_pairs
-    return Place(truth, reading, n_pairs, own, sided, families, blocks, moved)
+    counted = (truth, reading) == (next(iter(family.trained.truths), None), "vector")
+    projected = load_projections(family).get("place", ()) if counted else ()
+    return Place(truth, reading, n_pairs, own, sided, families, blocks, moved, projected)
 
 
 def displaced(run: DenseResult, rows: int = 0, columns: int = 0, mirrored: bool = False) -> stats.UpperCount:

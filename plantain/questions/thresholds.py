@@ -22,6 +22,7 @@ class CountCurve:
     null_median: np.ndarray
     null_p99: np.ndarray
     n_heads: int
+    n_flips: int
 
     def at(self, threshold: float) -> tuple[int, float]:
         """The observed count and the null's p99 at the threshold of the curve nearest to one."""
@@ -53,4 +54,5 @@ def count_curve(result: ProbeResult, summary: Summary, report: Report | None = N
         null_median=null.count_quantile(0.5),
         null_p99=null.count_quantile(0.99),
         n_heads=summary.n_heads,
+        n_flips=len(null.max_abs_t),
     )

@@ -62,18 +62,23 @@ def _beside_twin(both: RunWithTwin) -> str:
 
 
 def _ladder(result: ProbeResult) -> str:
-    """The stricter questions, where a dense run of the same model and prompts is shipped; else how to ask them."""
+    """The other tests, where a dense run of the same model and prompts is shipped; else how to run them."""
     try:
         family = load_family([RUNS / "dense"], result.prompts.name)
     except InputError:
         family = None
     if family is None or family.model != result.model or family.trained.prompts != result.prompts:
         words = ["python", "-m", "plantain", "dense", "--model", result.model, "--prompts", result.prompts.name]
-        said = "**Stricter questions have not been run**: where, which part, how deformed."
+        said = "**The other tests have not been run**: where outputs change, which body part they show, what they move."
         return f"{said} {code(shlex.join(words))}, then `ladder`."
-    _, table = ladder(family).tables
-    note = "Attention heads, trained beside twins that learned nothing; *grafted*: each block drawn anew in the model."
-    return f"**The ladder.** {note}\n\n{table.rows_markdown}"
+    found = ladder(family)
+    _, table = found.tables
+    note = (
+        "Attention heads, trained beside baselines; *grafted*: each block drawn anew in the model; *random "
+        "projections*: as many random mixtures of the stream that enters each block. The strictest decides."
+    )
+    effect = [] if found.effect is None else found.effect.sentences
+    return f"**The ladder.** {' '.join([note, *effect])}\n\n{table.rows_markdown}"
 
 
 def _table(both: RunWithTwin) -> Table:

@@ -102,8 +102,8 @@ _ALL = (
     ),
     Question(
         name="ladder",
-        title="Respond, place, code, deformation, cause: how far up do the heads get?",
-        help="count every rung for a model and its twins",
+        title="Respond, place, code, deformation, cause: what do the baselines leave to the heads?",
+        help="count every rung for a model and its baselines",
         ask=ladder,
         what=_FAMILY,
         shown=RUNS / "dense",

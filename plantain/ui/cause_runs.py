@@ -18,6 +18,7 @@ from plantain.errors import InputError
 from plantain.model.names import EMBEDDED
 from plantain.paths import RUNS
 from plantain.questions.answer import Answer
+from plantain.questions.cause import Cause
 from plantain.report.register import QUESTIONS
 from plantain.report.section import Section
 from plantain.ui import catalog
@@ -150,10 +151,12 @@ def _curves(runs: CauseRuns) -> str:
         lines = "".join(f"<li>{escape(sentence)}</li>" for sentence in said.sentences)
         assert drawn.draw is not None
         figure = page_figure(drawn.draw, said.tables[0])
+        effect = " ".join(said.effect.sentences) if isinstance(said, Cause) else ""
     except InputError as error:
         return alert("The curves are not shown.", error)
     return (
-        f'<section class="plantain-page"><p class="plantain-claim">{escape(said.finding)}</p>{figure}'
+        f'<section class="plantain-page"><p class="plantain-claim">{escape(said.finding)}</p>'
+        f'<p class="plantain-prose">{escape(effect)}</p>{figure}'
         "<details><summary>Every figure in words</summary>"
         f'<div class="plantain-prose"><ul>{lines}</ul></div></details></section>'
     )

@@ -6,7 +6,7 @@ from plantain.data.prompts import PromptSet, described, load_prompts
 from plantain.data.result import ProbeResult
 from plantain.data.study import POSE
 from plantain.model.names import EMBEDDED_MODELS, KLEIN
-from plantain.questions.counted import Counted, RunWithTwin
+from plantain.questions.counted import Counted, NullShare, RunWithTwin
 from plantain.questions.response import CardTable, Summary, load_published
 from plantain.report import notes
 from plantain.ui import catalog
@@ -106,15 +106,16 @@ def _claim(both: RunWithTwin) -> str:
         what += f", over the {result.n_pairs} of {len(result.prompts)} pairs done"
     what += escape(notes.at_step(result, card.view.step))
     count = f"{card.counts[0]:,} of {card.n_heads:,} card heads ({_share(card)})"
-    if card.counts[0] <= card.null_p99[0]:
+    null = both.run.card_null
+    if card.counts[0] <= null.p99:
         return (
-            f"<strong>{count} lie at |t| > 3</strong> {what}. That is no more than sign flips give: one in a hundred "
-            f"gives {card.null_p99[0]:,.0f} or more."
+            f"<strong>{count} lie at |t| > 3</strong> {what}. That is no more than sign flips give: of "
+            f"{null.n_flips:,}, one in a hundred gives {null.p99:,.0f} or more."
         )
     if result.untrained:
         return (
-            f"This transformer has learned nothing, and <strong>{count} respond</strong> {what}, where 99 % of sign "
-            f"flips give at most {card.null_p99[0]:,.0f}."
+            f"This transformer has learned nothing, and <strong>{count} respond</strong> {what}, where {null.said} "
+            f"give at most {null.p99:,.0f}."
         )
     said = f"<strong>{count} respond</strong> {what}. "
     if twin is None:
@@ -131,17 +132,17 @@ def _counted(run: Counted) -> str:
     return (
         '<p class="plantain-muted plantain-prose">Counted as the model card of FLUX.2 Klein does: a <em>card head</em> '
         f"is a run of {channels} channels, MLP among them, and responds at |t| > 3 over the pairs. The model has "
-        f"{n_heads:,} attention heads of its own; every stricter question is asked of those.</p>"
+        f"{n_heads:,} attention heads of its own; the other tests use those.</p>"
     )
 
 
 def _beyond_flips(both: RunWithTwin) -> str:
     twin = both.twin
-    if twin is None or twin.card.ratios[0] is None:
+    if twin is None or not (null := twin.card_null).p99:
         return ""
     return (
-        f'<p class="plantain-prose">The untrained twin\'s count is {twin.card.ratios[0]:.1f} times what 99 % of sign '
-        "flips allow: the null alone does not tell what was learned.</p>"
+        f'<p class="plantain-prose">The untrained twin\'s count is {twin.card.counts[0] / null.p99:.1f} times what '
+        f"{null.said} allow: the null alone does not tell what was learned.</p>"
     )
 
 
@@ -175,8 +176,8 @@ def bars(both: RunWithTwin) -> str:
     model = both.result.model
     label = "FLUX.2 Klein base 4B" if model == KLEIN else model.rsplit("/", 1)[-1]
     groups = [
-        bar_table("Card heads", label, both.run.card, both.beside(lambda twin: twin.card)),
-        bar_table("Attention heads", label, both.run.head, both.beside(lambda twin: twin.head)),
+        bar_table("Card heads", label, both.run.card, both.beside(lambda twin: twin.card), both.run.card_null),
+        bar_table("Attention heads", label, both.run.head, both.beside(lambda twin: twin.head), both.run.head_null),
     ]
     if model in EMBEDDED_MODELS:
         published = load_published()
@@ -188,18 +189,21 @@ def bars(both: RunWithTwin) -> str:
     return "".join(groups)
 
 
-def bar_table(counted: str, label: str, table: CardTable, twin: CardTable | None = None) -> str:
-    """One table's count as a bar, beside its twin's and its null's.
+def bar_table(
+    counted: str, label: str, table: CardTable, twin: CardTable | None = None, null: NullShare | None = None
+) -> str:
+    """One table's count as a bar, beside its twin's and its null's; ``null`` None: the table's own.
 
     >>> bar_table("Card heads", "FLUX.2 Klein, as published", load_published())
     """
     counts = [(label, "run", table.counts[0])] + ([("untrained twin", "twin", twin.counts[0])] if twin else [])
+    said, p99 = ("99 % of sign flips", table.null_p99[0]) if null is None else (null.said, null.p99)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         f'<td><span class="plantain-track" aria-hidden="true"><span class="plantain-bar is-{kind}" '
         f'style="width:{100 * count / table.n_heads:.1f}%"></span></span></td>'
         f'<td class="plantain-number">{share(count, table.n_heads)}</td></tr>'
-        for name, kind, count in (*counts, ("99 % of sign flips", "null", table.null_p99[0]))
+        for name, kind, count in (*counts, (said, "null", p99))
     )
     caption = f"{counted} at |t| &gt; 3, of {table.n_heads:,}"
     return f'<table class="plantain-bars"><caption>{caption}</caption><tbody>{body}</tbody></table>'

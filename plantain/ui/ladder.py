@@ -1,11 +1,13 @@
-"""The ladder as the page shows it: a rung a line, trained beside its twins, and what that says; each line opens."""
+"""The ladder as the page shows it: a rung a line, trained beside its baselines, and the conclusion; each line opens."""
 
 import shlex
 from html import escape
 
 from plantain.data.prompts import described
 from plantain.model.names import EMBEDDED_MODELS, KLEIN
+from plantain.questions.effect import percent
 from plantain.questions.ladder import RUNGS, Ladder, Rung
+from plantain.questions.projections import NAMED, PROJECTED, span
 from plantain.questions.response import load_published
 from plantain.report.register import QUESTIONS
 from plantain.report.section import Section
@@ -30,15 +32,13 @@ _ASKED = {
     "picture, more than towards other pairs'? t > 3.",
 }
 
-# Of a rung whose verdict is "learned": what its heads do.
-_LEARNED = {
-    "respond": "react to a change of pose",
-    "place": "tell where the body moved",
-    "code": "name a part of the body alike in any pose",
-    "deformation": "tell poses they have never seen",
-    "cause": "move the body when their values are swapped",
+# What a rung says of the model where random projections of its stream pass as often as its heads.
+_CARRIED = {
+    "place": "where the body moved",
+    "code": "which body part lies where, alike in any pose",
+    "deformation": "the body parts of poses never seen",
 }
-_REACTING = " Merely reacting takes no learning."
+_REACTING = " A response alone takes no learning."
 
 
 @once(maxsize=4)
@@ -58,20 +58,22 @@ def rungs_html(dense: Dense) -> str:
     return (
         '<div class="plantain-rungs"><div class="plantain-rung-head" aria-hidden="true">'
         f"<span>of {n_heads:,} attention heads</span><span></span><span>trained</span><span>untrained</span>"
-        f"<span>grafted</span><span>so</span></div>{rungs}</div>"
+        f"<span>grafted</span><span>random projections</span><span>conclusion</span></div>{rungs}</div>"
     )
 
 
 def summary(found: Ladder) -> str:
-    """Which questions are passed, by their numbers, and by whom.
+    """What each question's baselines leave, by the questions' numbers.
 
     >>> summary(ladder(family))
-    'Learned by heads, beyond every twin: questions 4, 5. Mostly the model\'s: 2. Not learned: 1, 3.'
+    'More heads than in any baseline: question 5. True of the model, not of its heads: 2, 4. Not learned: 1, 3.'
     """
     kinds = {
-        "learned": "Learned by heads, beyond every twin",
+        "more heads": "More heads than in any baseline",
+        "true of the model": "True of the model, not of its heads",
         "mostly": "Mostly the model's",
         "the model's": "The model's",
+        "more than untrained": "More than untrained, other baselines missing",
         "not learned": "Not learned",
         "not run": "Not run",
         "no twin": "Without a twin to compare",
@@ -91,19 +93,40 @@ def answer(found: Ladder) -> str:
     """The page's question answered by the verdicts of its five rungs, HTML; empty where a rung was not run.
 
     >>> answer(ladder(family))
-    '<strong>In part, in this toy model.</strong> Some heads tell poses they have never seen and move the body when ...'
+    '<strong>In part, in this toy model.</strong> The model carries where the body moved and the body parts of ...'
     """
     verdicts = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
     if any(verdict.startswith(("not run", "no twin")) for verdict in verdicts.values()):
         return ""
-    learned = [_LEARNED[name] for name, verdict in verdicts.items() if verdict.startswith("learned")]
-    if not learned:
+    if all(verdict.startswith("not learned") for verdict in verdicts.values()):
         return "<strong>Not by any of five tests:</strong> copies of it that have learned nothing pass them as well."
-    said = " and ".join([", ".join(learned[:-1]), learned[-1]] if len(learned) > 1 else learned)
-    lead = "Yes, by five tests" if len(learned) == len(verdicts) else "In part"
-    lead += ", in this toy model." if found.model in EMBEDDED_MODELS else "."
-    said = f"<strong>{lead}</strong> Some heads {said}, beyond every copy that learned nothing."
-    return said + (_REACTING if verdicts["respond"].startswith("not learned") else "")
+    carried = [words for name, words in _CARRIED.items() if verdicts[name].startswith("true of the model")]
+    said = []
+    if carried:
+        said.append(
+            f"The model carries {_listed(carried)}. This is true of the model, not of its heads: random projections "
+            "show it as often."
+        )
+    if verdicts["cause"].startswith("more heads"):
+        said.append(_moving(found))
+    if not said:
+        return f"<strong>Open.</strong> No test singles out heads, or {NAMED} have not been run beside them."
+    lead = "In part, in this toy model." if found.model in EMBEDDED_MODELS else "In part."
+    said = [f"<strong>{lead}</strong>", *said]
+    return " ".join(said) + (_REACTING if verdicts["respond"].startswith("not learned") else "")
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _moving(found: Ladder) -> str:
+    """What patching single heads does, with its size."""
+    said = "Single heads move the image towards the other body when their values are swapped"
+    if (effect := found.effect) is None:
+        return f"{said}."
+    shares = f"{percent(effect.median)} of {effect.of} in the median, {percent(effect.largest)} at most"
+    return f"{said}, but little: by {shares}."
 
 
 @once(maxsize=4)
@@ -128,8 +151,10 @@ def ladder_html(dense: Dense) -> str:
         f'<p class="plantain-claim">{escape(summary(found))}</p>'
         f'<p class="plantain-muted">How many of the model\'s own {n_heads:,} attention heads pass each test, and how '
         "many in its twins, copies that have learned nothing: <em>untrained</em>, all of its transformer at random "
-        "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time. "
-        "Marks on the bars are these copies. Press a question to see how it is asked.</p>"
+        "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time; "
+        "<em>random projections</em>, as many random mixtures of the layer-normed stream that enters each block, read "
+        "in the heads' place (the fewest and the most of several draws). The strictest of them decides the conclusion. "
+        "Marks on the bars are these baselines. Press a question to see how it is asked.</p>"
         f"{rungs_html(dense)}{_klein(dense)}</section>"
     )
 
@@ -161,14 +186,20 @@ def _klein(dense: Dense) -> str:
 def _rung(found: Ladder, name: str) -> str:
     by_weights = found.of(name, SCOPE)
     trained, grafted, twins = shown_counts(by_weights)
-    n_heads, bar = next(iter(by_weights.values())).n_heads, ""
+    n_heads, bar, projected = next(iter(by_weights.values())).n_heads, "", found.projected(name)
     if trained is not None:
-        marks = "".join(f'<i style="left:{100 * n / n_heads:.1f}%"></i>' for n in (twins, grafted) if n is not None)
+        beside = (twins, grafted, *projected[-1:])
+        marks = "".join(f'<i style="left:{100 * n / n_heads:.1f}%"></i>' for n in beside if n is not None)
         bar = f'<span class="plantain-bar is-run" style="width:{100 * trained / n_heads:.1f}%"></span>{marks}'
     cells = (("trained", trained), ("untrained", twins), ("grafted", grafted))
     numbers = "".join(
         f'<span class="plantain-count"><span class="plantain-said">{said} </span>{"not run" if n is None else n}</span>'
         for said, n in cells
+    )
+    asked_of = "not run" if name in PROJECTED else "—"
+    numbers += (
+        '<span class="plantain-count"><span class="plantain-said">random projections </span>'
+        f"{span(projected) or asked_of}</span>"
     )
     each = "; ".join(f"{escape(weights)} {_count(rung)}" for weights, rung in by_weights.items())
     number = _NUMBERED.get(name, "")
@@ -176,8 +207,17 @@ def _rung(found: Ladder, name: str) -> str:
         f'<details class="plantain-rung" data-rung="{name}"><summary><span class="plantain-question"><b>{number}</b> '
         f'{escape(RUNGS[name])}</span><span class="plantain-track" aria-hidden="true">{bar}</span>{numbers}'
         f'<span class="plantain-so">{escape(found.verdict(name, SCOPE))}</span></summary>'
-        f'<p>{escape(_ASKED[name])}</p><p class="plantain-muted">{each}.</p></details>'
+        f'<p>{escape(_ASKED[name])}</p><p class="plantain-muted">{each}.</p>{_more(found, name)}</details>'
     )
+
+
+def _more(found: Ladder, name: str) -> str:
+    """What stands beside the counts of an opened rung: the baseline that decides it, or the size of its effects."""
+    if projected := found.projected(name):
+        draws = ", ".join(f"{n:,}" for n in found.projections[name])
+        return f"<p>Of as many {NAMED}, {draws} pass ({len(projected)} draws).</p>"
+    effect = found.effect if name == "cause" else None
+    return "" if effect is None else f"<p>{escape(' '.join(effect.sentences))}</p>"
 
 
 def _count(rung: Rung) -> str:
@@ -198,13 +238,15 @@ def shown_counts(by_weights: dict[str, Rung]) -> tuple[int | None, int | None, i
 
 
 def rung_table(found: Ladder) -> Table:
-    """Every rung's question with the attention heads of the trained model, of its graft, and the most of another twin.
+    """Every rung's question with the counts of the trained model and its baselines, and what is concluded.
 
     >>> html_table(rung_table(ladder(family)))
     """
-    header, rows = ("rung", "trained", "grafted", "other twins, at most", "so"), []
+    header = ("rung", "trained", "grafted", "other twins, at most", "random projections", "conclusion")
+    rows = []
     for rung, question in RUNGS.items():
-        cells = ("not run" if count is None else f"{count:,}" for count in shown_counts(found.of(rung, SCOPE)))
+        cells = ["not run" if count is None else f"{count:,}" for count in shown_counts(found.of(rung, SCOPE))]
+        cells.append(span(found.projected(rung)) or ("not run" if rung in PROJECTED else "—"))
         rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), *cells, found.verdict(rung, SCOPE)))
     n_heads = found.of("respond", SCOPE)["trained"].n_heads
     return Table(f"Attention heads that pass, of {n_heads:,}", "", (header, *rows))

@@ -11,6 +11,7 @@ from plantain.data.dense import TRUTHS, DenseResult
 from plantain.data.result import ProbeResult
 from plantain.errors import InputError
 from plantain.model.names import EMBEDDED_MODELS
+from plantain.questions.projections import beside, load_projections
 from plantain.report import figures
 from plantain.report.export import Files, figure_files, squares_csv
 from plantain.report.files import answer_csv
@@ -75,13 +76,14 @@ def sentence(dense: Dense, pair: int, head: int, weights: str) -> str:
 
 def caveat(dense: Dense) -> str:
     """What the squares can't say, in plain text."""
-    grafted = dense.t.get("grafted")
     said = model_caveats(dense.family.trained.run)
-    if grafted is not None and (passing := int((grafted > overlay.THRESHOLD).sum())):
-        said.append(
-            f"A graft, a head drawn anew inside the trained model, shows place too, in {passing} of {len(grafted)}: "
-            "place is first of all the model's, and only what exceeds it is the head's own."
-        )
+    passing, projected = (
+        int((dense.t["trained"] > overlay.THRESHOLD).sum()),
+        load_projections(dense.family).get("place"),
+    )
+    said.append(
+        f"{passing:,} of {len(dense.names):,} heads pass place. {beside(passing, len(dense.names), projected or ())}"
+    )
     return " ".join([*said, "Place holds for whatever is drawn differently, not for pose alone."])
 
 

@@ -1,4 +1,4 @@
-"""Figure of ``ladder``: the share of attention heads that reach each rung, trained beside its twins."""
+"""Figure of ``ladder``: the share of attention heads that pass each test, trained beside its baselines."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 from plantain.questions.ladder import Ladder, Rung
 from plantain.report.figures import panels
-from plantain.report.palette import INK, MUTED, RUN, TWIN
+from plantain.report.palette import INK, MUTED, PLUS, RUN, TWIN
 from plantain.report.picture import NARROW, SMALL, WIDE, Picture, style
 
 NAMES = {
@@ -22,7 +22,7 @@ _ROW = 0.46
 
 
 def draw(found: Ladder, twin: None = None, width: float = WIDE) -> Picture:
-    """A bar a rung for the trained model's attention heads, its twins as marks.
+    """A bar a rung for the trained model's attention heads, its baselines as marks.
 
     >>> draw(found).to_bytes("svg")
     """
@@ -31,24 +31,28 @@ def draw(found: Ladder, twin: None = None, width: float = WIDE) -> Picture:
         figure = Figure(figsize=(width, top + height + 0.5))
         axes = panels.panel(figure, left, top, width - left - 0.7, height)
         for row, name in enumerate(NAMES):
-            _rung(axes, row, found.of(name, "attention heads"))
+            _rung(axes, row, found.of(name, "attention heads"), found.projected(name))
         axes.set_ylim(len(NAMES) - 0.5, -0.5)
         axes.set_yticks(range(len(NAMES)), list(NAMES.values()), ha="left")
         axes.tick_params(axis="y", length=0, pad=72 * (left - 0.1))
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
-        axes.set_xlabel("attention heads that reach the rung")
+        axes.set_xlabel("attention heads that pass the test")
         entries = [panels.key("trained", RUN, 7), panels.key("untrained and permuted twins", TWIN, 2)]
         entries.append(panels.key("grafted: each block drawn anew in the trained model", INK, 2))
-        panels.legend(figure, entries, 3 if width > NARROW else 1)
+        if found.projections:
+            entries.append(
+                panels.key("random projections of the block's own input", PLUS, 0, marker="D", markerfacecolor="none")
+            )
+        panels.legend(figure, entries, 2 if width > NARROW else 1)
     return Picture(figure, alt_text(found))
 
 
 def alt_text(found: Ladder) -> str:
-    return f"Attention heads of {found.model} that reach each rung: {' '.join(found.sentences)}"
+    return f"Attention heads of {found.model} that pass each test: {' '.join(found.sentences)}"
 
 
-def _rung(axes: Axes, row: int, rungs: dict[str, Rung]) -> None:
+def _rung(axes: Axes, row: int, rungs: dict[str, Rung], projected: tuple[int, ...]) -> None:
     trained = rungs.get("trained")
     if trained is None or trained.count is None:
         axes.text(0.01, row, "not run", va="center", color=MUTED, fontsize=SMALL)
@@ -59,5 +63,7 @@ def _rung(axes: Axes, row: int, rungs: dict[str, Rung]) -> None:
     for weights, value in twins.items():
         graft = weights == "grafted"
         axes.plot([value] * 2, [row - 0.38, row + 0.38], color=INK if graft else TWIN, linewidth=2.4 if graft else 1.8)
-    at = max([share, *twins.values()])
+    marks = [n / trained.n_heads for n in projected]
+    axes.plot(marks, [row] * len(marks), "D", color="none", markeredgecolor=PLUS, markeredgewidth=1.6, markersize=5)
+    at = max([share, *twins.values(), *marks])
     axes.text(np.clip(at + 0.012, 0, 1), row, f"{trained.count} of {trained.n_heads}", va="center", fontsize=SMALL)

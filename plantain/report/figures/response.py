@@ -86,7 +86,10 @@ def null_counts(curve: CountCurve, twin: CountCurve | None = None, width: float 
         if twin is not None:
             axes.plot(twin.thresholds, twin.observed, color=TWIN, linewidth=1.6, linestyle=dashed)
             entries.append(panels.key("untrained twin", TWIN, 1.6, linestyle=dashed))
-        entries += [panels.key("99 % of sign flips", MUTED, 7, alpha=0.3), panels.key("median flip", MUTED, 1)]
+        entries += [
+            panels.key(f"99 % of {curve.n_flips:,} sign flips", MUTED, 7, alpha=0.3),
+            panels.key("median flip", MUTED, 1),
+        ]
         axes.plot(x, curve.observed, color=RUN, linewidth=2.2)
         # Logarithmic, so that a count and a null a hundred times smaller are both read; 0 has its own place.
         axes.set_yscale("symlog", linthresh=1, linscale=0.45)
@@ -110,7 +113,7 @@ def null_counts(curve: CountCurve, twin: CountCurve | None = None, width: float 
         axes.set_xlabel("threshold of |t|" + " (logarithmic from 8)" * logarithmic)
         panels.y_label(axes, "heads above it", _COUNTS - 0.24)
         panels.legend(figure, entries, columns)
-    start = "Heads above every threshold of |t|, beside the 99th percentile of sign flips: "
+    start = f"Heads above every threshold of |t|, beside the 99th percentile of {curve.n_flips:,} sign flips: "
     return Picture(figure, start + "; ".join(said) + ".")
 
 
@@ -235,8 +238,8 @@ def alt_text(summary: Summary, twin: Summary | None = None) -> str:
     beside = f" The untrained twin has {twin.share}, null p99 {twin.null_p99[0]:,.0f}." if twin is not None else ""
     return (
         f"|t| by block and a map of signed t: {summary.counts[0]:,} of {summary.n_heads:,} heads "
-        f"({100 * summary.shares[0]:.1f} %) at |t| > {first:g}, {larger:,} of them larger for B, where 99 % of sign "
-        f"flips give at most {p99:,.0f}.{beside} Largest: {blocks}."
+        f"({100 * summary.shares[0]:.1f} %) at |t| > {first:g}, {larger:,} of them larger for B, where 99 % of "
+        f"{len(summary.null.max_abs_t):,} sign flips give at most {p99:,.0f}.{beside} Largest: {blocks}."
     )
 
 
