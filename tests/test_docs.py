@@ -241,8 +241,8 @@ def test_the_numbers_of_the_readme_are_those_of_the_runs(results):
         r"(\d+) of (\d+) card heads respond": (counts("card heads")[0], card.n_heads),
         r"99 % of 100,000 sign flips give at most (\d+)": (null.p99,),
         r"and (\d+) of its 75 attention heads": counts(own)[:1],
-        r"it is (\d+) and (\d+) card heads in two draws": counts("card heads")[1:],
-        r"and (\d+) and (\d+) attention heads\.": counts(own)[1:],
+        r"it is (\d+) and (\d+), and": counts("card heads")[1:],
+        r"and (\d+) and (\d+), in two draws": counts(own)[1:],
         r"its published card says ([\d.]+) %": (100 * results.load_published().shares[0],),
         r"(\d+) respond more to the place, (\d+) more to the pose": (setting[0].smaller, setting[0].larger),
         r"\(untrained (\d+) and (\d+) against (\d+) and (\d+)\)": (
