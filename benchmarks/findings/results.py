@@ -203,7 +203,9 @@ def random_rows() -> str:
         some = [row for row in kept if (row["weights"], row["wording"]) == (weights, wording)]
         cells = [", ".join(f"{row[key]:.0f}" for row in some) for key in ("n_above_3", "n_above_5", "null_p99")]
         ps, rs = ([row[key] for row in some] for key in ("set_p", "split_half_r"))
-        rows.append([weights, wording, *cells, " to ".join(dict.fromkeys(p_value(p) for p in (min(ps), max(ps)))), span(rs, 2)])
+        rows.append(
+            [weights, wording, *cells, " to ".join(dict.fromkeys(p_value(p) for p in (min(ps), max(ps)))), span(rs, 2)]
+        )
     return grid(rows)
 
 
