@@ -126,6 +126,8 @@ def test_the_model_card_section_holds_twin_attention_and_the_published_figures(r
     assert described(result.prompts).caveat in text
     assert "not about FLUX.2 Klein" in text
     assert "has not been run" not in text
+    assert "true of the model, not of its heads: random projections pass as often" in text
+    assert "do the opposite (t < −3). The effects are small: the median head" in text
     for unsafe in ("<script", "<iframe"):
         assert unsafe not in text
     page = (folder / "report.md").read_text(encoding="utf-8")

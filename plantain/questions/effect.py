@@ -35,12 +35,15 @@ class Effect:
     """Output norm ‖W_out Δx‖ of a trained head over that of the same head re-initialised, the median of heads."""
 
     @property
+    def opposite(self) -> str:
+        """The count on the other side: "3 the other way (t < −3)"."""
+        return f"{self.below:,} the other way (t < −{THRESHOLDS[0]:g})"
+
+    @property
     def short(self) -> str:
         """The count on the other side and the two shares, in a few words."""
-        return (
-            f"{self.below:,} the other way (t < −{THRESHOLDS[0]:g}); small effects: median {percent(self.median)} of "
-            f"{self.of}, largest {percent(self.largest)}"
-        )
+        shares = f"median {percent(self.median)} of {self.of}, largest {percent(self.largest)}"
+        return f"{self.opposite}; small effects: {shares}"
 
     @property
     def sentences(self) -> list[str]:

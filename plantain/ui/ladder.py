@@ -206,9 +206,16 @@ def _rung(found: Ladder, name: str) -> str:
     return (
         f'<details class="plantain-rung" data-rung="{name}"><summary><span class="plantain-question"><b>{number}</b> '
         f'{escape(RUNGS[name])}</span><span class="plantain-track" aria-hidden="true">{bar}</span>{numbers}'
-        f'<span class="plantain-so">{escape(found.verdict(name, SCOPE))}</span></summary>'
+        f'<span class="plantain-so">{_concluded(found, name)}</span></summary>'
         f'<p>{escape(_ASKED[name])}</p><p class="plantain-muted">{each}.</p>{_more(found, name)}</details>'
     )
+
+
+def _concluded(found: Ladder, name: str) -> str:
+    """A rung's verdict, HTML; what a small frame has no room for is marked."""
+    said = escape(found.verdict(name, SCOPE))
+    aside = "" if found.effect is None else escape(f", {found.effect.opposite}")
+    return said.replace(aside, f'<span class="plantain-aside">{aside}</span>') if aside else said
 
 
 def _more(found: Ladder, name: str) -> str:
