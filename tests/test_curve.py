@@ -6,6 +6,7 @@ import pytest
 import plantain
 from plantain import stats
 from plantain.paths import RUNS
+from plantain.questions import counted
 from plantain.questions.thresholds import count_curve
 
 
@@ -49,3 +50,14 @@ def test_few_thresholds_are_enough_where_t_is_huge(result):
     assert len(curve.thresholds) < 200
     assert curve.thresholds[-1] == pytest.approx(5000.25)
     assert curve.observed[-1] == 0
+
+
+def test_a_sentence_takes_more_flips_than_the_table_unless_there_are_many_heads_or_somebody_chose(result, monkeypatch):
+    many = counted.Counted(result)
+    assert (many.card_null.n_flips, many.card_null.said) == (100_000, "99 % of 100,000 sign flips")
+    again = stats.sign_flip_null(result.differences("card"), 100_000, (3.0, 5.0))
+    assert many.card_null.p99 == pytest.approx(again.count_quantile(0.99)[0], abs=1)
+    assert many.card.null.counts.shape[0] == 1000  # the card's own table
+    assert counted.Counted(result, n_flips=200).card_null.n_flips == 200
+    monkeypatch.setattr(counted, "_MOST_VALUES", 10**6)
+    assert counted.Counted(result).card_null.n_flips == 1000

@@ -290,6 +290,16 @@ def test_beside_a_project_that_cannot_be_written_to_runs_go_to_the_users_data(mo
     assert start.saved_folder() == expected.resolve()
 
 
+def test_without_a_home_runs_go_to_where_the_page_was_started(monkeypatch, tmp_path):
+    (tmp_path / "project").write_text("a file")
+    monkeypatch.setattr(start, "ROOT", tmp_path / "project")
+    for name in ("XDG_DATA_HOME", "PLANTAIN_RUNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    assert start.saved_folder() == tmp_path / "runs"
+
+
 def test_a_folder_for_runs_is_taken_or_refused_before_the_page_opens(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("PLANTAIN_RUNS", "")
     monkeypatch.chdir(tmp_path)

@@ -163,6 +163,8 @@ def saved_folder() -> Path:
     if _is_writable(beside):
         return beside
     data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    if data.startswith("~"):  # a user without a home, as in a container: where the page was started is left
+        return Path("runs").resolve()
     return Path(data, "plantain", "runs").resolve()
 
 
