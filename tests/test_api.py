@@ -71,7 +71,7 @@ def test_a_typed_pair_comes_back_with_its_caveat(client):
         ("/run_probe", {"prompts": "my_pairs.csv"}, "no shipped prompt set"),
         ("/run_probe", {"csv": "x,y\n1,2\n"}, "needs the columns 'a' and 'b'"),
         ("/run_probe", {"csv": "a,b\nc,d\n"}, "at least 3 pairs"),
-        ("/run_probe", {"csv": "a;b\n" + "c;d\n" * 8}, "7 repeated pairs left out"),
+        ("/run_probe", {"csv": "a;b\n" + "c;d\n" * 8}, "Left out 7 repeated pairs"),
         ("/run_probe", {"n_seeds": 17}, "n_seeds must be a whole number from 1 to 16"),
         ("/run_probe", {"counting": "all"}, "no counting"),
         ("/run_probe", {"counting": ["card"]}, "no counting"),

@@ -422,8 +422,8 @@ def test_how_a_file_was_read_is_said_before_anything_runs(run_cli, tmp_path):
     file = tmp_path / "mine.csv"
     file.write_bytes("\ufeffA;B;\r\na cat;a dog;\r\n;;\r\na hen;a cow;\r\na cat;a dog;\r\nan owl;a bee;\r\n".encode())
     said = (
-        "mine.csv: 3 pairs read, separated by semicolons, UTF-8. 1 empty row skipped. Column 3 without a name left out "
-        "(empty). 1 repeated pair left out (row 5 repeats row 2).\n"
+        "mine.csv: 3 pairs read, separated by semicolons, UTF-8. Skipped 1 empty row. Left out column 3, which has no "
+        "name (empty). Left out 1 repeated pair (row 5 repeats row 2).\n"
     )
     for command in (["audit"], ["run", "--out", tmp_path / "run", "--height", 32, "--width", 32]):
         status, _, errors = run_cli(*command, "--model", "posebox", "--prompts", file)

@@ -30,13 +30,13 @@ READ = {
     "Excel, with its first line": (b"sep=;\r\n" + rows(";", "\r\n").encode(), "separated by semicolons, UTF-8."),
     "Excel, columns once touched": (
         b"a;b;;\r\n" + "".join(f"{a};{b};;\r\n" for a, b in PAIRS).encode() + b";;;\r\n" * 5,
-        "separated by semicolons, UTF-8. 5 empty rows skipped. Columns 3, 4 without a name left out (empty).",
+        "separated by semicolons, UTF-8. Skipped 5 empty rows. Left out columns 3, 4, which have no name (empty).",
     ),
     "Excel, a comment beside": (
         (
             "a,b,\r\n" + "".join(f'"{a}","{b}",{note}\r\n' for (a, b), note in zip(PAIRS, ["", "sic", ""], strict=True))
         ).encode(),
-        "separated by commas, UTF-8. Column 3 without a name left out (text in 1 row).",
+        "separated by commas, UTF-8. Left out column 3, which has no name (text in row 3).",
     ),
     "Numbers": (rows(",", "\n").rstrip("\n").encode(), "separated by commas, UTF-8."),
     "LibreOffice, all cells quoted": (rows(",", quote=True).encode(), "separated by commas, UTF-8."),
@@ -44,28 +44,28 @@ READ = {
     "LibreOffice, UTF-16": (rows(",").encode("utf-16"), "separated by commas, UTF-16."),
     "pandas to_csv": (
         (",a,b\n" + "".join(f'{i},"{a}","{b}"\n' for i, (a, b) in enumerate(PAIRS))).encode(),
-        "separated by commas, UTF-8. Column 1 without a name left out (text in 3 rows).",
+        "separated by commas, UTF-8. Left out column 1, which has no name (text in 3 rows).",
     ),
     "pandas to_csv, sep=tab, index": (
         ("\ta\tb\n" + "".join(f"{i}\t{a}\t{b}\n" for i, (a, b) in enumerate(PAIRS))).encode(),
-        "separated by tabs, UTF-8. Column 1 without a name left out (text in 3 rows).",
+        "separated by tabs, UTF-8. Left out column 1, which has no name (text in 3 rows).",
     ),
     "pandas to_csv, UTF-16 big endian": (b"\xfe\xff" + rows(",").encode("utf-16-be"), "separated by commas, UTF-16."),
     "Google Sheets: CSV": (rows(",", "\r\n").rstrip().encode(), "separated by commas, UTF-8."),
     "Google Sheets: TSV": (rows("\t", "\r\n").rstrip().encode(), "separated by tabs, UTF-8."),
     "R write.csv": (
         ('"","a","b"\n' + "".join(f'"{i}","{a}","{b}"\n' for i, (a, b) in enumerate(PAIRS, 1))).encode(),
-        "separated by commas, UTF-8. Column 1 without a name left out (text in 3 rows).",
+        "separated by commas, UTF-8. Left out column 1, which has no name (text in 3 rows).",
     ),
     "R write.csv2": (
         ('"";"a";"b"\r\n' + "".join(f'"{i}";"{a}";"{b}"\r\n' for i, (a, b) in enumerate(PAIRS, 1))).encode(),
-        "separated by semicolons, UTF-8. Column 1 without a name left out (text in 3 rows).",
+        "separated by semicolons, UTF-8. Left out column 1, which has no name (text in 3 rows).",
     ),
     "Notepad, by hand": (
         (
             '\ufeffA, B\r\n"a man, standing", "a man, leaping"\r\n\r\nJosé sits , José kneels\r\n a cat, a dog\r\n\r\n'
         ).encode(),
-        "separated by commas, UTF-8. 2 empty rows skipped.",
+        "separated by commas, UTF-8. Skipped 2 empty rows.",
     ),
     "Notepad, Unicode": (rows(",", "\r\n").encode("utf-16"), "separated by commas, UTF-16."),
 }
@@ -100,7 +100,7 @@ def test_files_of_every_program_give_the_same_pairs(load, content, note):
 
 @pytest.mark.parametrize("content", REFUSED.values(), ids=REFUSED)
 def test_other_encodings_are_refused_with_what_to_do(load, content):
-    with pytest.raises(InputError, match=r"^mine\.csv is not UTF-(8|16) text \(first in line [1234]\).*as “CSV UTF-8”"):
+    with pytest.raises(InputError, match=r"^Line [1234] of mine\.csv is not UTF-(8|16) text\. .*as “CSV UTF-8”"):
         load(content)
 
 
@@ -187,7 +187,7 @@ def test_tags_that_a_short_row_lacks_are_empty():
         ("x,y,not plain", r"The id 'not plain' \(row 7 of mine\.csv, column id\) is not usable"),
         ("x,y,index", r"The id 'index' \(row 7 of mine\.csv, column id\) is a column name"),
         ("x,y,one", r"Two pairs have the id 'one' \(row 3 of mine\.csv; row 7 of mine\.csv\)"),
-        ("x,y,two,z", r"Row 7 of mine\.csv has text in column 4, and only 3 columns have a name"),
+        ("x,y,two,z", r"Row 7 of mine\.csv has text in column 4, and the first row has only 3 columns"),
         (f"x,{'y' * 200_000}", r"mine\.csv is not readable as CSV from row 7 on"),
         ('x,"y', r"A quote that opens in row 7 of mine\.csv is never closed"),
     ],
@@ -232,17 +232,18 @@ def test_repeated_pairs_are_left_out_and_named_and_the_others_count():
         ("pair-01", "x", "1"),
         ("pair-02", "u", "2"),
     ]
-    assert prompts.note.endswith("2 repeated pairs left out (row 4 repeats row 2; row 6 repeats row 2).")
+    assert prompts.note.endswith("Left out 2 repeated pairs (row 4 repeats row 2; row 6 repeats row 2).")
 
 
 def test_many_repeated_pairs_are_named_by_the_first_of_them(load):
     prompts = load(b"a,b\n" + b"a man standing,a man leaping\n" * 8)
     assert len(prompts) == 1
     assert prompts.note.endswith(
-        "7 repeated pairs left out (row 3 repeats row 2; row 4 repeats row 2; row 5 repeats row 2 …)."
+        "Left out 7 repeated pairs (row 3 repeats row 2; row 4 repeats row 2; row 5 repeats row 2 …)."
     )
     with pytest.raises(
-        InputError, match=r"at least 3 pairs; 'mine' has 1\. Add pairs\. mine\.csv: 1 pair read.*7 repeated pairs left"
+        InputError,
+        match=r"at least 3 pairs; 'mine' has 1\. Add pairs\. mine\.csv: 1 pair read.*Left out 7 repeated pairs",
     ):
         check_enough(prompts)
 
@@ -253,7 +254,7 @@ def test_repeated_pairs_of_a_json_file_are_named_by_their_ids(load):
         "mine.json",
     )
     assert [pair.id for pair in prompts.pairs] == ["k", "pair-02"]
-    assert prompts.note == "mine.json: 2 pairs read. 1 repeated pair left out ('m' repeats 'k')."
+    assert prompts.note == "mine.json: 2 pairs read. Left out 1 repeated pair ('m' repeats 'k')."
     with pytest.raises(InputError, match="The two prompts of pair 'pair-01' look the same"):
         load('{"pairs": [{"a": "x", "b": "x\u200b"}]}'.encode(), "mine.json")
 
@@ -307,4 +308,4 @@ def test_a_sheet_holds_named_columns_and_the_numbers_of_its_rows():
         [2, 4],
         ",",
     )
-    assert sheet.left_out == ["1 empty row skipped.", "Column 2 without a name left out (text in 2 rows)."]
+    assert sheet.left_out == ["Skipped 1 empty row.", "Left out column 2, which has no name (text in 2 rows)."]

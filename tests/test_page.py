@@ -287,7 +287,7 @@ def test_a_run_stopped_at_once_can_be_run_again(page):
             "a,b\n" + "".join(f"c,d{i}\n" for i in range(1001)),
             "The page runs at most 1,000 pairs; got 1,001",
         ),
-        ("same.csv", "a;b\n" + "a cat;a dog\n" * 8, "7 repeated pairs left out"),
+        ("same.csv", "a;b\n" + "a cat;a dog\n" * 8, "Left out 7 repeated pairs"),
         ("pairs.json", "{", "is not valid JSON"),
     ],
     ids=["columns", "one pair", "too much work", "one pair again and again", "JSON"],

@@ -263,7 +263,10 @@ def test_bad_json_names_the_line(write):
         ),
         ("", "needs the columns 'a' and 'b' in its first row, .*; it has none"),
         ("a,b\n", "holds no pairs"),
-        ("a,b\nx,y\na tall, thin man,y\n", r"Row 3 of mine\.csv has text in column 3, and only 2 columns have a name"),
+        (
+            "a,b\nx,y\na tall, thin man,y\n",
+            r"Row 3 of mine\.csv has text in column 3, and the first row has only 2 columns",
+        ),
         ("a,b\nx\n", r"Prompt b of pair 'pair-01' \(row 2 of mine\.csv, column b\) is empty"),
         ("a,b\n" + "x" * 200_000 + ",y\n", "not readable as CSV"),
         ("a,b" + "x" * 200_000 + "\n", "not readable as CSV"),
@@ -277,7 +280,7 @@ def test_bad_csv_is_refused(write, text, message):
 
 @pytest.mark.parametrize("name", ["mine.json", "mine.csv"])
 def test_other_encodings_are_refused(write, name):
-    with pytest.raises(InputError, match=rf"{re.escape(name)} is not UTF-8 text \(first in line 2\).*as “CSV UTF-8”"):
+    with pytest.raises(InputError, match=rf"Line 2 of {re.escape(name)} is not UTF-8 text\. .*as “CSV UTF-8”"):
         load_prompts(write(name, "a,b\nJosé,Zoë\n".encode("latin-1")))
 
 

@@ -55,9 +55,9 @@ def decode(content: bytes, source: str) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         text, broken = "", error.start
     if broken >= 0:
-        line = content.count(b"\n", 0, broken) + 1
+        line = len(re.findall(rb"\r\n|\r|\n", content[:broken])) + 1
         raise InputError(
-            f"{source} is not {name} text (first in line {line}). Save it again as “CSV UTF-8”, or as JSON in UTF-8."
+            f"Line {line} of {source} is not {name} text. Save the file again as “CSV UTF-8”, or as JSON in UTF-8."
         )
     return text, name
 
@@ -91,7 +91,7 @@ def read_sheet(text: str, source: str) -> Sheet:
         [[cell for cell, skip in zip(row, nameless, strict=False) if not skip] for row in rows],
         numbers,
         separator,
-        _left_out(rows, nameless, n_empty),
+        _left_out(rows, numbers, nameless, n_empty),
     )
 
 
@@ -155,8 +155,8 @@ def _rows(
             if any(map(str.strip, row[n_columns:])):
                 column = next(i for i, cell in enumerate(row) if i >= n_columns and cell.strip()) + 1
                 raise InputError(
-                    f"Row {number} of {source} has text in column {column}, and only {n_columns} columns have a name. "
-                    "Put prompts that contain the separator in quotes, or name the column in the first row."
+                    f"Row {number} of {source} has text in column {column}, and the first row has only {n_columns} "
+                    "columns. Put prompts that contain the separator in quotes, or name the column in the first row."
                 )
             if any(map(str.strip, row)):
                 rows.append(row)
@@ -196,15 +196,15 @@ def _check_size(n_characters: int, columns: list[str], n_rows: int, source: str)
         )
 
 
-def _left_out(rows: list[list[str]], nameless: list[bool], n_empty: int) -> list[str]:
+def _left_out(rows: list[list[str]], numbers: list[int], nameless: list[bool], n_empty: int) -> list[str]:
     sentences = []
     if n_empty:
-        sentences.append(f"{n_empty:,} empty {'row' if n_empty == 1 else 'rows'} skipped.")
-    if any(nameless):
-        places = [place for place, without in enumerate(nameless, 1) if without]
-        n_filled = sum(any(map(str.strip, compress(row, nameless))) for row in rows)
+        sentences.append(f"Skipped {n_empty:,} empty {'row' if n_empty == 1 else 'rows'}.")
+    places = [place for place, without in enumerate(nameless, 1) if without]
+    if places:
         listed = ", ".join(map(str, places[:5])) + (" …" if len(places) > 5 else "")
-        values = f"text in {n_filled:,} {'row' if n_filled == 1 else 'rows'}" if n_filled else "empty"
-        many = len(places) > 1
-        sentences.append(f"{'Columns' if many else 'Column'} {listed} without a name left out ({values}).")
+        which = f"columns {listed}, which have no name" if len(places) > 1 else f"column {listed}, which has no name"
+        filled = [n for n, row in zip(numbers, rows, strict=True) if any(map(str.strip, compress(row, nameless)))]
+        text = f"text in {len(filled):,} rows" if len(filled) > 1 else f"text in row {filled[0]}" if filled else "empty"
+        sentences.append(f"Left out {which} ({text}).")
     return sentences

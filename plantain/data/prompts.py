@@ -164,7 +164,7 @@ def load_prompts(source: str | Path) -> PromptSet:
 
     >>> plantain.load_prompts("dense_pose")
     >>> plantain.load_prompts("my_pairs.csv").note
-    'my_pairs.csv: 8 pairs read, separated by commas. 1 repeated pair left out (row 5 repeats row 2).'
+    'my_pairs.csv: 8 pairs read, separated by commas. Left out 1 repeated pair (row 5 repeats row 2).'
 
     A table needs the columns ``a`` and ``b``; ``id`` is used where given, and every other column becomes a tag.
     Separator and encoding: ``docs/prompt-sets.md``. Pairs that look the same as an earlier one are left out.
@@ -239,8 +239,8 @@ def _distinct(pairs: Iterable[PromptPair]) -> tuple[tuple[PromptPair, ...], str]
     if not repeats:
         return tuple(first.values()), ""
     listed = "; ".join(repeats[:_LISTED]) + (" …" if len(repeats) > _LISTED else "")
-    repeated = f"{len(repeats):,} repeated {'pair' if len(repeats) == 1 else 'pairs'} left out ({listed})."
-    return tuple(first.values()), repeated
+    repeated = f"repeated {'pair' if len(repeats) == 1 else 'pairs'}"
+    return tuple(first.values()), f"Left out {len(repeats):,} {repeated} ({listed})."
 
 
 def _n_pairs(pairs: tuple[PromptPair, ...]) -> str:
