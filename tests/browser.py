@@ -148,7 +148,7 @@ def upload(page, path):
     """Hand a file to the upload field; again if the page was still busy laying the field out."""
     from playwright.sync_api import TimeoutError
 
-    field = page.locator("input[accept*='.csv']")
+    field = page.locator("input[accept*='.json']")
     for _ in range(3):
         if field.count():  # it goes once the page has a file
             field.set_input_files(path)
