@@ -120,6 +120,7 @@ def test_the_job_has_the_noise_and_the_size_of_the_kept_pictures(runs):
 # -- what is drawn ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_app_draws_both_kept_pictures_and_with_every_head_at_no_alpha_the_first_again(runs, posebox, monkeypatch):
     monkeypatch.setitem(app.loaded, "pipe", posebox)
     monkeypatch.setattr(app, "served", "posebox")

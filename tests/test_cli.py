@@ -249,6 +249,7 @@ def was_interrupted(status, said, out, n_pairs):
     return True
 
 
+@pytest.mark.slow
 def test_a_real_signal_saves_and_exits_130_without_a_traceback(tmp_path):
     rows = "".join(
         f"{word} number {i} standing,{word} number {i} sitting\n" for i in range(60) for word in ("cat", "dog")

@@ -200,6 +200,7 @@ def drawn(posebox, tmp_path_factory):
     return [*common, "--out", out / "study"], study
 
 
+@pytest.mark.slow
 def test_a_whole_study_is_drawn_and_judged_and_drawing_goes_on_where_it_stopped(run_cli, drawn, monkeypatch):
     given, study = drawn
     real = patched_pictures.iter_drawn

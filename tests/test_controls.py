@@ -234,8 +234,9 @@ def test_every_set_is_run_on_the_model_and_on_each_twin(odd_pipeline, runs):
     assert not np.allclose(first.mean_square, second.mean_square)
 
 
-@pytest.mark.parametrize("size", [2, 5])
-def test_processes_that_share_controls_make_every_run_once(odd_pipeline, small_sets, runs, tmp_path, size):
+@pytest.mark.slow
+def test_processes_that_share_controls_make_every_run_once(odd_pipeline, small_sets, runs, tmp_path):
+    size = 5
     made, n_runs = [], []
     for rank in range(size):
         steps = list(
@@ -261,6 +262,7 @@ def test_a_run_among_controls_is_the_run_alone(odd_pipeline, small_sets, runs):
     np.testing.assert_array_equal(load_controls(runs[0]).trained["lexical_1"].mean_square, alone.mean_square)
 
 
+@pytest.mark.slow
 def test_interrupted_it_goes_on_where_it_stopped(odd_pipeline, small_sets, runs, tmp_path, monkeypatch):
     config = ProbeConfig(batch_size=2)
     steps = run_controls(odd_pipeline, small_sets, config, n_untrained=2, out=tmp_path)

@@ -85,7 +85,8 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(found.decoded[name], values, err_msg=name)
 
 
-@pytest.mark.parametrize("size", [2, 3, 7])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 7])
 def test_processes_that_share_it_read_their_blocks_and_give_the_run_of_one(
     pipe, small_prompts, pictures, bodies, figures, decoded, tmp_path, size
 ):

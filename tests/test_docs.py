@@ -213,7 +213,7 @@ def test_the_commands_of_the_shipped_runs_have_their_settings():
         assert options.model == shipped.model
 
 
-@pytest.mark.parametrize("name", ["docs/results.md", "README.md"])
+@pytest.mark.parametrize("name", [pytest.param("docs/results.md", marks=pytest.mark.slow), "README.md"])
 def test_the_made_tables_are_what_the_runs_give(results, name):
     page = TEXTS[name]
     assert results.differences(page, results.make(page)) == []

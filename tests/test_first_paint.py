@@ -24,7 +24,7 @@ def texts(page, within):
     ]
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (900, False), (375, True)])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])
 def test_bodies_claim_and_ladder_are_there_before_gradio_and_stay_where_they_are(server, browser, width, dark):
     held = []
     with open_page(browser, server[0], width=width, height=900, dark=dark, held=held) as page:

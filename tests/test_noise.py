@@ -151,6 +151,7 @@ def test_the_shipped_runs_are_at_the_levels_they_name(name):
     np.testing.assert_allclose(result.mean_square[:, :, :1, :1], first.mean_square, rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_shipped_run_is_what_its_command_makes(posebox):
     shipped = plantain.load_result(RUNS / "levels" / "posebox")
     states = iter_probe(posebox, shipped.prompts, shipped.config)

@@ -53,6 +53,7 @@ def test_the_saved_proof_holds(posebox):
     assert min(found["pose_share_by_pose"].values()) >= REQUIRED["each pose"]
 
 
+@pytest.mark.slow
 def test_it_draws_what_it_is_told(posebox):
     """A part of the proof, done again: four subjects in their own settings, in a T-pose and in an expressive one."""
     pairs = load_prompts("dense_pose").pairs[::8]

@@ -262,6 +262,7 @@ def test_a_shift_moves_the_figure_and_not_the_setting():
 # -- the measure of the proof ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_judge_reads_rendered_truth_without_mistake():
     rng = np.random.default_rng(1)
     for prompt in held_out_prompts(rng, 1):

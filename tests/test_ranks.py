@@ -157,6 +157,7 @@ def test_parts_at_other_noise_levels_or_of_other_tokens_are_not_put_together(pos
     assert joined(prompts, config, folder, Ranks(0, 2)).complete
 
 
+@pytest.mark.slow
 def test_a_shared_dense_run_takes_one_batch_whatever_memory_each_has_and_is_that_of_one(tmp_path, monkeypatch, capsys):
     whole, few, folder = plantain.load_prompts("dense_pose"), tmp_path / "few.json", tmp_path / "run"
     few.write_text(json.dumps(whole.to_dict() | {"name": "few", "pairs": [pair.to_dict() for pair in whole.pairs[:4]]}))
@@ -197,16 +198,6 @@ def csv(tmp_path_factory):
     path = tmp_path_factory.mktemp("ranks") / "many.csv"
     path.write_text("a,b\n" + "".join(f"{a},{b}\n" for a, b in PAIRS))
     return path
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_run_of_one(csv, alone, tmp_path):
-    process = launch(tmp_path / "run", csv, 2)
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert "Saved 18 pairs of 2 processes" in said
-    assert said.count("Expected by chance") == 2  # under the tables of card and of attention heads, told by one process
-    np.testing.assert_array_equal(load_result(tmp_path / "run").mean_square, alone.mean_square)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +254,7 @@ def test_a_process_that_waits_alone_hears_a_polite_kill():
 
 
 @pytest.mark.slow
-def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(csv, alone, tmp_path):
+def test_a_killed_process_ends_the_others_and_the_same_command_gives_the_run_of_one(csv, alone, tmp_path):
     folder = tmp_path / "run"
     process = launch(folder, csv, 2, "--n-seeds", "4")
     deadline = time.monotonic() + 240
@@ -281,6 +272,8 @@ def test_a_killed_process_ends_the_others_and_the_same_command_goes_on(csv, alon
     resumed = launch(folder, csv, 2, "--n-seeds", "4", "--resume")
     said, _ = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, said
+    assert "Saved 18 pairs of 2 processes" in said
+    assert said.count("Expected by chance") == 2  # under the tables of card and of attention heads, told by one process
     result = load_result(folder)
     assert result.complete
     np.testing.assert_array_equal(result.mean_square[:, :, :1], alone.mean_square)

@@ -25,7 +25,6 @@ from plantain.paths import ROOT, RUNS
 from plantain.ui import limits, start
 from plantain.ui.limits import OWN_SIZE
 
-pytestmark = pytest.mark.server
 REPO = "acme/results"
 
 
@@ -146,6 +145,7 @@ def test_what_the_door_refuses_it_refuses_under_a_path_too(bare, prefix):
     assert answer(f"{api}queue/join", data=b"", headers=much)[0] == 413
 
 
+@pytest.mark.server
 def test_runs_of_the_dataset_are_fetched_at_start_and_a_finished_one_is_kept_there(tmp_path):
     """What an earlier life of the Space left in the dataset is in the list; what this one runs, the next will find."""
     folder, earlier = tmp_path / "space", load_result(RUNS / "posebox-untrained")
@@ -189,6 +189,7 @@ def test_help_prints_in_a_terminal_of_ascii():
     assert b"--runs" in done.stdout
 
 
+@pytest.mark.server
 def test_it_listens_on_ipv6(tmp_path):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()

@@ -89,6 +89,7 @@ def test_twins_of_what_has_no_trained_weights_are_refused():
 # -- among the controls ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_controls_run_on_permuted_twins_beside_untrained_ones(pipe, small_prompts, tmp_path):
     tagged = tuple(replace(pair, tags={"subject": pair.id}) for pair in small_prompts.pairs)
     pose = replace(small_prompts, name="dense_pose", pairs=tagged)
