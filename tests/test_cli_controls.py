@@ -28,6 +28,7 @@ def sets(tmp_path):
     return paths
 
 
+@pytest.mark.slow
 def test_controls_then_compare_prints_the_answer_and_writes_the_files(run_cli, sets, tmp_path):
     out = tmp_path / "runs"
     common = ["controls", "--model", "posebox", "--sets", *sets, "--out", out, "--untrained", 1, "--batch-size", 4]
@@ -54,6 +55,7 @@ def test_controls_then_compare_prints_the_answer_and_writes_the_files(run_cli, s
     assert "No untrained twin was run" in printed
 
 
+@pytest.mark.slow
 def test_interrupted_controls_are_kept_and_go_on(run_cli, sets, tmp_path, monkeypatch):
     common = ["controls", "--model", "posebox", "--sets", *sets, "--untrained", 0, "--batch-size", 2]
     assert run_cli(*common, "--out", tmp_path / "whole")[0] == 0

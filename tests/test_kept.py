@@ -33,6 +33,7 @@ def write(file, **found):
     file.write_bytes(gzip.compress(json.dumps(found).encode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(kept._makers))
 def test_what_is_kept_is_what_the_shipped_runs_give(name, monkeypatch):
     """All but its drawings, which no two versions of matplotlib make alike."""
