@@ -26,7 +26,8 @@ from PIL.Image import Image
 from starlette.middleware import Middleware
 
 from plantain.data import dataset as results_repo
-from plantain.data.prompts import MAX_FILE_BYTES, PromptPair, PromptSet
+from plantain.data.csv_file import MAX_FILE_BYTES
+from plantain.data.prompts import PromptPair, PromptSet
 from plantain.data.result import ProbeResult
 from plantain.data.settings import ProbeConfig
 from plantain.errors import InputError
@@ -252,6 +253,11 @@ def _has_mcp() -> bool:
     return True
 
 
+def _leave(*_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the removal
+    sys.exit(0)
+
+
 def _warm_up() -> None:
     """Import, beside the page that is served already, what the first drawer or the first other run needs."""
     import matplotlib.figure  # noqa: F401
@@ -270,8 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     served = options.model
     os.environ["GRADIO_SSR_MODE"] = "false"
     try:
-        if options.runs is not None:
-            start.set_saved_folder(options.runs)
+        if runs := options.runs or os.environ.get(start.RUNS_VARIABLE):
+            start.set_saved_folder(runs)
         host = start.free_host(options.host, options.port)
         if ON_ZEROGPU or served not in EMBEDDED_MODELS:
             # On ZeroGPU weights must wait in the main process before a GPU is lent; anywhere, gigabytes
@@ -285,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"plantain: {error}", file=sys.stderr)
         return 2
     # A polite kill leaves by the ordinary door, through which temporary folders are removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     fetch_nothing()
     do_once(page)
     page.queue(max_size=20)

@@ -1,5 +1,6 @@
 """Numbers and tables as text: one wording of each, for shell, page and files."""
 
+import codecs
 import contextlib
 import math
 import re
@@ -88,14 +89,28 @@ def shell_line(*words: object, program: str = "plantain") -> str:
     return shlex.join(["python", "-m", program, *map(str, words)])
 
 
-def print_anything() -> None:
-    """Let stdout and stderr replace what their encoding lacks (× in cp1251, say) where ``print`` would raise.
+# A number must keep its sign where an encoding has no minus of its own.
+_PLAIN = {"−": "-", "–": "-", "—": "-", "×": "x", "…": "...", "•": "*", "·": "*", "‖": "||", "≤": "<=", "≥": ">="} | {
+    "→": "->", "←": "<-", "±": "+/-", "²": "^2", "½": "1/2", "“": '"', "”": '"', "’": "'", "′": "'", "°": " degrees"
+} | {"Δ": "delta ", "Σ": "sum ", "α": "alpha", "β": "beta", "ρ": "rho", "σ": "sigma", "∞": "inf"}  # fmt: skip
 
-    The encoding stays: who redirects to a file reads it in the encoding of that terminal or pipe.
+
+def print_anything() -> None:
+    """Let stdout and stderr write in ASCII what their encoding lacks, where ``print`` would raise.
+
+    A minus becomes "-", × becomes "x"; a sign that has no such form becomes "?". The encoding stays, since whoever
+    redirects to a file reads it in the encoding of that terminal or pipe.
     """
+    codecs.register_error("plantain", _in_ascii)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream, another's, or a closed one
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="plantain")  # type: ignore[union-attr]
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 _LINK = re.compile(r"\][(\[]|^\s*\[[^\]]*\]:")

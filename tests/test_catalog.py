@@ -109,5 +109,5 @@ def test_a_save_that_fails_leaves_no_folder(saved, monkeypatch):
     monkeypatch.setattr("plantain.data.disk.write_atomically", full)
     said, is_saved = run_tab._save(a_run())
     assert not is_saved
-    assert "No space left on device. Download the run below instead." in said
+    assert f"cannot write to {saved} (No space left on device). Download the run below" in said
     assert not list(saved.iterdir())

@@ -1,13 +1,14 @@
 """Prompt sets: the shipped one, loading from JSON and CSV, and every refusal in words."""
 
 import json
+import os
 import re
 from dataclasses import replace
 
 import pytest
 
+from plantain.data.csv_file import MAX_FILE_BYTES
 from plantain.data.prompts import (
-    MAX_FILE_BYTES,
     REQUIRED_TAGS,
     PromptPair,
     PromptSet,
@@ -295,15 +296,19 @@ def test_missing_file_is_named(tmp_path, name):
         load_prompts(tmp_path / name)
 
 
-def test_folder_is_no_prompt_file(tmp_path):
-    (tmp_path / "folder.json").mkdir()
-    with pytest.raises(InputError, match="Cannot read the prompt file"):
-        load_prompts(tmp_path / "folder.json")
-
-
 def test_huge_file_is_refused_unread(write):
     with pytest.raises(InputError, match=r"mine\.csv is larger than 10 MB"):
         load_prompts(write("mine.csv", b"x" * (MAX_FILE_BYTES + 1)))
+
+
+def test_a_pipe_a_device_or_a_folder_is_not_read(tmp_path):
+    """A pipe would be waited for, and a device read until the memory is full."""
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "device.csv").symlink_to("/dev/zero")
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("pipe.csv", "device.csv", "folder.csv"):
+        with pytest.raises(InputError, match=rf"{name} is not an ordinary file; give the path"):
+            load_prompts(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import gradio as gr
 import pytest
 from gradio import processing_utils
 
-from plantain.data.prompts import MAX_FILE_BYTES
+from plantain.data.csv_file import MAX_FILE_BYTES
 from plantain.errors import InputError
 from plantain.paths import ROOT
 from plantain.ui import door, limits

@@ -308,5 +308,27 @@ def test_a_folder_for_runs_is_taken_or_refused_before_the_page_opens(monkeypatch
     assert start.saved_folder() == tmp_path / "mine" / "runs"
     assert not (tmp_path / "mine").exists()
     monkeypatch.setattr(app, "served", "posebox")
-    assert app.main(["--runs", "/proc/runs"]) == 2
-    assert "Cannot write to /proc/runs; give --runs a folder that you can write to." in capsys.readouterr().err
+    for arguments, variable in ((["--runs", "/proc/runs"], ""), ([], "/proc/runs")):
+        monkeypatch.setenv("PLANTAIN_RUNS", variable)
+        assert app.main(arguments) == 2
+        assert "Cannot write to /proc/runs; give --runs (or PLANTAIN_RUNS) a folder" in capsys.readouterr().err
+
+
+NOBODY = """
+import os, pwd
+def gone(uid):
+    raise KeyError(uid)
+pwd.getpwuid = gone
+from plantain.ui import start
+start.prepare()
+import spaces
+print(start.saved_folder())
+"""
+
+
+def test_a_user_without_home_and_entry_in_passwd_has_a_home_before_spaces_asks_for_it(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "PLANTAIN_RUNS")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", NOBODY]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=tmp_path)
+    assert done.stdout.strip() == str(ROOT / "runs"), done.stderr

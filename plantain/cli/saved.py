@@ -86,6 +86,8 @@ def _audit(options: argparse.Namespace) -> int:
     if options.run is not None:
         if options.model is not None:
             raise InputError("A run holds the token counts of its own model; leave --model out, or give --prompts.")
+        if Path(options.run).is_file():
+            raise InputError(f"{options.run} is a file, and a run is a folder. Is it prompts? Give --prompts FILE.")
         print(equal_length(load_result(options.run), options.grouping).text)
         return 0
     prompts = prompts_of(options.prompts)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress
+from pathlib import Path
 
 from plantain.data.texts import visible
 from plantain.errors import InputError
@@ -40,6 +41,23 @@ class Sheet:
     numbers: list[int]  # of the rows, as a spreadsheet counts them: from 1, empty ones included
     separator: str
     left_out: list[str]  # a sentence each: rows and columns that are not read
+
+
+def read_content(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises InputError: no ordinary file, one that cannot be read, or more than ``MAX_FILE_BYTES``.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, a device read without end
+            raise InputError(f"{path} is not an ordinary file; give the path of a .json or .csv file.")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"Cannot read the prompt file {str(path)!r}: {error.strerror or error}.") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise InputError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
+    return content
 
 
 def decode(content: bytes, source: str) -> tuple[str, str]:

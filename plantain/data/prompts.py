@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from plantain.data.csv_file import (
-    MAX_FILE_BYTES,
     MAX_PAIRS,
     MAX_SET_BYTES,
     MAX_TAGS,
     SEPARATORS,
     decode,
+    read_content,
     read_sheet,
 )
 from plantain.data.disk import plain_json
@@ -179,13 +179,7 @@ def load_prompts(source: str | Path) -> PromptSet:
                 "Or give the path of a .json or .csv file."
             )
         path = PROMPTS / f"{source}.json"
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB; a prompt set is far smaller.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"Cannot read the prompt file {str(source)!r}: {error.strerror or error}.") from error
-    text, encoding = decode(content, path.name)
+    text, encoding = decode(read_content(path), path.name)
     if path.suffix.lower() in TABLES:
         return parse_csv(text, path.stem, path.name, encoding)
     try:

@@ -36,6 +36,7 @@ def prepare() -> None:
     try:
         _check_proxies()
         _own_temporary_files()
+        _some_home()
     except InputError as error:
         print(f"plantain: {error}", file=sys.stderr)
         sys.exit(2)
@@ -71,6 +72,16 @@ def _own_temporary_files() -> None:
         raise InputError(
             f"Cannot write {where}: {error.strerror or error}. Set {name} to a folder that you can write to."
         ) from error
+
+
+def _some_home() -> None:
+    """``spaces`` asks for the home folder as it is imported, which a user without an entry in passwd does not have."""
+    try:
+        Path.home()
+    except RuntimeError:
+        if _is_writable(runs := saved_folder()):  # which must not go with the temporary home
+            os.environ.setdefault(RUNS_VARIABLE, str(runs))
+        os.environ["HOME"] = str(temporary_folder("plantain-home-"))
 
 
 def temporary_folder(prefix: str) -> Path:
@@ -169,10 +180,12 @@ def saved_folder() -> Path:
 
 
 def set_saved_folder(given: str) -> None:
-    """Take ``--runs``; raises InputError where nothing can be written to it."""
+    """Take ``--runs`` or PLANTAIN_RUNS; raises InputError where nothing can be written to it."""
     os.environ[RUNS_VARIABLE] = str(Path(given).expanduser().resolve())
     if not _is_writable(saved_folder()):
-        raise InputError(f"Cannot write to {saved_folder()}; give --runs a folder that you can write to.")
+        raise InputError(
+            f"Cannot write to {saved_folder()}; give --runs (or {RUNS_VARIABLE}) a folder that you can write to."
+        )
 
 
 @cache

@@ -313,5 +313,6 @@ def _save(result: ProbeResult | None) -> tuple[str, bool]:
 
 def _not_saved(error: InputError | OSError) -> str:
     if isinstance(error, OSError):
-        return alert("Not saved:", f"{error.strerror or error}. Download the run below instead.")
+        why = f"cannot write to {catalog.saved_folder()} ({error.strerror or error})"
+        return alert("Not saved:", f"{why}. Download the run below, or start the page with --runs and another folder.")
     return alert("Not saved:", error)
