@@ -1,6 +1,8 @@
 """One test of each door, in every run: shell, page, endpoints, pictures, and a browser where there is one."""
 
 import signal
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from threading import Timer
 
@@ -70,6 +72,14 @@ def test_the_page_is_asked_through_its_endpoints(url):
         client.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "code"), [("file=http://192.0.2.1/x", 403), ("file=/etc/passwd", 403), ("deep_link?session_hash=x", 404)]
+)
+def test_the_door_fetches_no_address_hands_out_no_file_and_keeps_no_state(url, path, code):
+    with pytest.raises(urllib.error.HTTPError, match=str(code)):
+        urllib.request.urlopen(f"{url}gradio_api/{path}", timeout=60)
+
+
 def test_the_page_opens_in_a_browser(url, browser):
     with open_page(browser, url) as page:
         counts = summarise(load_result(RUNS / "posebox")).counts
@@ -81,7 +91,8 @@ def test_a_command_runs_and_its_run_is_reported(run_cli, tmp_path):
     run = tmp_path / "run"
     status, printed, told = run_cli("run", "--model", "posebox", "--prompts", tmp_path / "few.csv", "--out", run)
     assert status == 0, told
-    assert "510" in printed
+    assert "of 510 heads" in printed
+    assert "Saved 5 pairs" in told
     status, _, told = run_cli("report", run)
     assert status == 0, told
     files = {path.name for path in (run / "report").iterdir()}
