@@ -73,11 +73,17 @@ def test_the_page_is_asked_through_its_endpoints(url):
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [("file=http://192.0.2.1/x", 403), ("file=/etc/passwd", 403), ("deep_link?session_hash=x", 404)]
+    ("path", "code", "sentence"),
+    [
+        ("file=http://example.invalid/x", 403, "This page hands out its own files alone."),
+        ("file=/etc/passwd", 403, ""),
+        ("deep_link?session_hash=x", 404, "This page keeps no state under a name"),
+    ],
 )
-def test_the_door_fetches_no_address_hands_out_no_file_and_keeps_no_state(url, path, code):
-    with pytest.raises(urllib.error.HTTPError, match=str(code)):
+def test_the_door_fetches_no_address_hands_out_no_file_and_keeps_no_state(url, path, code, sentence):
+    with pytest.raises(urllib.error.HTTPError, match=str(code)) as refusal:
         urllib.request.urlopen(f"{url}gradio_api/{path}", timeout=60)
+    assert sentence in refusal.value.read().decode()
 
 
 def test_the_page_opens_in_a_browser(url, browser):
