@@ -132,7 +132,7 @@ def test_a_family_without_decoders_has_no_code_and_its_ladder_says_not_run(famil
     for question in (code, deformation):
         with pytest.raises(InputError, match="has no decoder of"):
             question(bare)
-    assert "4. Does it name body parts alike in the T-pose and out of it? Not run." in ladder(bare).sentences
+    assert "3. Does it name body parts alike in the T-pose and out of it? Not run." in ladder(bare).sentences
 
 
 def test_the_ladder_counts_every_rung_for_every_weights(family):

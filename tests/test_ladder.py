@@ -29,7 +29,17 @@ def verdict(rung="place", projected=PROJECTED, **counts):
     return Ladder("m", "p", tuple(rungs), {"place": projected} if projected else {}, EFFECT).verdict(rung)
 
 
-EFFECT = Effect(n_heads=75, above=58, below=3, median=0.006, largest=0.105, of="the true difference", output_ratio=14.2)
+EFFECT = Effect(
+    n_heads=75,
+    above=58,
+    below=3,
+    median=0.006,
+    largest=0.105,
+    of="the true difference",
+    output_ratio=14.2,
+    grafted_above=4,
+    grafted_below=8,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +47,14 @@ EFFECT = Effect(n_heads=75, above=58, below=3, median=0.006, largest=0.105, of="
     [
         ({"trained": None, "untrained_0": 3}, "not run"),
         ({"trained": 40}, "no twin has been run"),
-        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "not learned: untrained, more pass"),
+        ({"trained": 40, "untrained_0": 41, "grafted": 0}, "takes no learning: untrained, more pass"),
         # Two heads of 75 against none: chance gives that.
-        ({"trained": 2, "untrained_0": 0, "grafted": 0}, "not learned: untrained, as many pass"),
-        ({"trained": 40, "untrained_0": 0, "permuted_0": 38, "grafted": 0}, "not learned: untrained, as many pass"),
+        ({"trained": 2, "untrained_0": 0, "grafted": 0}, "not shown: untrained, not significantly fewer pass"),
+        ({"trained": 2, "untrained_0": 2, "grafted": 0}, "not shown: untrained, as many pass"),
+        (
+            {"trained": 40, "untrained_0": 0, "permuted_0": 38, "grafted": 0},
+            "not shown: untrained, not significantly fewer pass",
+        ),
         # The most of a draw decides, whatever a graft says.
         ({"trained": 57, "untrained_0": 0, "grafted": 1}, MODEL),
         ({"trained": 57, "untrained_0": 0, "grafted": 39}, MODEL),
@@ -58,8 +72,8 @@ EFFECT = Effect(n_heads=75, above=58, below=3, median=0.006, largest=0.105, of="
         ),
         (
             {"rung": "cause", "trained": 58, "untrained_0": None, "grafted": 4},
-            "more heads than in any baseline, 3 the other way (t < −3); small effects: median 0.6% of the true "
-            "difference, largest 10.5%",
+            "more heads than in any baseline, with small effects (median 0.6% of the true difference, largest 10.5%); "
+            "the grafted block writes 14 times less; 3 the other way (t < −3)",
         ),
     ],
 )
@@ -91,8 +105,16 @@ def ladder_of(projections=PASSING, **counts):
 def test_the_summary_sorts_the_questions_by_their_verdicts():
     said = summary(ladder_of())
     assert said == (
-        "More heads than in any baseline: question 5. True of the model, not of its heads: 2, 4. Not learned: 1, 3."
+        "More heads than in any baseline: question 5. True of the model, not of its heads: 2, 4. "
+        "No evidence of learning: 1, 3."
     )
+
+
+def test_the_sentences_are_numbered_as_on_the_page_and_count_the_graft_both_ways():
+    said = ladder_of().sentences
+    assert [sentence[:2] for sentence in said[:6]] == ["1.", "2.", "… ", "3.", "4.", "5."]
+    assert said[-1].endswith("4 of them lie at t > 3, 8 at t < −3.")
+    assert replace(EFFECT, output_ratio=None).short == "with small effects"
 
 
 def test_the_pages_question_is_answered_by_the_verdicts():
@@ -102,7 +124,7 @@ def test_the_pages_question_is_answered_by_the_verdicts():
     assert "true of the model, not of its heads" in said
     assert "but little: by 0.6% of the true difference in the median, 10.5% at most." in said
     assert said.endswith("A response alone takes no learning.")
-    assert answer(ladder_of(**none)).startswith("<strong>Not by any of five tests:</strong>")
+    assert answer(ladder_of(**none)).startswith("<strong>No evidence by any of five tests:</strong>")
     assert answer(replace(ladder_of(), model="posebox")).startswith("<strong>In part, in this toy model.</strong>")
     assert answer(ladder_of(code=(None, None, None))) == ""
     assert answer(ladder_of(cause=(58, None, None))) == ""

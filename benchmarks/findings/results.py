@@ -60,7 +60,7 @@ SHORT_RUNGS = {
     "place_sided": "… on the side where it moved?",
     "code": "name body parts alike in any pose?",
     "deformation": "show the parts of a pose never seen?",
-    "cause": "move the run towards the other body?",
+    "cause": "move the first step's prediction towards the other picture?",
 }
 """The rungs in a few words, for the README."""
 Cells = Sequence[Sequence[str]]
@@ -240,8 +240,9 @@ def short_ladder() -> str:
         graft = rung["grafted"].count if "grafted" in rung else None
         projected = projections.span(found.projected(name)) or "—"
         cells = [f"{trained.count} of {trained.n_heads}", projected, "not run" if graft is None else f"{graft}"]
-        beside = "" if found.effect is None else f", {found.effect.short}"
-        concluded = found.verdict(name).partition(": random")[0].removesuffix(beside)  # what else it says stands there
+        concluded = found.verdict(name).partition(": random")[0]
+        if found.effect is not None:  # shares and the other side stand in the sentences below
+            concluded = concluded.replace(found.effect.full, found.effect.short)
         rows.append([asked, *cells, projections.span(twins), concluded])
     return grid(rows)
 

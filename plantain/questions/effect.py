@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from plantain.stats import THRESHOLDS
 
 @dataclass(frozen=True)
 class Effect:
-    """What patching single heads does to the predicted image.
+    """What patching single heads does to the velocity predicted at the first step.
 
     Shares are of ``of``: the true difference between the two images of a pair where it is known; of each head the
     absolute mean over pairs.
@@ -27,12 +27,16 @@ class Effect:
     below: int
     """Heads at t < −3: away from it."""
     median: float
-    """Share by which the median head moves the image."""
+    """Share by which the median head moves the prediction."""
     largest: float
     """Share by which the head that moves it most does."""
     of: str
     output_ratio: float | None = None
     """Output norm ‖W_out Δx‖ of a trained head over that of the same head re-initialised, the median of heads."""
+    grafted_above: int | None = None
+    """Re-initialised heads at t > 3."""
+    grafted_below: int | None = None
+    """Re-initialised heads at t < −3."""
 
     @property
     def opposite(self) -> str:
@@ -40,25 +44,37 @@ class Effect:
         return f"{self.below:,} the other way (t < −{THRESHOLDS[0]:g})"
 
     @property
+    def shares(self) -> str:
+        """The two shares: "median 0.6% of the true difference, largest 10.5%"."""
+        return f"median {percent(self.median)} of {self.of}, largest {percent(self.largest)}"
+
+    @property
     def short(self) -> str:
-        """The count on the other side and the two shares, in a few words."""
-        shares = f"median {percent(self.median)} of {self.of}, largest {percent(self.largest)}"
-        return f"{self.opposite}; small effects: {shares}"
+        """What limits the count: small effects, and a baseline that writes less."""
+        weak = "" if self.output_ratio is None else f"; the grafted block writes {self.output_ratio:.0f} times less"
+        return f"with small effects{weak}"
+
+    @property
+    def full(self) -> str:
+        """The same with the two shares and the count on the other side."""
+        return f"{self.short.replace('effects', f'effects ({self.shares})')}; {self.opposite}"
 
     @property
     def sentences(self) -> list[str]:
         """The counts on both sides with the shares, and how weak the re-initialised baseline is."""
         said = [
-            f"Patched one at a time, {self.above:,} of {self.n_heads:,} heads move the image towards their own pair's "
-            f"difference rather than other pairs' (t > {THRESHOLDS[0]:g}); {self.below:,} do the opposite (t < "
-            f"−{THRESHOLDS[0]:g}).",
-            f"The effects are small: the median head moves the image by {percent(self.median)} of {self.of}, the "
+            f"Patched one at a time, {self.above:,} of {self.n_heads:,} heads move the first step's prediction towards "
+            f"their own pair's difference rather than other pairs' (t > {THRESHOLDS[0]:g}); {self.below:,} do the "
+            f"opposite (t < −{THRESHOLDS[0]:g}).",
+            f"The effects are small: the median head moves the prediction by {percent(self.median)} of {self.of}, the "
             f"largest by {percent(self.largest)}.",
         ]
         if self.output_ratio is not None:
             said.append(
-                f"The re-initialised (grafted) block is a weak baseline: its heads write {self.output_ratio:.0f} times "
-                "less (‖W_out Δx‖, median over heads)."
+                "No random projections stand beside this test. The strictest baseline left, the re-initialised "
+                f"(grafted) block, is weak: its heads write {self.output_ratio:.0f} times less (‖W_out Δx‖, median "
+                f"over heads); {self.grafted_above:,} of them lie at t > {THRESHOLDS[0]:g}, {self.grafted_below:,} at "
+                f"t < −{THRESHOLDS[0]:g}."
             )
         return said
 
@@ -77,14 +93,21 @@ def effect_of(studies: Mapping[str, PatchStudy], measure: str = "y_truth") -> Ef
     >>> effect_of(load_studies(["assets/runs/patch"]).runs).largest
     """
     trained, grafted = studies["trained"], studies.get("grafted")
-    t, size = single_count(trained, n_flips=1).t, np.abs(single_heads(trained, measure).mean(axis=1))
-    cut, ratio = THRESHOLDS[0], None
-    if grafted is not None:
-        written = [study.size_of("write").mean(axis=0) for study in (trained, grafted)]
-        ratio = float(np.median(written[0] / written[1]))
-    counts = len(t), int((t > cut).sum()), int((t < -cut).sum())
+    size = np.abs(single_heads(trained, measure).mean(axis=1))
     of = "the true difference" if measure == "y_truth" else "the model's own difference"
-    return Effect(*counts, float(np.median(size)), float(size.max()), of, ratio)
+    found = Effect(*_both_sides(trained), float(np.median(size)), float(size.max()), of)
+    if grafted is None:
+        return found
+    written = [study.size_of("write").mean(axis=0) for study in (trained, grafted)]
+    _, above, below = _both_sides(grafted)
+    ratio = float(np.median(written[0] / written[1]))
+    return replace(found, output_ratio=ratio, grafted_above=above, grafted_below=below)
+
+
+def _both_sides(study: PatchStudy) -> tuple[int, int, int]:
+    """Heads, and of them those at t > 3 and at t < −3."""
+    t = single_count(study, n_flips=1).t
+    return len(t), int((t > THRESHOLDS[0]).sum()), int((t < -THRESHOLDS[0]).sum())
 
 
 def single_count(

@@ -29,9 +29,13 @@ RUNGS = {
     "place_sided": "… and on the side where it moved?",
     "code": "Does it name body parts alike in the T-pose and out of it?",
     "deformation": "Can the parts of a pose never seen be read off it?",
-    "cause": "Do its values, put into the other run, move it towards the other body?",
+    "cause": "Do its values, swapped, move the first step's prediction towards the other picture?",
 }
 """Separate questions, in the order of the page."""
+NUMBERED = {name: str(n) for n, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)}
+"""Numbers of the questions; the sided form belongs to the question before it, and has none."""
+NO_EVIDENCE = ("takes no learning", "not shown")
+"""How the verdicts begin that untrained baselines give."""
 _OF_HEADS = ("code", "deformation", "cause")
 _SCORES = {"code": "code_beyond", "deformation": "deformation_beyond"}
 
@@ -63,7 +67,7 @@ class Ladder(Answer):
     """By rung: of as many random projections of the blocks' inputs as there are attention heads, how many pass; a seed
     each."""
     effect: Effect | None = None
-    """How far single heads move the image; None where they have not been patched."""
+    """How far single heads move the prediction; None where they have not been patched."""
 
     @property
     def weights(self) -> list[str]:
@@ -89,8 +93,7 @@ class Ladder(Answer):
         if not found and grafted is None:
             return "no twin has been run"
         if any(not _beyond(trained, twin) for twin in found.values()):
-            more = any((twin.count or 0) > (trained.count or 0) for twin in found.values())
-            return f"not learned: untrained, {'more' if more else 'as many'} pass"
+            return _unlearned(trained.count or 0, max(twin.count or 0 for twin in found.values()))
         if (projected := self.projected(rung, scope)) and not _beyond(trained, replace(trained, count=projected[-1])):
             return "true of the model, not of its heads: random projections pass as often"
         if grafted is not None and not _beyond(trained, grafted):
@@ -102,7 +105,7 @@ class Ladder(Answer):
         if 2 * (grafted.count or 0) >= (trained.count or 0):
             return "mostly the model's: over half as many random heads in it pass"
         if rung == "cause" and self.effect is not None:
-            return f"more heads than in any baseline, {self.effect.short}"
+            return f"more heads than in any baseline, {self.effect.full}"
         return "more heads than in any baseline"
 
     def projected(self, rung: str, scope: str = "attention heads") -> tuple[int, ...]:
@@ -113,11 +116,12 @@ class Ladder(Answer):
     def sentences(self) -> list[str]:
         """Each rung over attention heads: trained beside its strictest baseline, and what is concluded."""
         said = []
-        for number, name in enumerate(RUNGS, 1):
+        for name in RUNGS:
+            asked = numbered(name, "{}. ")
             found = self.of(name, "attention heads")
             trained = found.get("trained")
             if trained is None or trained.count is None:
-                said.append(f"{number}. {RUNGS[name]} Not run.")
+                said.append(f"{asked} Not run.")
                 continue
             twins = [r for w, r in found.items() if w != "trained" and r.count is not None]
             most = max(twins, key=lambda r: r.count or 0, default=None)
@@ -125,7 +129,7 @@ class Ladder(Answer):
             if projected := self.projected(name):
                 beside += f", {span(projected)} {NAMED}"
             passing = f"{trained.count:,} of {trained.n_heads:,} attention heads; {beside}."
-            said.append(f"{number}. {RUNGS[name]} {passing} Conclusion: {self.verdict(name)}.")
+            said.append(f"{asked} {passing} Conclusion: {self.verdict(name)}.")
         return said + ([] if self.effect is None else self.effect.sentences)
 
     @property
@@ -161,6 +165,22 @@ class Ladder(Answer):
         effect = None if self.effect is None else asdict(self.effect)
         known = {"model": self.model, "prompts": self.prompts, "rungs": rungs}
         return known | {"random_projections": projections, "cause_effect": effect}
+
+
+def numbered(name: str, number: str = "{} ") -> str:
+    """A rung's question behind its number, where it has one.
+
+    >>> numbered("place")
+    '2 Does the shift lie where this pair's body moved?'
+    """
+    return (number.format(NUMBERED[name]) if name in NUMBERED else "") + RUNGS[name]
+
+
+def _unlearned(trained: int, most: int) -> str:
+    """The verdict where the trained count is not significantly above that of an untrained baseline, ``most``."""
+    if most > trained:
+        return "takes no learning: untrained, more pass"
+    return f"not shown: untrained, {'as many' if most == trained else 'not significantly fewer'} pass"
 
 
 def _beyond(trained: Rung, twin: Rung) -> bool:

@@ -6,7 +6,7 @@ from html import escape
 from plantain.data.prompts import described
 from plantain.model.names import EMBEDDED_MODELS, KLEIN
 from plantain.questions.effect import percent
-from plantain.questions.ladder import RUNGS, Ladder, Rung
+from plantain.questions.ladder import NO_EVIDENCE, NUMBERED, RUNGS, Ladder, Rung, numbered
 from plantain.questions.projections import NAMED, PROJECTED, span
 from plantain.questions.response import load_published
 from plantain.report.register import QUESTIONS
@@ -17,8 +17,6 @@ from plantain.ui.once import once
 from plantain.wording import Table, p_value, share
 
 SCOPE = "attention heads"
-# As the figure numbers them: the sided form belongs to the rung before it.
-_NUMBERED = {name: str(n) for n, name in enumerate((name for name in RUNGS if name != "place_sided"), 1)}
 _ASKED = {
     "respond": "The card's statistic: the root mean square of a head's output over all tokens, B − A, as a paired t "
     "over the pairs. It passes at |t| > 3.",
@@ -28,8 +26,8 @@ _ASKED = {
     "code": "Which part of the body lies where (head, arms, legs …), read off the head on canonical figures and then "
     "on expressive ones, beyond what outline and position tell. t > 3.",
     "deformation": "The same for poses that the decoder has never seen, beyond outline and position. t > 3.",
-    "cause": "B's values put into A's run, one head at a time: does the prediction move towards this pair's other "
-    "picture, more than towards other pairs'? t > 3.",
+    "cause": "B's values put into A's run, one head at a time: does the velocity predicted at the first step move "
+    "towards this pair's other picture, more than towards other pairs'? t > 3. No picture is finished.",
 }
 
 # What a rung says of the model where random projections of its stream pass as often as its heads.
@@ -66,22 +64,22 @@ def summary(found: Ladder) -> str:
     """What each question's baselines leave, by the questions' numbers.
 
     >>> summary(ladder(family))
-    'More heads than in any baseline: question 5. True of the model, not of its heads: 2, 4. Not learned: 1, 3.'
+    'More heads than in any baseline: question 5. True of the model, not of its heads: 2, 4. No evidence …: 1, 3.'
     """
     kinds = {
-        "more heads": "More heads than in any baseline",
-        "true of the model": "True of the model, not of its heads",
-        "mostly": "Mostly the model's",
-        "the model's": "The model's",
-        "more than untrained": "More than untrained, other baselines missing",
-        "not learned": "Not learned",
-        "not run": "Not run",
-        "no twin": "Without a twin to compare",
+        ("more heads",): "More heads than in any baseline",
+        ("true of the model",): "True of the model, not of its heads",
+        ("mostly",): "Mostly the model's",
+        ("the model's",): "The model's",
+        ("more than untrained",): "More than untrained, other baselines missing",
+        NO_EVIDENCE: "No evidence of learning",
+        ("not run",): "Not run",
+        ("no twin",): "Without a twin to compare",
     }
-    asked = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
+    asked = {name: found.verdict(name, SCOPE) for name in NUMBERED}
     said: list[str] = []
     for beginning, words in kinds.items():
-        numbers = [_NUMBERED[name] for name, verdict in asked.items() if verdict.startswith(beginning)]
+        numbers = [NUMBERED[name] for name, verdict in asked.items() if verdict.startswith(beginning)]
         if numbers:
             said.append(
                 f"{words}: {'question' + 's' * (len(numbers) > 1) + ' ' if not said else ''}{', '.join(numbers)}."
@@ -95,11 +93,11 @@ def answer(found: Ladder) -> str:
     >>> answer(ladder(family))
     '<strong>In part, in this toy model.</strong> The model carries where the body moved and the body parts of ...'
     """
-    verdicts = {name: found.verdict(name, SCOPE) for name in _NUMBERED}
+    verdicts = {name: found.verdict(name, SCOPE) for name in NUMBERED}
     if any(verdict.startswith(("not run", "no twin")) for verdict in verdicts.values()):
         return ""
-    if all(verdict.startswith("not learned") for verdict in verdicts.values()):
-        return "<strong>Not by any of five tests:</strong> copies of it that have learned nothing pass them as well."
+    if all(verdict.startswith(NO_EVIDENCE) for verdict in verdicts.values()):
+        return "<strong>No evidence by any of five tests:</strong> untrained, not significantly fewer heads pass."
     carried = [words for name, words in _CARRIED.items() if verdicts[name].startswith("true of the model")]
     said = []
     if carried:
@@ -113,7 +111,7 @@ def answer(found: Ladder) -> str:
         return f"<strong>Open.</strong> No test singles out heads, or {NAMED} have not been run beside them."
     lead = "In part, in this toy model." if found.model in EMBEDDED_MODELS else "In part."
     said = [f"<strong>{lead}</strong>", *said]
-    return " ".join(said) + (_REACTING if verdicts["respond"].startswith("not learned") else "")
+    return " ".join(said) + (_REACTING if verdicts["respond"].startswith("takes no learning") else "")
 
 
 def _listed(words: list[str]) -> str:
@@ -122,7 +120,7 @@ def _listed(words: list[str]) -> str:
 
 def _moving(found: Ladder) -> str:
     """What patching single heads does, with its size."""
-    said = "Single heads move the image towards the other body when their values are swapped"
+    said = "Single heads, swapped, move the first step's prediction towards the pair's other picture"
     if (effect := found.effect) is None:
         return f"{said}."
     shares = f"{percent(effect.median)} of {effect.of} in the median, {percent(effect.largest)} at most"
@@ -150,10 +148,10 @@ def ladder_html(dense: Dense) -> str:
         f'<section class="plantain-page plantain-ladder"><h2>{escape(section.title)}</h2>'
         f'<p class="plantain-claim">{escape(summary(found))}</p>'
         f'<p class="plantain-muted">How many of the model\'s own {n_heads:,} attention heads pass each test, and how '
-        "many in its twins, copies that have learned nothing: <em>untrained</em>, all of its transformer at random "
-        "(the most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time; "
-        "<em>random projections</em>, as many random mixtures of the layer-normed stream that enters each block, read "
-        "in the heads' place (the fewest and the most of several draws). The strictest of them decides the conclusion. "
+        "many in its baselines: <em>untrained</em>, the transformer with random weights or with its own shuffled (the "
+        "most of several copies); <em>grafted</em>, random heads inside the trained model, one block at a time; "
+        "<em>random projections</em>, random mixtures of the trained model's own stream, as it enters each block, as "
+        "many as heads (the fewest and the most of several draws). The strictest of them decides the conclusion. "
         "Marks on the bars are these baselines. Press a question to see how it is asked.</p>"
         f"{rungs_html(dense)}{_klein(dense)}</section>"
     )
@@ -202,7 +200,7 @@ def _rung(found: Ladder, name: str) -> str:
         f"{span(projected) or asked_of}</span>"
     )
     each = "; ".join(f"{escape(weights)} {_count(rung)}" for weights, rung in by_weights.items())
-    number = _NUMBERED.get(name, "")
+    number = NUMBERED.get(name, "")
     return (
         f'<details class="plantain-rung" data-rung="{name}"><summary><span class="plantain-question"><b>{number}</b> '
         f'{escape(RUNGS[name])}</span><span class="plantain-track" aria-hidden="true">{bar}</span>{numbers}'
@@ -214,8 +212,9 @@ def _rung(found: Ladder, name: str) -> str:
 def _concluded(found: Ladder, name: str) -> str:
     """A rung's verdict, HTML; what a small frame has no room for is marked."""
     said = escape(found.verdict(name, SCOPE))
-    aside = "" if found.effect is None else escape(f", {found.effect.opposite}")
-    return said.replace(aside, f'<span class="plantain-aside">{aside}</span>') if aside else said
+    for aside in () if found.effect is None else (f" ({found.effect.shares})", f"; {found.effect.opposite}"):
+        said = said.replace(escape(aside), f'<span class="plantain-aside">{escape(aside)}</span>')
+    return said
 
 
 def _more(found: Ladder, name: str) -> str:
@@ -251,9 +250,9 @@ def rung_table(found: Ladder) -> Table:
     """
     header = ("rung", "trained", "grafted", "other twins, at most", "random projections", "conclusion")
     rows = []
-    for rung, question in RUNGS.items():
+    for rung in RUNGS:
         cells = ["not run" if count is None else f"{count:,}" for count in shown_counts(found.of(rung, SCOPE))]
         cells.append(span(found.projected(rung)) or ("not run" if rung in PROJECTED else "—"))
-        rows.append((f"{_NUMBERED.get(rung, '')} {question}".strip(), *cells, found.verdict(rung, SCOPE)))
+        rows.append((numbered(rung), *cells, found.verdict(rung, SCOPE)))
     n_heads = found.of("respond", SCOPE)["trained"].n_heads
     return Table(f"Attention heads that pass, of {n_heads:,}", "", (header, *rows))

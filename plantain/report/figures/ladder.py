@@ -1,6 +1,5 @@
 """Figure of ``ladder``: the share of attention heads that pass each test, trained beside its baselines."""
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -19,6 +18,8 @@ NAMES = {
     "cause": "5 Cause",
 }
 _ROW = 0.46
+_COUNTS = 0.85
+"""Inches at the right for a column of the trained model's counts, away from every mark."""
 
 
 def draw(found: Ladder, twin: None = None, width: float = WIDE) -> Picture:
@@ -29,7 +30,8 @@ def draw(found: Ladder, twin: None = None, width: float = WIDE) -> Picture:
     with style():
         height, top, left = _ROW * len(NAMES), 0.62, 1.35 if width > NARROW else 1.15
         figure = Figure(figsize=(width, top + height + 0.5))
-        axes = panels.panel(figure, left, top, width - left - 0.7, height)
+        axes = panels.panel(figure, left, top, width - left - _COUNTS, height)
+        axes.text(1.02, -0.62, "trained", transform=axes.get_yaxis_transform(), fontsize=SMALL)
         for row, name in enumerate(NAMES):
             _rung(axes, row, found.of(name, "attention heads"), found.projected(name))
         axes.set_ylim(len(NAMES) - 0.5, -0.5)
@@ -65,5 +67,5 @@ def _rung(axes: Axes, row: int, rungs: dict[str, Rung], projected: tuple[int, ..
         axes.plot([value] * 2, [row - 0.38, row + 0.38], color=INK if graft else TWIN, linewidth=2.4 if graft else 1.8)
     marks = [n / trained.n_heads for n in projected]
     axes.plot(marks, [row] * len(marks), "D", color="none", markeredgecolor=PLUS, markeredgewidth=1.6, markersize=5)
-    at = max([share, *twins.values(), *marks])
-    axes.text(np.clip(at + 0.012, 0, 1), row, f"{trained.count} of {trained.n_heads}", va="center", fontsize=SMALL)
+    count = f"{trained.count} of {trained.n_heads}"
+    axes.text(1.02, row, count, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
