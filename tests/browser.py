@@ -30,6 +30,10 @@ FLAGS = [
 LOADED = 120_000
 # Pairs of no shipped set, for whatever rests neither on how many there are nor on what they say.
 FEW_PAIRS = "a,b\n" + "".join(f"a {who} standing,a {who} leaping\n" for who in ("cat", "dog", "fox", "hen", "nurse"))
+# Batches enough that a quick machine is not done before a slow browser stops it or opens the page anew.
+N_MANY = 30
+MANY_PAIRS = "a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(N_MANY))
+BEYOND_A_BATCH = re.compile(f"Pair ([7-9]|[12][0-9]) of {N_MANY}")  # six pairs are a batch, and kept when it is done
 
 if CHROMIUM is None and os.environ.get("PLANTAIN_REQUIRE_BROWSER"):
     raise RuntimeError("PLANTAIN_REQUIRE_BROWSER is set, but there is no chromium; install Debian's package chromium.")

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import FEW_PAIRS, LOADED, arrived, choose, open_drawer, open_page, open_tab, saved, shows, upload
+from browser import (
+    BEYOND_A_BATCH,
+    FEW_PAIRS,
+    LOADED,
+    MANY_PAIRS,
+    N_MANY,
+    arrived,
+    choose,
+    open_drawer,
+    open_page,
+    open_tab,
+    saved,
+    shows,
+    upload,
+)
 
 from plantain.data.result import load_result
 from plantain.paths import RUNS
@@ -248,21 +262,21 @@ def test_a_count_that_sign_flips_give_as_well_is_not_called_a_response(page, tmp
 
 
 def test_a_stopped_run_keeps_the_pairs_done_and_goes_on(page, tmp_path):
-    (tmp_path / "ten.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(10)))
+    (tmp_path / "many.csv").write_text(MANY_PAIRS)
     open_tab(page, "Run")
-    upload(page, tmp_path / "ten.csv")
+    upload(page, tmp_path / "many.csv")
     set_number(page, "Noise seeds", 8)  # long enough that a quick machine is not done before a slow browser stops it
     start_probe(page)
-    shows(page, re.compile("Pair [1-9] of 10"), LOADED)
+    shows(page, BEYOND_A_BATCH, LOADED)
     page.get_by_role("button", name="Stop, and keep").click()
     shows(page, "they are kept below", LOADED)
     page.get_by_text("Stop, and keep").and_(page.locator(":disabled")).wait_for()
     assert page.get_by_role("button", name="Run the probe", exact=True).is_enabled()
     assert page.get_by_role("button", name="Save this run").is_enabled()
-    set_number(page, "Noise seeds", 4)
+    set_number(page, "Noise seeds", 2)
     shows(page, "Go on with the rest keeps the settings of the stopped run")
     page.get_by_role("button", name="Go on with the rest").click()
-    shows(page, "Done: 10 pairs", LOADED)
+    shows(page, f"Done: {N_MANY} pairs", LOADED)
     assert page.get_by_role("button", name="Go on with the rest").is_disabled()
 
 

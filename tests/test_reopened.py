@@ -4,7 +4,20 @@ import csv
 import re
 
 import pytest
-from browser import FEW_PAIRS, LOADED, arrived, open_drawer, open_page, open_tab, saved, shows, upload
+from browser import (
+    BEYOND_A_BATCH,
+    FEW_PAIRS,
+    LOADED,
+    MANY_PAIRS,
+    N_MANY,
+    arrived,
+    open_drawer,
+    open_page,
+    open_tab,
+    saved,
+    shows,
+    upload,
+)
 
 A, B = "A nurse standing in a gym", "A nurse leaping in a gym"
 DONE = re.compile("Its shift is [0-9.]+ times the median pose pair's")
@@ -137,20 +150,20 @@ def test_a_run_is_found_again_after_a_reload_and_by_no_other_visitor(server, bro
 
 
 def test_a_run_reloaded_half_way_goes_on(server, browser, tmp_path):
-    (tmp_path / "ten.csv").write_text("a,b\n" + "".join(f"cat {i} standing,cat {i} leaping\n" for i in range(10)))
+    (tmp_path / "many.csv").write_text(MANY_PAIRS)
     # The stream of the run that the reload breaks off.
     with open_page(browser, server[0], allowed=("AbortError", "Connection errored out")) as page:
         open_tab(page, "Run")
-        upload(page, tmp_path / "ten.csv")
+        upload(page, tmp_path / "many.csv")
         page.get_by_label("number input for Noise seeds").filter(visible=True).first.fill("8")
         page.get_by_role("button", name="Run the probe", exact=True).click()
-        shows(page, re.compile("Pair [2-9] of 10"), LOADED)
+        shows(page, BEYOND_A_BATCH, LOADED)
         page.reload(wait_until="domcontentloaded")
         arrived(page)
         open_tab(page, "Run")
-        shows(page, re.compile("your run is still here: [0-9]+ of 10 pairs"), LOADED)
+        shows(page, re.compile(f"your run is still here: [0-9]+ of {N_MANY} pairs"), LOADED)
         page.get_by_role("button", name="Go on with the rest").click()
-        shows(page, "Done: 10 pairs", LOADED)
+        shows(page, f"Done: {N_MANY} pairs", LOADED)
 
 
 def test_an_address_that_followed_the_visitor_probes_nothing(server, browser):
